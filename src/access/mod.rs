@@ -1,0 +1,42 @@
+//! The domain's words, free of Terraform and of vendor SDKs: what a target is, what a level of access means, how a
+//! secret is referred to. Everything here is parsed at the edge; inside the provider there are no raw strings.
+
+mod account;
+mod arn;
+mod coverage;
+mod duration;
+mod kind;
+mod level;
+mod mark;
+mod name;
+mod secret;
+mod secret_ref;
+mod target;
+mod text;
+mod trust;
+
+pub use account::{AccountId, Partition, Region};
+pub use arn::{Arn, TargetKind};
+pub use coverage::{COMPLETE, Coverage, Missing, list_names};
+pub use duration::Span;
+pub use kind::EngineKind;
+pub use level::Access;
+pub use mark::{MANAGED_TAG, Mark, TARGET_TAG};
+pub use name::{DatabaseName, HostPattern, Identifier, RoleName, SchemaName};
+pub use secret::Secret;
+pub use secret_ref::{KvVersion, SecretRef};
+pub use target::{Endpoint, Target, Unsupported};
+pub use text::{clean_connection_name, clean_tag_value, is_connection_name, is_tag_key, is_tag_value};
+pub use trust::{TlsMode, Trust};
+
+/// A text that is not what it should be; the sentence says what was expected.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Invalid(pub String);
+
+impl Invalid {
+    /// An error with a sentence that ends without a full stop.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+}

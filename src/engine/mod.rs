@@ -1,0 +1,90 @@
+//! Database servers: one contract, one folder per engine with the same file names in each.
+//!
+//! A resource says what a role should be ([`RoleSpec`]); a [`Server`] reads what is ([`Observed`]) and makes the
+//! difference disappear. Statements are built purely from the difference; only `apply` talks to the server.
+
+mod error;
+mod role;
+
+pub mod mysql;
+pub mod postgres;
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+
+use crate::access::{Endpoint, EngineKind, RoleName, Secret, Trust};
+
+pub use error::{Error, Fault};
+pub use role::{Observed, Ownership, Removal, RemovalAction, RoleSpec, Scope};
+
+/// Everything needed to enter a server as an administrator (or as the role itself, to prove its password).
+#[derive(Debug, Clone)]
+pub struct Login {
+    /// Host name and port; the name is verified against the certificate
+    pub endpoint: Endpoint,
+    /// User to log in as
+    pub username: RoleName,
+    /// Its password
+    pub password: Secret<String>,
+    /// What to trust
+    pub trust: Trust,
+    /// ARN of the database, for error texts
+    pub target: String,
+    /// At most so many connections at once to this server
+    pub max_connections: usize,
+}
+
+/// The result of a call on a server.
+pub type Reply<'a, T> = BoxFuture<'a, Result<T, Error>>;
+
+/// One database server, entered with one administrator's credential.
+///
+/// Connections open lazily, are shared and bounded by [`Login::max_connections`]. Reads may run in parallel; writes of
+/// one server run one after the other, also across processes. Every method may be cancelled at any await and may be
+/// called again: it continues from what it observes. No method logs a secret or puts a clear password into SQL where
+/// the engine takes a verifier.
+pub trait Server: Send + Sync {
+    /// Logs in (or uses a pooled session) and runs a trivial query.
+    fn ping(&self) -> Reply<'_, ()>;
+
+    /// Compares what is with what should be; changes nothing. The catalog is read once for all roles of the server and
+    /// forgotten with the first write.
+    fn read<'a>(&'a self, role: &'a RoleSpec) -> Reply<'a, Observed>;
+
+    /// Creates the role or changes exactly what differs, sets the password when one is given, and returns what is
+    /// there afterwards. Refuses a role of that name which is not ours ([`Ownership::Foreign`]).
+    fn ensure<'a>(&'a self, role: &'a RoleSpec, password: Option<&'a Secret<String>>) -> Reply<'a, Observed>;
+
+    /// Whether this password logs the role in: at most one login, or none where the stored hash can be recomputed.
+    fn accepts<'a>(&'a self, role: &'a RoleSpec, password: &'a Secret<String>) -> Reply<'a, bool>;
+
+    /// Takes the role away as `how` says; a role that is not there is a success. Returns warnings for the person.
+    fn remove<'a>(&'a self, role: &'a RoleSpec, how: &'a Removal) -> Reply<'a, Vec<String>>;
+}
+
+/// The server of an engine. Nothing is sent before the first call.
+///
+/// # Errors
+/// [`Fault::Unsupported`] for an engine whose roles cannot be managed (yet).
+pub fn open(kind: EngineKind, login: Login) -> Result<Arc<dyn Server>, Error> {
+    match kind {
+        EngineKind::Postgres => Ok(Arc::new(postgres::Postgres::new(login)?)),
+        EngineKind::Mysql | EngineKind::Mariadb => Ok(Arc::new(mysql::Mysql::new(login)?)),
+        EngineKind::Sqlserver => {
+            Err(Error::new(&login, Fault::Unsupported("roles of SQL Server are not managed yet".to_owned())))
+        }
+    }
+}
+
+/// Refuses a name that this engine cannot hold, before anything is sent.
+///
+/// # Errors
+/// The sentence says the limit.
+pub fn check_role_name(kind: EngineKind, name: &RoleName) -> Result<(), crate::access::Invalid> {
+    match kind {
+        EngineKind::Postgres => postgres::check_role_name(name),
+        EngineKind::Mysql | EngineKind::Mariadb => mysql::check_role_name(kind, name),
+        EngineKind::Sqlserver => Ok(()),
+    }
+}

@@ -1,0 +1,82 @@
+//! What a role should be, and what it is.
+
+use std::collections::BTreeSet;
+
+use crate::access::{Access, Coverage, DatabaseName, HostPattern, Mark, Missing, RoleName, SchemaName};
+
+/// Which part of a server a role covers. `None` means all.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Scope {
+    /// Databases; all non-system databases when `None`
+    pub databases: Option<BTreeSet<DatabaseName>>,
+    /// Schemas (PostgreSQL only); all non-system schemas when `None`
+    pub schemas: Option<BTreeSet<SchemaName>>,
+    /// Owners whose objects a `ddl` role may change (PostgreSQL only)
+    pub owners: Option<BTreeSet<RoleName>>,
+}
+
+/// What a role should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoleSpec {
+    /// Name of the login
+    pub name: RoleName,
+    /// Host part of a MySQL or MariaDB account; ignored elsewhere
+    pub host: HostPattern,
+    /// Level
+    pub access: Access,
+    /// Databases, schemas and owners
+    pub scope: Scope,
+    /// The owner note to write
+    pub mark: Mark,
+    /// Whether a role of this name without our mark may be taken over: a secret of ours for it exists, or it was imported
+    pub adopt: bool,
+}
+
+/// Whose a role is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ownership {
+    /// No role of that name
+    Absent,
+    /// It carries our mark for this database, or the specification says that it is ours
+    Ours,
+    /// Somebody else's, in words
+    Foreign(String),
+}
+
+/// What a role is, compared with its specification.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Observed {
+    /// Whether it exists, and whose it is
+    pub ownership: Ownership,
+    /// Gaps of the login itself (`login is disabled`, `is a member of x`), which apply can repair
+    pub login: Vec<Missing>,
+    /// Gaps per covered database, which apply can repair
+    pub coverage: Coverage,
+    /// What apply cannot repair, per database: an owner out of reach, rights through PUBLIC, a database that cannot be
+    /// entered. Only databases with something to say are listed.
+    pub uncovered: Coverage,
+    /// The smallest level that contains the rights found; `read_only` when there are none
+    pub access: Access,
+    /// Database that a client should connect to first
+    pub default_database: Option<DatabaseName>,
+}
+
+/// What to do with the login on destroy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RemovalAction {
+    /// Drop it
+    Drop,
+    /// Take its rights and its ability to log in, keep the name
+    Disable,
+}
+
+/// How to take a role away.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Removal {
+    /// Drop or disable
+    pub action: RemovalAction,
+    /// Whether to end the sessions of the role
+    pub end_sessions: bool,
+    /// PostgreSQL: who receives objects that the role or its group owns; objects are never dropped
+    pub reassign_owned_to: Option<RoleName>,
+}

@@ -1,0 +1,2 @@
+//! Starts the plugin process.
+fn main() {}
