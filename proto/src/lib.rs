@@ -1,7 +1,10 @@
 //! Terraform plugin protocol 6 and the go-plugin services, generated from our own `.proto` files.
 //!
 //! Every call of [`tfplugin6::provider_server::Provider`] has a default body that answers `UNIMPLEMENTED`, so a server
-//! writes only the calls that it serves. Maps are `BTreeMap`, so that the same schema always gives the same bytes.
+//! writes only the calls that it serves. Maps are `BTreeMap`, so that the same schema always gives the same bytes. The
+//! two messages that carry user values print their size only, so that no `{:?}` of a request shows a secret.
+
+use std::fmt;
 
 /// Terraform's provider service.
 #[allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic)]
@@ -19,4 +22,16 @@ pub mod plugin {
 #[allow(missing_docs, unreachable_pub, clippy::all, clippy::pedantic)]
 pub mod health {
     tonic::include_proto!("grpc.health.v1");
+}
+
+impl fmt::Debug for tfplugin6::DynamicValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "DynamicValue({} bytes msgpack, {} bytes json)", self.msgpack.len(), self.json.len())
+    }
+}
+
+impl fmt::Debug for tfplugin6::RawState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RawState({} bytes json, {} flatmap entries)", self.json.len(), self.flatmap.len())
+    }
 }
