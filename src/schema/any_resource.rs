@@ -265,7 +265,7 @@ async fn apply_typed<R: Resource>(
         prior,
         planned: planned.clone(),
         state: state.clone(),
-        saved: !create,
+        saved: false,
         private: request.private,
         warnings: Vec::new(),
         stop: request.stop.clone(),
@@ -290,9 +290,14 @@ async fn apply_typed<R: Resource>(
         }
         Ok(()) => (Kept { state: raw, private: apply.private, identity }, apply.warnings),
         Err(Reports(errors)) => {
-            let state = if apply.saved { raw.without_unknowns() } else { Value::Null };
-            let identity = identity.filter(|i| apply.saved && i.is_wholly_known());
-            (Kept { state, private: apply.private, identity }, [apply.warnings, errors].concat())
+            let reports = [apply.warnings, errors].concat();
+            if delete || apply.saved {
+                let identity = identity.filter(Value::is_wholly_known);
+                (Kept { state: raw.without_unknowns(), private: apply.private, identity }, reports)
+            } else {
+                let identity = identity_of::<R>(&request.prior);
+                (Kept { state: request.prior, private: apply.private, identity }, reports)
+            }
         }
     })
 }

@@ -115,7 +115,7 @@ mod tests {
 
     model! {
         /// Something inside.
-        pub struct Inner {
+        struct Inner {
             /// A switch.
             on: bool = optional().computed().defaults_to(true),
             /// A text.
@@ -125,7 +125,7 @@ mod tests {
 
     model! {
         /// An object.
-        pub struct Outer {
+        struct Outer {
             /// Fixed.
             name: String = required().replace(),
             /// With a default.

@@ -76,7 +76,7 @@ pub trait Resource: Send + Sync + 'static {
         reading: &mut Reading<Self::Model>,
     ) -> impl Future<Output = Result<bool, Reports>> + Send;
 
-    /// Makes the object. After the first effect that must not be lost the call sets [`Apply::saved`].
+    /// Makes the object. After the first effect that must not be lost it sets [`Apply::saved`].
     fn create(
         &self,
         context: &Self::Context,
@@ -176,9 +176,11 @@ pub struct Apply<M> {
     pub prior: Option<M>,
     /// What was promised; what is unknown in it must become known. Default on delete
     pub planned: M,
-    /// The state as it is: begins as planned (create) or prior (update, delete)
+    /// The state that will be kept: begins as planned (create, update) or prior (delete)
     pub state: M,
-    /// Create only: the object exists, so the state is kept even if the call fails
+    /// Whether `state` is kept even if the call fails: after create has made the object, after update has reached a
+    /// point that the prior state does not describe. Otherwise a failed create keeps nothing and a failed update the
+    /// prior state
     pub saved: bool,
     /// Private state
     pub private: Private,

@@ -72,7 +72,7 @@ mod tests {
 
     model! {
         /// An object with every kind of attribute.
-        pub struct Example {
+        struct Example {
             /// The database.
             target_arn: Arn = required().replace(),
             /// A number.

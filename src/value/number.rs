@@ -29,7 +29,12 @@ impl Number {
 
     /// The number as a whole number of 64 bits, if it is one.
     pub fn to_i64(&self) -> Option<i64> {
-        if self.0.is_integer() { self.0.to_i64() } else { None }
+        if self.is_whole() { self.0.to_i64() } else { None }
+    }
+
+    /// Whether there is nothing behind the point.
+    pub fn is_whole(&self) -> bool {
+        self.0.is_integer()
     }
 
     /// The number as a float, if the float is exactly the number.
