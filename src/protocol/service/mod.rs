@@ -211,3 +211,6 @@ calls! {
     renew_ephemeral_resource: renew_ephemeral_resource => ephemeral::renew, diagnostics;
     close_ephemeral_resource: close_ephemeral_resource => ephemeral::close, diagnostics;
 }
+
+#[cfg(test)]
+mod tests;
