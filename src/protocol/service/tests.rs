@@ -336,7 +336,8 @@ async fn a_state_of_the_same_version_is_read_from_json() {
 #[tokio::test]
 async fn what_cannot_be_read_or_does_not_exist_is_a_diagnostic() {
     let service = service().await;
-    for (type_name, bytes) in [("test_thing", vec![0xff, 0x00]), ("test_thing", vec![0x80]), ("test_other", vec![0xc0])] {
+    for (type_name, bytes) in [("test_thing", vec![0xff, 0x00]), ("test_thing", vec![0x80]), ("test_other", vec![0xc0])]
+    {
         let request = pb::validate_resource_config::Request {
             type_name: type_name.to_owned(),
             config: Some(pb::DynamicValue { msgpack: bytes, json: vec![] }),
