@@ -1,0 +1,199 @@
+"""Who may do what: trust policies, suspended accounts, the organization's administrators, denied actions.
+
+moto answers any AssumeRole, and gives member accounts an empty list where Organizations refuses. These checks run
+before moto sees the call, and answer in the wire form of the service.
+
+Not looked at: identity policies, resource policies, SCPs, session policies, conditions other than the external id and
+the organization id (a statement with any other condition does not match).
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import timedelta
+from fnmatch import fnmatchcase
+
+from moto.core.utils import utcnow
+from moto.iam.models import get_account_id_from, iam_backends
+from moto.organizations.models import organizations_backends
+from moto.sts.models import STSBackend, sts_backends
+
+from .settings import LOCK, SETTINGS
+from .wire import Call, Refusal, access_denied
+
+# What every account of an organization may ask; all other actions need the management account or its delegate.
+ANYONE = ("DescribeOrganization",)
+READS = ("Describe", "List")
+KNOWN_CONDITIONS = {"sts:externalid", "aws:principalorgid"}
+
+
+class DenyList:
+    """Actions denied by a test: `{"actions": ["rds:Describe*"], "account": …, "region": …}`, `*` is allowed.
+
+    The account of a rule is the caller's; for sts:AssumeRole it may also be the account of the role.
+    """
+
+    def __init__(self) -> None:
+        self.rules: list[dict] = []
+
+    def add(self, rule: dict) -> None:
+        unknown = set(rule) - {"actions", "account", "region"}
+        if unknown or not isinstance(rule.get("actions"), list) or not rule["actions"]:
+            raise ValueError(f"a deny rule has actions (a list), account, region; got {rule!r}")
+        with LOCK:
+            self.rules.append(dict(rule))
+
+    def denies(self, call: Call) -> bool:
+        accounts = {call.account, _account_of_role(call.params.get("RoleArn", ""))}
+        with LOCK:
+            return any(
+                any(fnmatchcase(call.iam_action.lower(), action.lower()) for action in rule["actions"])
+                and rule.get("account", call.account) in accounts
+                and rule.get("region", call.region) == call.region
+                for rule in self.rules
+            )
+
+
+DENIED = DenyList()
+_ends: dict[str, float] = {}
+
+
+def identify(call: Call) -> None:
+    """Fills in the account and the ARN of the caller."""
+    call.account = get_account_id_from(call.access_key)
+    session = sts_backends[call.account]["aws"].get_assumed_role_from_access_key(call.access_key)
+    user = iam_backends[call.account]["aws"].get_user_from_access_key_id(call.access_key)
+    if session is not None:
+        call.principal = session.arn
+        call.extra["role_arn"] = session.role_arn
+    else:
+        call.principal = user.arn if user is not None else f"arn:aws:iam::{call.account}:user/moto"
+
+
+def refuse(call: Call) -> Refusal | None:
+    """The first reason to refuse the call, or None. A delegated administrator's call is moved to the organization."""
+    if _ends.get(call.access_key, float("inf")) < time.time():
+        code = "ExpiredTokenException" if call.form == "json" else "ExpiredToken"
+        status = 400 if call.form == "json" else 403
+        return Refusal(code, "The security token included in the request is expired", status)
+    if DENIED.denies(call):
+        return access_denied(call, call.params.get("RoleArn", "*"))
+    if call.service == "organizations":
+        return _refuse_organizations(call)
+    if call.service == "sts" and call.action == "AssumeRole" and SETTINGS.role_checks:
+        return _refuse_assume_role(call)
+    return None
+
+
+def install() -> None:
+    """Lets `session_seconds` shorten what AssumeRole hands out, and remembers when such credentials end."""
+    original = STSBackend.assume_role
+
+    def assume_role(self, *args, **kwargs):
+        session = original(self, *args, **kwargs)
+        if SETTINGS.session_seconds:
+            session.expiration = utcnow() + timedelta(seconds=SETTINGS.session_seconds)
+            _ends[session.access_key_id] = time.time() + SETTINGS.session_seconds
+        return session
+
+    STSBackend.assume_role = assume_role
+
+
+def _refuse_organizations(call: Call) -> Refusal | None:
+    if organizations_backends[call.account]["aws"].org is not None:
+        return None
+    member_of = organizations_backends.master_accounts.get(call.account)
+    if member_of is None:
+        if call.action == "CreateOrganization":
+            return None
+        return Refusal("AWSOrganizationsNotInUseException", "Your account is not a member of an organization.")
+    if call.action in ANYONE:
+        return None
+    management = organizations_backends[member_of[0]][member_of[1]]
+    delegated = any(admin.account.id == call.account for admin in management.admins)
+    if delegated and call.action.startswith(READS):
+        call.extra["act_as"] = member_of[0]
+        return None
+    return Refusal("AccessDeniedException", "You don't have permissions to access this resource.")
+
+
+def _refuse_assume_role(call: Call) -> Refusal | None:
+    arn = call.params.get("RoleArn", "")
+    account, name = _account_of_role(arn), arn.split("/")[-1]
+    denied = Refusal(
+        "AccessDenied", f"User: {call.principal} is not authorized to perform: sts:AssumeRole on resource: {arn}", 403
+    )
+    if account not in iam_backends or _is_suspended(account):
+        return denied
+    role = next((role for role in iam_backends[account]["aws"].roles.values() if role.name == name), None)
+    if role is None or not _trusted(call, role):
+        return denied
+    return _refuse_duration(call, role)
+
+
+def _refuse_duration(call: Call, role: object) -> Refusal | None:
+    asked = int(call.params.get("DurationSeconds", 3600))
+    if "role_arn" in call.extra and asked > 3600:
+        message = "The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining"
+        return Refusal("ValidationError", message)
+    if asked > int(role.max_session_duration or 3600):
+        message = "The requested DurationSeconds exceeds the MaxSessionDuration set for this role."
+        return Refusal("ValidationError", message)
+    return None
+
+
+def _is_suspended(account: str) -> bool:
+    member_of = organizations_backends.master_accounts.get(account)
+    if member_of is None:
+        return False
+    accounts = organizations_backends[member_of[0]][member_of[1]].accounts
+    return any(entry.id == account and entry.status != "ACTIVE" for entry in accounts)
+
+
+def _trusted(call: Call, role: object) -> bool:
+    document = role.assume_role_policy_document
+    document = json.loads(document) if isinstance(document, str) else document
+    statements = _as_list(document.get("Statement", []))
+    matching = [entry for entry in statements if _principal_matches(call, entry) and _conditions_hold(call, entry)]
+    matching = [entry for entry in matching if any(_names_assume_role(name) for name in _as_list(entry.get("Action")))]
+    effects = {entry.get("Effect") for entry in matching}
+    return "Allow" in effects and "Deny" not in effects
+
+
+def _names_assume_role(action: str) -> bool:
+    return fnmatchcase("sts:assumerole", (action or "").lower())
+
+
+def _principal_matches(call: Call, statement: dict) -> bool:
+    principal = statement.get("Principal", {})
+    names = ["*"] if principal == "*" else _as_list(principal.get("AWS", []))
+    own = {"*", call.account, f"arn:aws:iam::{call.account}:root", call.principal, call.extra.get("role_arn")}
+    return any(name in own for name in names)
+
+
+def _conditions_hold(call: Call, statement: dict) -> bool:
+    values = {"sts:externalid": call.params.get("ExternalId"), "aws:principalorgid": _organization_id(call.account)}
+    for operator, keys in statement.get("Condition", {}).items():
+        for key, wanted in keys.items():
+            if operator not in ("StringEquals", "StringLike") or key.lower() not in KNOWN_CONDITIONS:
+                return False
+            have, like = values[key.lower()], operator == "StringLike"
+            if have is None or not any(fnmatchcase(have, want) if like else have == want for want in _as_list(wanted)):
+                return False
+    return True
+
+
+def _organization_id(account: str) -> str | None:
+    member_of = organizations_backends.master_accounts.get(account, (account, "aws"))
+    organization = organizations_backends[member_of[0]][member_of[1]].org
+    return organization.id if organization is not None else None
+
+
+def _account_of_role(arn: str) -> str:
+    parts = arn.split(":")
+    return parts[4] if len(parts) > 4 else ""
+
+
+def _as_list(value: object) -> list:
+    return value if isinstance(value, list) else [value]

@@ -1,0 +1,131 @@
+"""The control API, JSON over HTTP under `/rig/…`.
+
+| call                                   | what it does                                                                 |
+|----------------------------------------|------------------------------------------------------------------------------|
+| `GET` `PUT /rig/settings`              | the knobs of settings.py; PUT changes those it names                         |
+| `GET` `POST` `DELETE /rig/faults`      | orders of faults.py; POST adds one or a list                                 |
+| `GET` `POST` `DELETE /rig/deny`        | denied actions of access.py; POST adds one or a list                         |
+| `GET` `DELETE /rig/log`                | the calls so far; GET takes filters: `?service=rds&action=ModifyDBInstance`  |
+| `GET` `PUT /rig/databases`             | the real servers behind databases (list), and failures of the password hook  |
+| `POST /rig/status`                     | `{account, region, kind, identifier, status}`: sets a resting status         |
+| `POST /rig/accounts`                   | `{id, status}`: ACTIVE, SUSPENDED or PENDING_CLOSURE                         |
+| `GET /rig/host`                        | `?account=&region=&kind=&identifier=`: the host names of a database          |
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from urllib.parse import parse_qsl
+
+from moto.organizations.models import organizations_backends
+from moto.rds.models import rds_backends
+
+from .access import DENIED
+from .endpoints import cluster_host, instance_host
+from .faults import FAULTS
+from .lifecycle import lifecycle_of
+from .passwords import HOOK, Server
+from .request_log import LOG
+from .settings import LOCK, SETTINGS
+
+
+def answer(environ: dict, body: bytes, start: Callable) -> Iterable[bytes]:
+    method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
+    query = dict(parse_qsl(environ.get("QUERY_STRING", "")))
+    handler = ROUTES.get((method, path))
+    if handler is None:
+        return _send(start, "404 Not Found", {"error": f"no {method} {path}"})
+    try:
+        return _send(start, "200 OK", handler(json.loads(body) if body else None, query))
+    except (KeyError, TypeError, ValueError) as error:
+        return _send(start, "400 Bad Request", {"error": f"{type(error).__name__}: {error}"})
+
+
+def _send(start: Callable, status: str, value: object) -> Iterable[bytes]:
+    data = json.dumps(value).encode()
+    start(status, [("Content-Type", "application/json"), ("Content-Length", str(len(data)))])
+    return [data]
+
+
+def _put_settings(value: dict, query: dict) -> dict:
+    with LOCK:
+        SETTINGS.update(value)
+        return SETTINGS.as_dict()
+
+
+def _add_faults(value: object, query: dict) -> list:
+    for order in value if isinstance(value, list) else [value]:
+        FAULTS.add(order)
+    return FAULTS.describe()
+
+
+def _clear_faults(value: object, query: dict) -> list:
+    FAULTS.clear()
+    return []
+
+
+def _add_denied(value: object, query: dict) -> list:
+    for rule in value if isinstance(value, list) else [value]:
+        DENIED.add(rule)
+    return DENIED.rules
+
+
+def _clear_denied(value: object, query: dict) -> list:
+    with LOCK:
+        DENIED.rules.clear()
+    return []
+
+
+def _clear_log(value: object, query: dict) -> list:
+    LOG.clear()
+    return []
+
+
+def _register(value: list, query: dict) -> dict:
+    for entry in value:
+        server = Server(entry["engine"], entry["socket"], int(entry["port"]), entry["superuser"])
+        HOOK.register(entry["account"], entry["region"], entry["kind"], entry["identifier"], server)
+    return HOOK.describe()
+
+
+def _set_status(value: dict, query: dict) -> dict:
+    backend = rds_backends[value["account"]][value["region"]]
+    store = backend.clusters if value["kind"] == "cluster" else backend.databases
+    lifecycle_of(store[value["identifier"]]).resting = value["status"]
+    return value
+
+
+def _set_account_status(value: dict, query: dict) -> dict:
+    if value["status"] not in ("ACTIVE", "SUSPENDED", "PENDING_CLOSURE"):
+        raise ValueError(f"status {value['status']}: ACTIVE, SUSPENDED or PENDING_CLOSURE")
+    management, partition = organizations_backends.master_accounts[value["id"]]
+    account = organizations_backends[management][partition].get_account_by_id(value["id"])
+    account.status = account.state = value["status"]
+    return value
+
+
+def _host(value: object, query: dict) -> dict:
+    place = (query["account"], query["region"], query["identifier"])
+    if query.get("kind") == "cluster":
+        return {"endpoint": cluster_host(*place), "reader_endpoint": cluster_host(*place, reader=True)}
+    return {"endpoint": instance_host(*place)}
+
+
+ROUTES = {
+    ("GET", "/rig/settings"): lambda value, query: SETTINGS.as_dict(),
+    ("PUT", "/rig/settings"): _put_settings,
+    ("GET", "/rig/faults"): lambda value, query: FAULTS.describe(),
+    ("POST", "/rig/faults"): _add_faults,
+    ("DELETE", "/rig/faults"): _clear_faults,
+    ("GET", "/rig/deny"): lambda value, query: DENIED.rules,
+    ("POST", "/rig/deny"): _add_denied,
+    ("DELETE", "/rig/deny"): _clear_denied,
+    ("GET", "/rig/log"): lambda value, query: LOG.entries(query),
+    ("DELETE", "/rig/log"): _clear_log,
+    ("GET", "/rig/databases"): lambda value, query: HOOK.describe(),
+    ("PUT", "/rig/databases"): _register,
+    ("POST", "/rig/status"): _set_status,
+    ("POST", "/rig/accounts"): _set_account_status,
+    ("GET", "/rig/host"): _host,
+}
