@@ -1,0 +1,1 @@
+"""Real database servers that look like RDS: PostgreSQL and MariaDB on loopback, with TLS and a master user."""

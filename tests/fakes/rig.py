@@ -1,0 +1,220 @@
+"""The whole rig: the fake AWS, an organization, real database servers with TLS, and a hosts file for their names.
+
+usage:  .venv/bin/python tests/fakes/rig.py        (`make demo` and the Rust tests start it like this)
+
+Reads one line of JSON from standard input, prints one line of JSON when everything is up, and runs until standard
+input is closed or SIGTERM comes; then it stops, by pid, exactly what it started, and removes its directory. A line
+`keep` on standard input leaves the directory with all logs.
+
+The wish, all parts optional:
+  {"external_id": "…", "cache": "target/rig", "databases": [
+     {"account": "payments-eu", "region": "eu-west-1", "identifier": "orders", "engine": "postgres",
+      "kind": "instance", "databases": ["shop"], "master_username": "admin1", "master_password": "…",
+      "tags": {}, "iam": false,
+      "server": true,       false: the database exists in the fake AWS only, its port is closed
+      "in_aws": true}]}     false: the server and its names exist, but somebody else will create the database
+
+Host names resolve only where the hosts file is mounted over /etc/hosts:
+  unshare -m sh -c 'mount --bind "$0" /etc/hosts && exec "$@"' HOSTS_FILE terraform plan        (not root: unshare -rm)
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from pathlib import Path
+
+FAKES = Path(__file__).resolve().parent
+REPOSITORY = FAKES.parent.parent
+for variable in [name for name in os.environ if name.startswith(("AWS_", "PG", "MYSQL_"))]:
+    del os.environ[variable]
+
+from aws.endpoints import cluster_host, instance_host  # noqa: E402
+from aws.seed import HOME_REGION, HUB_KEY, MANAGEMENT_ACCOUNT, Seeder  # noqa: E402
+from databases.certificates import Authority  # noqa: E402
+from databases.mariadb import MariaDb  # noqa: E402
+from databases.postgres import Postgres  # noqa: E402
+from databases.processes import RigError, free_port  # noqa: E402
+
+SERVERS = {
+    "postgres": Postgres,
+    "aurora-postgresql": Postgres,
+    "mysql": MariaDb,
+    "mariadb": MariaDb,
+    "aurora-mysql": MariaDb,
+}
+
+
+class Rig:
+    """Everything that was started, in order, so that it can be stopped in the reverse order."""
+
+    def __init__(self, wish: dict) -> None:
+        self.wish = wish
+        self.directory = Path(tempfile.mkdtemp(prefix="rdsaccess-rig-"))
+        self.directory.chmod(0o755)
+        self.keep = False
+        self._stops: list = []
+
+    def start(self) -> dict:
+        launcher = self._start_launcher()
+        url = f"http://127.0.0.1:{launcher['port']}"
+        seeder = Seeder(url, external_id=self.wish.get("external_id"))
+        organization = seeder.organization()
+        authority = Authority(self.directory)
+        wishes = [self._complete(wish, seeder) for wish in self.wish.get("databases", [])]
+        for number, wish in enumerate(wishes):
+            wish["running"] = self._start_server(wish, number, authority) if wish["server"] else None
+        for wish in wishes:
+            if wish["running"]:
+                wish["running"].wait(wish["master_username"], wish["master_password"], wish["databases"])
+        self._register(url, wishes)
+        databases = [self._made(wish, seeder) for wish in wishes]
+        hosts = self._write_hosts(wishes)
+        _delete(f"{url}/rig/log")
+        return {
+            "directory": str(self.directory),
+            "endpoint": url,
+            "launcher_pid": launcher["pid"],
+            "region": HOME_REGION,
+            "access_key": HUB_KEY["aws_access_key_id"],
+            "secret_key": HUB_KEY["aws_secret_access_key"],
+            "management_account": MANAGEMENT_ACCOUNT,
+            "organization": organization,
+            "networks": seeder.networks,
+            "databases": databases,
+            "hosts_file": str(hosts),
+            "ca_file": str(authority.ca_file),
+        }
+
+    def stop(self) -> None:
+        for stop in reversed(self._stops):
+            stop()
+        self._stops.clear()
+        if self.keep:
+            sys.stderr.write(f"rig: logs and data are kept in {self.directory}\n")
+        else:
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _start_launcher(self) -> dict:
+        log = (self.directory / "launcher.log").open("ab")
+        process = subprocess.Popen(
+            [sys.executable, "-m", "aws.launcher", "0", "--with-parent"],
+            cwd=FAKES,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+        )
+
+        def stop() -> None:
+            process.stdin.close()
+            process.wait(timeout=10)
+
+        self._stops.append(stop)
+        line = process.stdout.readline()
+        if not line:
+            raise RigError(f"the fake AWS did not start, see {log.name}; is moto installed? run scripts/install")
+        return json.loads(line)
+
+    def _complete(self, wish: dict, seeder: Seeder) -> dict:
+        """The wish with its defaults, host names and port."""
+        if wish["engine"] not in SERVERS and wish.get("server", True):
+            raise RigError(f"no server for engine {wish['engine']}: only {', '.join(sorted(SERVERS))}")
+        defaults = {"kind": "instance", "server": True, "in_aws": True, "databases": [], "tags": {}}
+        defaults |= {"master_username": "admin1", "master_password": "Initial-Passw0rd", "port": free_port()}
+        whole = {**defaults, **wish}
+        place = (seeder.account_ids[whole["account"]], whole["region"])
+        name = whole["identifier"]
+        if whole["kind"] == "cluster":
+            members = [f"{name}-{number}" for number in (1, 2)]
+            hosts = [cluster_host(*place, name), cluster_host(*place, name, reader=True)]
+            hosts += [instance_host(*place, member) for member in members]
+        else:
+            hosts = [instance_host(*place, name)]
+        return {**whole, "account_id": place[0], "hosts": hosts}
+
+    def _start_server(self, wish: dict, number: int, authority: Authority) -> Postgres | MariaDb:
+        name = f"{number}-{wish['identifier']}"
+        certificate, key = authority.issue(name, wish["hosts"])
+        cache = Path(self.wish.get("cache") or REPOSITORY / "target" / "rig")
+        server = SERVERS[wish["engine"]](self.directory / name, cache, wish["port"], certificate, key)
+        self._stops.append(server.stop)
+        return server
+
+    def _register(self, url: str, wishes: list[dict]) -> None:
+        """Tells the password hook which server stands behind which database."""
+        entries = [
+            {
+                "account": wish["account_id"],
+                "region": wish["region"],
+                "kind": wish["kind"],
+                "identifier": wish["identifier"],
+                "engine": wish["running"].engine,
+                "socket": wish["running"].socket,
+                "port": wish["port"],
+                "superuser": wish["running"].superuser,
+            }
+            for wish in wishes
+            if wish["running"]
+        ]
+        body = json.dumps(entries).encode()
+        request = urllib.request.Request(f"{url}/rig/databases", data=body, method="PUT")
+        urllib.request.urlopen(request, timeout=10).close()
+
+    def _made(self, wish: dict, seeder: Seeder) -> dict:
+        made = seeder.database(wish) if wish["in_aws"] else {}
+        server = wish["running"]
+        return {
+            "endpoint": wish["hosts"][0],
+            **{key: wish[key] for key in ("account", "account_id", "region", "identifier", "kind", "engine", "port")},
+            **{key: wish[key] for key in ("master_username", "master_password", "hosts")},
+            **made,
+            "server": server.engine if server else None,
+            "socket": server.socket if server else None,
+            "superuser": server.superuser if server else None,
+            "log": str(server.log) if server else None,
+            "pid": server.process.pid if server else None,
+        }
+
+    def _write_hosts(self, wishes: list[dict]) -> Path:
+        lines = ["127.0.0.1 localhost", "::1 localhost", f"127.0.0.1 {socket.gethostname()}"]
+        lines += [f"127.0.0.1 {host}" for wish in wishes for host in wish["hosts"]]
+        path = self.directory / "hosts"
+        path.write_text("\n".join(lines) + "\n")
+        return path
+
+
+def _delete(url: str) -> None:
+    urllib.request.urlopen(urllib.request.Request(url, method="DELETE"), timeout=10).close()
+
+
+def _terminate(*_: object) -> None:
+    raise SystemExit(0)
+
+
+def main() -> int:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _terminate)
+    rig = Rig(json.loads(sys.stdin.readline() or "{}"))
+    try:
+        print(json.dumps(rig.start()), flush=True)
+        for line in sys.stdin:
+            if line.strip() == "keep":
+                rig.keep = True
+        return 0
+    except (RigError, OSError, KeyError, subprocess.SubprocessError) as error:
+        rig.keep = True
+        print(json.dumps({"error": f"{type(error).__name__}: {error}"}), flush=True)
+        return 1
+    finally:
+        rig.stop()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
