@@ -1,7 +1,7 @@
 //! Terraform provider for controlled access to RDS databases.
 pub mod access;
 pub mod aws;
-//pub mod context;
+pub mod context;
 pub mod data_sources;
 pub mod engine;
 pub mod ephemeral;
@@ -10,7 +10,7 @@ pub mod gateway;
 pub mod network;
 pub mod plugin;
 pub mod protocol;
-//pub mod provider;
+pub mod provider;
 pub mod report;
 pub mod resources;
 pub mod schema;

@@ -1,7 +1,7 @@
 //! From the provider block as it is written to what it means. Pure: no file, no network, no clock.
 
 use crate::access::{AccountId, TlsMode};
-use crate::aws;
+use crate::aws::settings::{self, Settings};
 use crate::context::{Context, OnUnreachable, Parts, Refresh, TlsSettings};
 use crate::report::Report;
 use crate::schema::{Attr, Model, Reports};
@@ -13,8 +13,10 @@ use super::variables::Variables;
 /// Rules over several attributes.
 pub(super) fn validate(config: &ProviderModel) -> Vec<Report> {
     let mut reports = Vec::new();
-    let pairs =
-        [("access_key", &config.access_key, "secret_key", &config.secret_key), ("secret_key", &config.secret_key, "access_key", &config.access_key)];
+    let pairs = [
+        ("access_key", &config.access_key, "secret_key", &config.secret_key),
+        ("secret_key", &config.secret_key, "access_key", &config.access_key),
+    ];
     for (name, one, other_name, other) in pairs {
         if one.is_known() && other.is_null() {
             reports.push(
@@ -84,13 +86,13 @@ fn count(attr: &Attr<i64>, default: usize) -> usize {
     attr.get().and_then(|n| usize::try_from(*n).ok()).unwrap_or(default)
 }
 
-fn aws_settings(config: &ProviderModel) -> aws::Settings {
-    let defaults = aws::Settings::default();
-    aws::Settings {
+fn aws_settings(config: &ProviderModel) -> Settings {
+    let defaults = Settings::default();
+    Settings {
         region: config.region.get().cloned(),
         profile: config.profile.get().cloned(),
         static_keys: config.access_key.get().zip(config.secret_key.get()).map(|(access_key, secret_key)| {
-            aws::StaticKeys {
+            settings::StaticKeys {
                 access_key: access_key.expose().clone(),
                 secret_key: secret_key.clone(),
                 token: config.token.get().cloned(),
@@ -105,8 +107,8 @@ fn aws_settings(config: &ProviderModel) -> aws::Settings {
     }
 }
 
-fn assume_role(role: &model::AssumeRole) -> Option<aws::AssumeRole> {
-    Some(aws::AssumeRole {
+fn assume_role(role: &model::AssumeRole) -> Option<settings::AssumeRole> {
+    Some(settings::AssumeRole {
         role_arn: role.role_arn.get()?.0.clone(),
         external_id: role.external_id.get().cloned(),
         session_name: role.session_name.get().cloned(),
@@ -116,9 +118,9 @@ fn assume_role(role: &model::AssumeRole) -> Option<aws::AssumeRole> {
     })
 }
 
-fn member_role(role: &model::MemberRole) -> aws::MemberRole {
-    let defaults = aws::MemberRole::default();
-    aws::MemberRole {
+fn member_role(role: &model::MemberRole) -> settings::MemberRole {
+    let defaults = settings::MemberRole::default();
+    settings::MemberRole {
         name: role.name.get().cloned().unwrap_or(defaults.name),
         external_id: role.external_id.get().cloned(),
         session_name: role.session_name.get().cloned(),
@@ -131,14 +133,14 @@ fn member_role(role: &model::MemberRole) -> aws::MemberRole {
             .filter_map(|(account, entry)| {
                 let account: AccountId = account.parse().ok()?;
                 let name = entry.name.get().cloned();
-                Some((account, aws::MemberOverride { name, external_id: entry.external_id.get().cloned() }))
+                Some((account, settings::MemberOverride { name, external_id: entry.external_id.get().cloned() }))
             })
             .collect(),
     }
 }
 
-fn endpoints(endpoints: &model::Endpoints) -> aws::Endpoints {
-    aws::Endpoints {
+fn endpoints(endpoints: &model::Endpoints) -> settings::Endpoints {
+    settings::Endpoints {
         rds: endpoints.rds.get().cloned(),
         ec2: endpoints.ec2.get().cloned(),
         sts: endpoints.sts.get().cloned(),
@@ -156,7 +158,8 @@ mod tests {
     fn half_of_a_key_pair_is_refused() {
         let config = ProviderModel { access_key: Secret::<String>::from("AKIA").into(), ..Default::default() };
         assert!(validate(&config)[0].summary.contains("`access_key` without `secret_key`"));
-        let config = ProviderModel { access_key: Secret::<String>::from("AKIA").into(), secret_key: Attr::Unknown, ..config };
+        let config =
+            ProviderModel { access_key: Secret::<String>::from("AKIA").into(), secret_key: Attr::Unknown, ..config };
         assert!(validate(&config).is_empty(), "an unknown value is not judged");
     }
 

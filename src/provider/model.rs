@@ -127,11 +127,7 @@ impl Kind for RoleArn {
         String::shape()
     }
 
-    fn decode(
-        value: &Value,
-        at: &Path,
-        problems: &mut Vec<Report>,
-    ) -> Option<Self> {
+    fn decode(value: &Value, at: &Path, problems: &mut Vec<Report>) -> Option<Self> {
         let text = String::decode(value, at, problems)?;
         let parts: Vec<&str> = text.splitn(6, ':').collect();
         let fits = matches!(parts[..], ["arn", _, "iam", "", account, resource]
@@ -139,7 +135,8 @@ impl Kind for RoleArn {
         if fits {
             Some(Self(text))
         } else {
-            let why = format!("`{text}` is not the ARN of a role: `arn:<partition>:iam::<account>:role/<name>` is expected");
+            let why =
+                format!("`{text}` is not the ARN of a role: `arn:<partition>:iam::<account>:role/<name>` is expected");
             problems.push(misfit(at, why));
             None
         }
@@ -161,9 +158,7 @@ fn is_url(value: &Value) -> bool {
 
 fn session_length(value: &Value) -> bool {
     match value {
-        Value::String(text) => {
-            text.parse::<Span>().map_or(true, |span| (900..=43_200).contains(&span.seconds()))
-        }
+        Value::String(text) => text.parse::<Span>().map_or(true, |span| (900..=43_200).contains(&span.seconds())),
         _ => true,
     }
 }

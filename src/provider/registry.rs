@@ -1,7 +1,7 @@
 //! THE list of everything that the provider offers.
 
 use crate::context::Context;
-use crate::ephemeral;
+use crate::data_sources::InstancesDataSource;
 use crate::functions;
 use crate::report::Report;
 use crate::schema::{AnyDataSource, AnyEphemeral, AnyResource, Function, Provider, Reports};
@@ -32,11 +32,11 @@ impl Provider for Rdsaccess {
     }
 
     fn data_sources(&self) -> Vec<Box<dyn AnyDataSource<Context>>> {
-        vec![]
+        vec![Box::new(InstancesDataSource)]
     }
 
     fn ephemerals(&self) -> Vec<Box<dyn AnyEphemeral<Context>>> {
-        vec![Box::new(ephemeral::IamToken)]
+        vec![]
     }
 
     fn functions(&self) -> Vec<Function> {

@@ -9,6 +9,7 @@ use crate::value::Value;
 
 use super::attribute::Attribute;
 use super::model::{Model, decode, overlay};
+use super::plan::with_defaults;
 use super::reports::Reports;
 use super::validate::validate;
 
@@ -90,7 +91,7 @@ impl<D: DataSource> AnyDataSource<D::Context> for D {
 
     fn read<'a>(&'a self, context: &'a D::Context, config: Value) -> BoxFuture<'a, Answer<Value>> {
         Box::pin(async move {
-            let asked: D::Model = match decode(&config) {
+            let asked: D::Model = match decode(&with_defaults(&D::Model::attributes(), &config)) {
                 Ok(model) => model,
                 Err(problems) => return (None, problems),
             };

@@ -11,6 +11,7 @@ use crate::value::Value;
 use super::attribute::Attribute;
 use super::data_source::Answer;
 use super::model::{Model, decode, overlay};
+use super::plan::with_defaults;
 use super::private::Private;
 use super::reports::Reports;
 use super::validate::validate;
@@ -123,7 +124,7 @@ impl<E: Ephemeral> AnyEphemeral<E::Context> for E {
 
     fn open<'a>(&'a self, context: &'a E::Context, config: Value) -> BoxFuture<'a, Answer<Opened>> {
         Box::pin(async move {
-            let asked: E::Model = match decode(&config) {
+            let asked: E::Model = match decode(&with_defaults(&E::Model::attributes(), &config)) {
                 Ok(model) => model,
                 Err(problems) => return (None, problems),
             };

@@ -1,10 +1,11 @@
 //! Rust types that an attribute can have: how they look on the wire and how they are parsed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::str::FromStr;
 
 use crate::access::{
-    Access, AccountId, Arn, DatabaseName, EngineKind, HostPattern, Region, RoleName, SchemaName, Secret, SecretRef,
-    Span, TlsMode,
+    Access, AccountId, Arn, DatabaseName, EngineKind, HostPattern, Invalid, Region, RoleName, SchemaName, Secret,
+    SecretRef, Span, TlsMode,
 };
 use crate::report::Report;
 use crate::value::{Number, Path, Type, Value};
@@ -107,30 +108,40 @@ impl Kind for Secret<String> {
     }
 }
 
-/// Types that are texts on the wire and are parsed by `FromStr`.
+/// Types that are texts on the wire and are parsed by `FromStr` with the error [`Invalid`](crate::access::Invalid).
+#[macro_export]
 macro_rules! text_kinds {
     ($($kind:ty $(= $words:expr)?;)*) => {$(
-        impl Kind for $kind {
-            fn shape() -> Shape {
-                Shape::Plain(Type::String)
+        impl $crate::schema::Kind for $kind {
+            fn shape() -> $crate::schema::Shape {
+                $crate::schema::Shape::Plain($crate::value::Type::String)
             }
 
             $(fn words() -> Vec<&'static str> {
                 $words.iter().map(|word| word.as_str()).collect()
             })?
 
-            fn decode(value: &Value, at: &Path, problems: &mut Vec<Report>) -> Option<Self> {
-                match String::decode(value, at, problems)?.parse::<Self>() {
-                    Ok(parsed) => Some(parsed),
-                    Err(why) => refuse(at, problems, why),
-                }
+            fn decode(
+                value: &$crate::value::Value,
+                at: &$crate::value::Path,
+                problems: &mut Vec<$crate::report::Report>,
+            ) -> Option<Self> {
+                $crate::schema::parse_text(value, at, problems)
             }
 
-            fn encode(&self) -> Value {
-                Value::string(self.to_string())
+            fn encode(&self) -> $crate::value::Value {
+                $crate::value::Value::string(self.to_string())
             }
         }
     )*};
+}
+
+/// Parses a text; what does not fit is a problem with the parser's words.
+pub fn parse_text<K: FromStr<Err = Invalid>>(value: &Value, at: &Path, problems: &mut Vec<Report>) -> Option<K> {
+    match String::decode(value, at, problems)?.parse() {
+        Ok(parsed) => Some(parsed),
+        Err(why) => refuse(at, problems, why),
+    }
 }
 
 text_kinds! {

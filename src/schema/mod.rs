@@ -5,6 +5,7 @@ mod any_resource;
 mod attr;
 mod attribute;
 mod data_source;
+pub mod docs;
 mod ephemeral;
 mod function;
 mod kind;
@@ -24,7 +25,7 @@ pub use attribute::{
 pub use data_source::{Answer, AnyDataSource, DataSource, Query};
 pub use ephemeral::{AnyEphemeral, Ephemeral, Opened, Opening};
 pub use function::{Function, FunctionError, Parameter};
-pub use kind::{Kind, misfit};
+pub use kind::{Kind, misfit, parse_text};
 pub use model::{Model, decode, decode_field, decode_object, encode_field, overlay};
 pub use private::Private;
 pub use provider::Provider;

@@ -94,6 +94,29 @@ fn known_object(value: &Value) -> bool {
     matches!(value, Value::Object(_))
 }
 
+/// A configuration with its defaults filled in: for objects without state, which read their defaults but never show
+/// them.
+pub fn with_defaults(attributes: &[Attribute], config: &Value) -> Value {
+    if !known_object(config) {
+        return config.clone();
+    }
+    Value::Object(attributes.iter().map(|a| (a.name.to_owned(), default_of(a, config.attribute(a.name)))).collect())
+}
+
+fn default_of(attribute: &Attribute, value: &Value) -> Value {
+    let nested = attribute.nested();
+    match value {
+        Value::Null => attribute.flags.default.clone().unwrap_or(Value::Null),
+        _ if nested.is_empty() => value.clone(),
+        Value::List(elements) => Value::List(elements.iter().map(|e| with_defaults(nested, e)).collect()),
+        Value::Set(elements) => Value::Set(elements.iter().map(|e| with_defaults(nested, e)).collect()),
+        Value::Map(elements) => {
+            Value::Map(elements.iter().map(|(key, e)| (key.clone(), with_defaults(nested, e))).collect())
+        }
+        object => with_defaults(nested, object),
+    }
+}
+
 /// The attributes whose change makes a new object: those that differ between prior and planned state. Empty on create.
 pub fn replacements(attributes: &[Attribute], prior: &Value, planned: &Value) -> Vec<Path> {
     if prior.is_null() || planned.is_null() {
@@ -159,6 +182,14 @@ mod tests {
         assert!(planned.attribute("id").is_unknown());
         assert_eq!(planned.attribute("password_wo"), &Value::Null);
         assert_eq!(planned.attribute("inner").attribute("on"), &Value::Bool(true));
+    }
+
+    #[test]
+    fn defaults_reach_the_reader_of_a_stateless_object() {
+        let filled = with_defaults(&Outer::attributes(), &outer(&[("inner", inner("t".into()))]));
+        assert_eq!(filled.attribute("length"), &Value::from(40));
+        assert_eq!(filled.attribute("inner").attribute("on"), &Value::Bool(true));
+        assert_eq!(filled.attribute("after"), &Value::Null);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tfplugin_proto::tfplugin6 as pb;
 
 use crate::report::Report;
+use crate::schema::plan::with_defaults;
 use crate::schema::{Model, Provider, Reports, decode};
 
 use super::{Service, codec, provider_kind, wire};
@@ -96,7 +97,7 @@ pub(super) async fn configure<P: Provider>(
     request: pb::configure_provider::Request,
 ) -> Result<pb::configure_provider::Response, Reports> {
     let config = codec::decode(request.config.as_ref(), &provider_kind::<P>())?;
-    let model: P::Model = decode(&config)?;
+    let model: P::Model = decode(&with_defaults(&P::Model::attributes(), &config))?;
     let (context, warnings): (_, Vec<Report>) = service.provider.configure(&model, &request.terraform_version)?;
     *service.context.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(Arc::new(context));
     Ok(pb::configure_provider::Response { diagnostics: wire::diagnostics(warnings) })
