@@ -304,11 +304,8 @@ fn innermost(error: &(dyn StdError + 'static)) -> String {
 
 /// Why TLS refused the gateway, when it did. An `io::Error` leaves the error that it wraps out of its sources.
 fn certificate_reason(error: &(dyn StdError + 'static)) -> Option<String> {
-    match error.downcast_ref() {
-        Some(tls @ (rustls::Error::InvalidCertificate(_) | rustls::Error::AlertReceived(_))) => {
-            return Some(tls.to_string());
-        }
-        _ => {}
+    if let Some(tls @ rustls::Error::InvalidCertificate(_)) = error.downcast_ref() {
+        return Some(tls.to_string());
     }
     let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
     wrapped.and_then(|inner| certificate_reason(inner)).or_else(|| certificate_reason(error.source()?))

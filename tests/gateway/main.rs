@@ -6,4 +6,5 @@ mod failures;
 mod hidden;
 mod members;
 mod rig;
+mod stand_in;
 mod transport;
