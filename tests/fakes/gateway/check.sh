@@ -4,7 +4,7 @@ set -eu
 cd "$(dirname "$0")"
 work=$(mktemp -d)
 mkfifo "$work/stdin"
-python3 server.py --agent lab:CONNECTED --until-stdin-closes <"$work/stdin" >"$work/out" &
+python3 -B server.py --agent lab:CONNECTED --until-stdin-closes <"$work/stdin" >"$work/out" &
 exec 9>"$work/stdin"
 trap 'exec 9>&-; rm -rf "$work"' EXIT
 for _ in 1 2 3 4 5 6 7 8 9 10; do [ -s "$work/out" ] && break; sleep 0.2; done
