@@ -74,7 +74,9 @@ mod tests {
 
     #[test]
     fn versions_come_in_any_order() {
-        for (versions, speaks) in [("5,6", true), ("6,5", true), ("6", true), (" 6 ", true), ("5", false), ("16", false)] {
+        for (versions, speaks) in
+            [("5,6", true), ("6,5", true), ("6", true), (" 6 ", true), ("5", false), ("16", false)]
+        {
             let environment = environment("PLUGIN_PROTOCOL_VERSIONS", versions);
             assert_eq!(host_speaks_our_protocol(&environment), speaks, "{versions}");
         }

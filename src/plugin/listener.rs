@@ -191,11 +191,7 @@ async fn accept_all(socket: &Socket, tls: Option<TlsAcceptor>, sender: mpsc::Sen
     }
 }
 
-async fn admit(
-    connection: Connection,
-    tls: Option<TlsAcceptor>,
-    sender: mpsc::Sender<Result<Connection, Infallible>>,
-) {
+async fn admit(connection: Connection, tls: Option<TlsAcceptor>, sender: mpsc::Sender<Result<Connection, Infallible>>) {
     let connection = match tls {
         None => connection,
         Some(acceptor) => match within_timeout(acceptor.accept(connection)).await {

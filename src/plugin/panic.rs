@@ -53,8 +53,8 @@ mod tests {
     #[test]
     fn values_are_cut_off() {
         let cases: [fn(); 5] = [
-            || drop(Err::<(), _>("hunter2").unwrap()),
-            || drop(Err::<(), _>("hunter2").expect("cannot log in")),
+            || Err("hunter2").unwrap(),
+            || Err("hunter2").expect("cannot log in"),
             || assert_eq!("hunter2", "other"),
             || drop("hünter2"[..2].to_owned()),
             || panic!("login as {:?}", "hunter2"),

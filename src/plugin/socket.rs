@@ -77,10 +77,7 @@ fn unique_name(attempt: u32) -> String {
 }
 
 /// Creates the first path that nobody has taken. Creating is atomic, so a name that others can guess is no danger.
-fn first_free<T>(
-    path: impl Fn(u32) -> PathBuf,
-    create: impl Fn(&Path) -> io::Result<T>,
-) -> io::Result<(T, PathBuf)> {
+fn first_free<T>(path: impl Fn(u32) -> PathBuf, create: impl Fn(&Path) -> io::Result<T>) -> io::Result<(T, PathBuf)> {
     let mut attempt = 0;
     loop {
         let path = path(attempt);

@@ -33,7 +33,9 @@ mod tests {
 
     #[test]
     fn secrets_are_told_by_their_names() {
-        for name in ["password", "secret", "token", "authorization", "secret_string", "AuthToken", "x-api-key", "secret_key"] {
+        for name in
+            ["password", "secret", "token", "authorization", "secret_string", "AuthToken", "x-api-key", "secret_key"]
+        {
             assert!(is_secret(name), "{name}");
         }
     }
