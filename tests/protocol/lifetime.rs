@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::net::UnixStream;
 use tokio::process::Command;
 use tokio::time::timeout;
 
-use crate::client::{BINARY, SOON, command, signal};
+use crate::client::{BINARY, SOON, command, connect, signal};
 use crate::host::{COOKIE, ClientIdentity, Host, schema};
 
 /// After this a host kills.
@@ -71,7 +72,9 @@ async fn the_process_ends_when_its_parent_is_killed() {
     let mut stdout = BufReader::new(shell.stdout.take().unwrap());
     let mut line = String::new();
     timeout(SOON, stdout.read_line(&mut line)).await.unwrap().unwrap();
-    assert!(line.starts_with("1|6|unix|"), "{line}");
+    let socket = line.split('|').nth(3).unwrap().to_owned();
+    let channel = connect(move || UnixStream::connect(socket.clone())).await.unwrap();
+    schema(channel.clone()).await.expect("it serves before");
     shell.kill().await.unwrap();
     timeout(SOON, stdout.read_line(&mut line)).await.expect("the plugin outlives its parent").unwrap();
     assert!(directory.path().read_dir().unwrap().next().is_none());

@@ -3,6 +3,8 @@
 //! [`client::Plugin`] is the simplest way to talk to the provider service; [`host::Host`] plays the program that starts
 //! plugins, with everything that belongs to that.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod client;
 mod host;
 
