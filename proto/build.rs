@@ -2,7 +2,8 @@
 
 use std::error::Error;
 
-const FILES: [&str; 3] = ["tfplugin6.proto", "plugin.proto", "health.proto"];
+const FILES: [&str; 5] =
+    ["tfplugin6/provider.proto", "tfplugin6/calls.proto", "tfplugin6/types.proto", "plugin.proto", "health.proto"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     for file in FILES {

@@ -10,7 +10,7 @@ use crate::report::Explain;
 #[non_exhaustive]
 pub enum Error {
     /// The magic cookie is missing: a person started the program
-    #[error("this program is a provider for Terraform and OpenTofu, and they start it themselves")]
+    #[error("this program is a provider, and they start it themselves")]
     StartedByHand,
     /// The command line holds something else than a known flag
     #[error("the argument {0:?} does not exist")]
@@ -50,7 +50,7 @@ pub enum Error {
 impl Explain for Error {
     fn summary(&self) -> String {
         match self {
-            Self::StartedByHand => "Not a program to run by hand",
+            Self::StartedByHand => "Not started by Terraform or OpenTofu",
             Self::UnknownArgument(_) => "Unknown argument",
             _ => "The provider process cannot serve",
         }
@@ -60,8 +60,8 @@ impl Explain for Error {
     fn next_step(&self) -> Option<String> {
         let step = match self {
             Self::StartedByHand => {
-                "name the provider in the required_providers block of a configuration and run `terraform init`; for a \
-                 debugger start this program with --debug"
+                "name it in the required_providers block of a configuration and run `terraform init`; to use it with a \
+                 debugger start it with --debug"
             }
             Self::UnknownArgument(_) => "see --help",
             Self::Listen { .. } => "set TMPDIR to a short path of a directory that you can write to",

@@ -15,8 +15,9 @@ use super::lifetime::{Lifetime, Reason};
 use super::listener::Listener;
 use super::orphan::Parent;
 use super::server::{self, ProviderService};
+use super::signals::Signals;
 use super::tls::Identity;
-use super::{logging, panic, reattach, signals};
+use super::{logging, panic, reattach};
 use crate::report::Report;
 
 /// Threads for calls. They wait for networks most of the time, and Terraform runs one process per phase and alias.
@@ -74,7 +75,7 @@ fn serve_host<S: ProviderService>(
     on_runtime(async {
         let ending = lifetime.ending();
         let connections = listener.connections(identity.as_ref().map(Identity::acceptor), ending.clone())?;
-        tokio::spawn(signals::ignore());
+        tokio::spawn(Signals::install().map_err(Error::Runtime)?.ignore());
         tokio::spawn(end_when(lifetime.clone(), async move { parent.gone().await }, Reason::ParentGone));
         server::serve(service(ending), connections, lifetime).await
     })
@@ -91,7 +92,8 @@ fn serve_anybody<S: ProviderService>(
     on_runtime(async {
         let ending = lifetime.ending();
         let connections = listener.connections(None, ending.clone())?;
-        tokio::spawn(end_when(lifetime.clone(), signals::interrupted(), Reason::Interrupted));
+        let mut signals = Signals::install().map_err(Error::Runtime)?;
+        tokio::spawn(end_when(lifetime.clone(), async move { signals.next().await }, Reason::Interrupted));
         print(&reattach::instructions(&address, std::process::id()))?;
         server::serve(service(ending), connections, lifetime).await
     })
@@ -131,11 +133,11 @@ fn version() -> String {
 
 fn help() -> String {
     format!(
-        "{}\n\nA provider for Terraform and OpenTofu: {}. They start this program themselves; name it in the \
-         required_providers block of a configuration.\n\n  --debug    run on its own, for debuggers and tests: prints the \
-         variable TF_REATTACH_PROVIDERS\n             that makes Terraform and OpenTofu use this process, and serves them \
-         until Ctrl-C\n  --version  print the version\n  --help     print this text\n\nLogs go to standard error: set \
-         TF_LOG_PROVIDER or TF_LOG to TRACE, DEBUG, INFO, WARN or ERROR.\n",
+        "{}\n{}\n\nTerraform and OpenTofu start this program themselves: name it in the required_providers block of a\n\
+         configuration.\n\n  --debug    run on its own, for debuggers and tests: prints the variable TF_REATTACH_PROVIDERS\n             \
+         that makes Terraform and OpenTofu use this process, and serves them until Ctrl-C\n  --version  print the \
+         version\n  --help     print this text\n\nThe log goes to standard error: set TF_LOG_PROVIDER or TF_LOG to TRACE, \
+         DEBUG, INFO, WARN or ERROR.\n",
         version().trim_end(),
         env!("CARGO_PKG_DESCRIPTION"),
     )

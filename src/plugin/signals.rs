@@ -4,48 +4,65 @@
 //! does the same with SIGTERM. The host then winds down in order: it asks running calls to stop, waits for them, closes
 //! what is open and shuts the plugin down. A plugin that left by itself would break that and lose what it has made.
 
+use std::io;
+
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// Swallows both signals for as long as it is polled.
-pub(super) async fn ignore() {
-    loop {
-        interrupted().await;
-        tracing::debug!("a signal was ignored: the host decides when this process ends");
-    }
-}
-
-/// Returns at the first of both signals; never when the system lets us install no handler.
+/// SIGINT and SIGTERM. From the moment this exists they do not end the process.
 #[cfg(unix)]
-pub(super) async fn interrupted() {
-    tokio::select! {
-        () = received(SignalKind::interrupt()) => {}
-        () = received(SignalKind::terminate()) => {}
-    }
-}
-
-/// Returns at Ctrl-C.
-#[cfg(not(unix))]
-pub(super) async fn interrupted() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
-    }
+#[derive(Debug)]
+pub(super) struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
 }
 
 #[cfg(unix)]
-async fn received(kind: SignalKind) {
-    match signal(kind) {
-        Ok(mut stream) => next(&mut stream).await,
-        Err(error) => {
-            tracing::warn!(%error, "cannot handle a signal");
-            std::future::pending().await
+impl Signals {
+    /// Takes both signals over from the system.
+    ///
+    /// # Errors
+    /// When the system refuses a handler.
+    pub(super) fn install() -> io::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    /// Returns at the next of both signals.
+    pub(super) async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
         }
     }
 }
 
-#[cfg(unix)]
-async fn next(stream: &mut Signal) {
-    if stream.recv().await.is_none() {
-        std::future::pending::<()>().await;
+/// Ctrl-C.
+#[cfg(windows)]
+#[derive(Debug)]
+pub(super) struct Signals(tokio::signal::windows::CtrlC);
+
+#[cfg(windows)]
+impl Signals {
+    /// Takes Ctrl-C over from the system.
+    ///
+    /// # Errors
+    /// When the system refuses a handler.
+    pub(super) fn install() -> io::Result<Self> {
+        tokio::signal::windows::ctrl_c().map(Self)
+    }
+
+    /// Returns at the next Ctrl-C.
+    pub(super) async fn next(&mut self) {
+        self.0.recv().await;
+    }
+}
+
+impl Signals {
+    /// Swallows the signals for good.
+    pub(super) async fn ignore(mut self) {
+        loop {
+            self.next().await;
+            tracing::debug!("a signal was ignored: the host decides when this process ends");
+        }
     }
 }
