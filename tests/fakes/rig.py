@@ -124,8 +124,6 @@ class Rig:
 
     def _complete(self, wish: dict, seeder: Seeder) -> dict:
         """The wish with its defaults, host names and port."""
-        if wish["engine"] not in SERVERS and wish.get("server", True):
-            raise RigError(f"no server for engine {wish['engine']}: only {', '.join(sorted(SERVERS))}")
         defaults = {"kind": "instance", "server": True, "in_aws": True, "databases": [], "tags": {}}
         defaults |= {"master_username": "admin1", "master_password": "Initial-Passw0rd", "port": free_port()}
         whole = {**defaults, **wish}
@@ -201,7 +199,12 @@ def _terminate(*_: object) -> None:
 def main() -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _terminate)
-    rig = Rig(json.loads(sys.stdin.readline() or "{}"))
+    try:
+        wish = json.loads(sys.stdin.readline() or "{}")
+        _check(wish)
+    except (ValueError, KeyError, RigError) as error:
+        return _report(error)
+    rig = Rig(wish)
     try:
         print(json.dumps(rig.start()), flush=True)
         for line in sys.stdin:
@@ -210,10 +213,20 @@ def main() -> int:
         return 0
     except (RigError, OSError, KeyError, subprocess.SubprocessError) as error:
         rig.keep = True
-        print(json.dumps({"error": f"{type(error).__name__}: {error}"}), flush=True)
-        return 1
+        return _report(error)
     finally:
         rig.stop()
+
+
+def _check(wish: dict) -> None:
+    for database in wish.get("databases", []):
+        if database.get("server", True) and database["engine"] not in SERVERS:
+            raise RigError(f"no server for engine {database['engine']}: only {', '.join(sorted(SERVERS))}")
+
+
+def _report(error: Exception) -> int:
+    print(json.dumps({"error": f"{type(error).__name__}: {error}"}), flush=True)
+    return 1
 
 
 if __name__ == "__main__":

@@ -1,0 +1,89 @@
+//! What a test wants to exist before it starts.
+
+use serde::Serialize;
+
+/// The wish for a rig. `fakes/rig.py` describes the fields.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct Wish {
+    external_id: Option<String>,
+    databases: Vec<DatabaseWish>,
+}
+
+impl Wish {
+    /// An organization without any database.
+    pub(crate) fn organization() -> Self {
+        Self::default()
+    }
+
+    /// Asks for a database; `database` numbers in [`crate::rig::Rig`] follow this order.
+    pub(crate) fn with(mut self, database: DatabaseWish) -> Self {
+        self.databases.push(database);
+        self
+    }
+
+    /// Every member role trusts the hub only with this external id.
+    pub(crate) fn external_id(mut self, id: &str) -> Self {
+        self.external_id = Some(id.to_owned());
+        self
+    }
+}
+
+/// One RDS instance or cluster, with a real server behind it.
+#[derive(Debug, Serialize)]
+pub(crate) struct DatabaseWish {
+    account: String,
+    region: String,
+    identifier: String,
+    engine: String,
+    kind: &'static str,
+    databases: Vec<String>,
+    server: bool,
+    in_aws: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    master_password: Option<String>,
+}
+
+impl DatabaseWish {
+    /// An instance in an account of the organization (by name, see `fakes/aws/seed.py`).
+    pub(crate) fn instance(account: &str, region: &str, identifier: &str, engine: &str) -> Self {
+        Self {
+            account: account.to_owned(),
+            region: region.to_owned(),
+            identifier: identifier.to_owned(),
+            engine: engine.to_owned(),
+            kind: "instance",
+            databases: Vec::new(),
+            server: true,
+            in_aws: true,
+            master_password: None,
+        }
+    }
+
+    /// A cluster with two members; one server answers to all their names.
+    pub(crate) fn cluster(account: &str, region: &str, identifier: &str, engine: &str) -> Self {
+        Self { kind: "cluster", ..Self::instance(account, region, identifier, engine) }
+    }
+
+    /// Databases to create inside the server, owned by the master user.
+    pub(crate) fn holding(mut self, databases: &[&str]) -> Self {
+        self.databases = databases.iter().map(|&name| name.to_owned()).collect();
+        self
+    }
+
+    /// Exists in the fake AWS only: its port is closed.
+    pub(crate) fn unreachable(mut self) -> Self {
+        self.server = false;
+        self
+    }
+
+    /// The server and its names exist, but somebody else will create the database in AWS.
+    pub(crate) fn not_yet_in_aws(mut self) -> Self {
+        self.in_aws = false;
+        self
+    }
+
+    pub(crate) fn master_password(mut self, password: &str) -> Self {
+        self.master_password = Some(password.to_owned());
+        self
+    }
+}
