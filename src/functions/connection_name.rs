@@ -45,7 +45,9 @@ fn call(arguments: &[Value]) -> Result<Value, FunctionError> {
     if is_connection_name(&name) {
         Ok(name.into())
     } else {
-        let text = format!("The name `{name}` has {} characters; the gateway takes 3 to 254.", name.chars().count());
+        let text = format!(
+            "The gateway refuses the name `{name}`: it takes 3 to 254 characters, three of them letters, digits or `_`."
+        );
         Err(FunctionError { text, argument: None })
     }
 }
