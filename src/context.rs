@@ -3,6 +3,8 @@
 //! Only this file knows the concrete adapters. Everything is made lazily: a context that is never asked anything never
 //! opens a connection or a file.
 
+mod target;
+
 use std::sync::OnceLock;
 use std::time::SystemTime;
 
@@ -11,6 +13,8 @@ use crate::aws::{self, Sessions};
 use crate::network;
 use crate::report::Report;
 use crate::schema::Reports;
+
+pub use target::{Error as TargetError, Found, Takes, check_ready, found};
 
 /// What a refresh does with a target that cannot be reached or entered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -15,6 +15,7 @@ mod private;
 mod provider;
 mod reports;
 mod resource;
+mod timeouts;
 mod validate;
 
 pub use any_resource::{AnyResource, ApplyRequest, Kept, PlanRequest, Planned};
@@ -31,4 +32,5 @@ pub use private::Private;
 pub use provider::Provider;
 pub use reports::Reports;
 pub use resource::{Apply, Change, Limits, Reading, Resource};
+pub use timeouts::Timeouts;
 pub use validate::{has_errors, validate};
