@@ -52,14 +52,16 @@ impl Drop for Writing<'_> {
 /// Decides whether a failure is worth another try, and waits before it.
 pub(super) struct Retry {
     tries: u32,
-    began: Instant,
     patience: Duration,
+    /// When the first failure came
+    since: Option<Instant>,
+    /// A session broke before, so that an unreachable server may be one that restarts
     broken: bool,
 }
 
 impl Retry {
     pub(super) fn new(patience: Duration) -> Self {
-        Self { tries: 0, began: Instant::now(), patience, broken: false }
+        Self { tries: 0, patience, since: None, broken: false }
     }
 
     /// Waits, or gives the failure back.
@@ -68,9 +70,9 @@ impl Retry {
     /// A failure that no other try can change, or one too many.
     pub(super) async fn after(&mut self, failure: Failure) -> Result<(), Failure> {
         self.broken |= matches!(failure.class, Class::Lost | Class::ReadOnly);
-        let in_time = self.began.elapsed() < self.patience;
+        let in_time = self.since.get_or_insert_with(Instant::now).elapsed() < self.patience;
         let again = match failure.class {
-            Class::Conflict | Class::Converge | Class::Busy | Class::Lost => self.tries < RETRIES,
+            Class::Conflict | Class::Converge | Class::Busy | Class::Lost => self.tries < RETRIES && in_time,
             // During a failover the old writer answers as read-only and then not at all.
             Class::ReadOnly => in_time,
             Class::Unreachable => self.broken && in_time,
@@ -179,8 +181,7 @@ impl Mysql {
     async fn catalog(&self) -> Result<Arc<Catalog>, Failure> {
         let mut cached = self.catalog.cached.lock().await;
         let writes = self.catalog.writes.load(Ordering::SeqCst);
-        if let Some((at, catalog)) = cached.as_ref().filter(|(at, _)| *at == writes) {
-            tracing::trace!(writes = at, "catalog reused");
+        if let Some((_, catalog)) = cached.as_ref().filter(|(at, _)| *at == writes) {
             return Ok(Arc::clone(catalog));
         }
         let mut retry = Retry::new(self.patience);

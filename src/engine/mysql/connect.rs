@@ -120,6 +120,11 @@ impl Sessions {
     /// Whether this user and password can log in: one attempt.
     pub(super) async fn can_log_in(&self, user: &RoleName, password: &Secret<String>) -> Result<(), Failure> {
         let _permit = self.permits.acquire().await;
+        let rested = lock(&self.resting).pop();
+        if let Some(rested) = rested {
+            // Its place is needed: resting sessions count as connections too.
+            let _ = timeout(CONNECT, rested.conn.disconnect()).await;
+        }
         let conn = self.connect(user, password).await?;
         // The login is proven; a goodbye that gets lost changes nothing.
         let _ = timeout(CONNECT, conn.disconnect()).await;

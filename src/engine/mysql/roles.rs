@@ -12,7 +12,7 @@ use crate::engine::{Ownership, RoleSpec};
 const MARK: &str = "rdsaccess";
 
 /// Accounts and roles of the servers themselves and of RDS.
-const RESERVED: [&str; 14] = [
+const RESERVED: [&str; 13] = [
     "root",
     "mysql.sys",
     "mysql.session",
@@ -23,7 +23,6 @@ const RESERVED: [&str; 14] = [
     "rdsproxyadmin",
     "rdstopmgr",
     "rds_superuser_role",
-    "rds_reserved",
     "public",
     "none",
     "current_role",
@@ -68,6 +67,10 @@ pub(super) fn ownership(catalog: &Catalog, spec: &RoleSpec) -> Ownership {
     let Some(account) = catalog.account(&name) else { return Ownership::Absent };
     let printed = format!("'{}'@'{}'", name.user, name.host);
     match mark(account) {
+        // The master user's secret lies where that of a role of this name would, so adoption proves nothing here.
+        _ if name.user == catalog.administrator => Ownership::Foreign(format!(
+            "the account {printed} belongs to the administrator that the provider logs in as; it cannot be a role"
+        )),
         _ if spec.adopt => Ownership::Ours,
         Some(mark) if mark.target == spec.mark.target => Ownership::Ours,
         Some(mark) => Ownership::Foreign(format!("the account {printed} is marked as made for {}", mark.target)),

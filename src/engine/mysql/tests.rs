@@ -22,6 +22,7 @@ fn catalog(dialect: Dialect, databases: &[&str]) -> Catalog {
     let modern = !dialect.mariadb && dialect.version >= (8, 0, 0);
     Catalog {
         dialect,
+        administrator: "admin".to_owned(),
         settings: Settings {
             form: NameForm::Pattern,
             folds_case: false,
@@ -370,6 +371,15 @@ fn the_mark_decides_whose_an_account_is() {
     catalog.accounts = vec![Account { attributes: None, ..account(&catalog) }];
     assert!(matches!(ownership(&catalog, &spec(Access::ReadOnly)), Ownership::Foreign(_)));
     assert!(plan(&catalog, &spec(Access::ReadOnly), None, true).is_err());
+}
+
+#[test]
+fn the_administrator_is_never_taken_for_a_role() {
+    let mut catalog = catalog(MARIADB, &["app"]);
+    catalog.administrator = "hoop_ro".to_owned();
+    catalog.accounts = vec![account(&catalog)];
+    assert!(matches!(ownership(&catalog, &adopted(Access::ReadOnly)), Ownership::Foreign(_)));
+    assert!(plan(&catalog, &adopted(Access::ReadOnly), None, true).is_err());
 }
 
 #[test]

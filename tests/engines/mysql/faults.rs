@@ -71,7 +71,7 @@ async fn a_wrong_password_and_a_closed_port_are_told_apart() {
 #[tokio::test]
 async fn the_holder_of_the_writers_lock_is_named() {
     let server = TestServer::start(&[]).await;
-    let mut other = server.connect(super::super::server_mariadb::DBA, "").await.unwrap();
+    let mut other = server.connect(crate::server_mariadb::DBA, "").await.unwrap();
     other.query_drop("DO GET_LOCK('rdsaccess.roles', 0)").await.unwrap();
     let mysql = Mysql::new(server.admin()).unwrap().with_patience(Duration::from_secs(1));
     let error = mysql.ensure(&role("hoop_ro", Access::ReadOnly), None).await.unwrap_err();
@@ -183,7 +183,7 @@ async fn connections_that_are_cut_under_way_change_nothing_about_the_outcome() {
                 server.by_hand(&["SELECT ID FROM information_schema.processlist WHERE USER = 'admin1'"]).await;
             for session in sessions {
                 // The session may have ended by itself.
-                let mut dba = server.connect(super::super::server_mariadb::DBA, "").await.unwrap();
+                let mut dba = server.connect(crate::server_mariadb::DBA, "").await.unwrap();
                 let _ = dba.query_drop(format!("KILL {}", session[0])).await;
             }
             tokio::time::sleep(Duration::from_millis(25)).await;
