@@ -118,7 +118,15 @@ async fn an_administrator_without_a_right_gets_told_which_step_needs_it() {
     assert!(weak.accepts(&ro, &password()).await.unwrap());
     assert!(!weak.accepts(&ro, &Secret::from("wrong-Secret9")).await.unwrap());
 
-    server.by_hand(&["GRANT SELECT ON *.* TO weak@'%'", "CREATE DATABASE fresh"]).await;
+    // The statement that failed is named, not the one before it in the same round trip.
+    server
+        .by_hand(&[
+            "GRANT SELECT ON *.* TO weak@'%'",
+            "CREATE DATABASE early",
+            "CREATE DATABASE fresh",
+            "GRANT ALL ON early.* TO weak@'%' WITH GRANT OPTION",
+        ])
+        .await;
     let error = weak.ensure(&ro, None).await.unwrap_err();
     assert!(
         matches!(&error.fault, Fault::Denied { step, .. } if step == "granting SELECT, SHOW VIEW on fresh"),
@@ -140,6 +148,41 @@ async fn many_roles_are_ensured_in_parallel_by_several_runs() {
     assert!(most <= 2 * 3 + 1, "at most three connections per run and one by hand: {most}");
     let reads = futures_util::future::join_all(roles.iter().map(|role| runs[0].read(role))).await;
     assert!(reads.into_iter().all(|read| read.unwrap().coverage.is_complete()));
+}
+
+#[tokio::test]
+async fn a_full_server_is_waited_for() {
+    let server = TestServer::start(&["--max-connections=10"]).await;
+    server.by_hand(&["CREATE DATABASE app_prod", "CREATE USER crowd@'%' IDENTIFIED BY 'crowd-Pass1'"]).await;
+    let mut crowd = Vec::new();
+    while let Ok(conn) = server.connect(("crowd", "crowd-Pass1"), "").await {
+        crowd.push(conn);
+    }
+    let leaving = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        crowd.clear();
+    };
+    let (mysql, ro) = (mysql(&server), role("hoop_ro", Access::ReadOnly));
+    let (observed, ()) = tokio::join!(ensure(&mysql, &ro), leaving);
+    assert_complete(&observed, &["app_prod"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_connection_is_enough_for_everything_at_once() {
+    let server = TestServer::start(&[]).await;
+    server.by_hand(&["CREATE DATABASE app_prod"]).await;
+    let mysql = Mysql::new(Login { max_connections: 1, ..server.admin() }).unwrap();
+    let work = (0..6).map(|n| {
+        let (mysql, role) = (&mysql, role(&format!("hoop_{n}"), Access::ReadOnly));
+        async move {
+            mysql.read(&role).await.unwrap();
+            ensure(mysql, &role).await;
+            assert!(mysql.accepts(&role, &password()).await.unwrap());
+            mysql.remove(&role, &removal::dropped()).await.unwrap();
+        }
+    });
+    tokio::time::timeout(Duration::from_secs(60), futures_util::future::join_all(work)).await.unwrap();
+    assert_eq!(server.by_hand(&["SHOW STATUS LIKE 'Max_used_connections'"]).await[0][1], "2", "one, and one by hand");
 }
 
 #[tokio::test(flavor = "multi_thread")]
