@@ -247,6 +247,8 @@ impl Program {
         }
         for (name, file) in [
             ("--datadir=", "data"),
+            // A server that starts clears its temporary directory, so it must not be one that others use.
+            ("--tmpdir=", ""),
             ("--socket=", "s.sock"),
             ("--pid-file=", "pid"),
             ("--log-error=", "error.log"),

@@ -269,9 +269,8 @@ impl Session {
         let exchange = async {
             let sql = statements.iter().map(Statement::sql).collect::<Vec<_>>().join(";\n");
             let mut results = self.conn.query_iter(sql).await?;
-            for index in 1..=statements.len() {
-                // Reading to the end of one answer also fetches the head of the next, and with it its error.
-                running = index.min(statements.len() - 1);
+            for index in 0..statements.len() {
+                running = index;
                 sets.push(results.collect::<Row>().await?);
             }
             results.drop_result().await

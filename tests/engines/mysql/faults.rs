@@ -118,13 +118,15 @@ async fn an_administrator_without_a_right_gets_told_which_step_needs_it() {
     assert!(weak.accepts(&ro, &password()).await.unwrap());
     assert!(!weak.accepts(&ro, &Secret::from("wrong-Secret9")).await.unwrap());
 
-    // The statement that failed is named, not the one before it in the same round trip.
+    // The statement that failed is named, not the one before or after it in the same round trip.
     server
         .by_hand(&[
             "GRANT SELECT ON *.* TO weak@'%'",
             "CREATE DATABASE early",
             "CREATE DATABASE fresh",
+            "CREATE DATABASE later",
             "GRANT ALL ON early.* TO weak@'%' WITH GRANT OPTION",
+            "GRANT ALL ON later.* TO weak@'%' WITH GRANT OPTION",
         ])
         .await;
     let error = weak.ensure(&ro, None).await.unwrap_err();
