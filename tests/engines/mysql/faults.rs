@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use rdsaccess::access::{Access, Secret, TlsMode};
+use rdsaccess::access::{Access, Endpoint, Secret, TlsMode, Trust};
 use rdsaccess::engine::{Fault, Login, Server};
 use rdsaccess::report::Explain;
 
@@ -66,6 +66,20 @@ async fn a_wrong_password_and_a_closed_port_are_told_apart() {
     let began = Instant::now();
     assert!(matches!(fault(closed).await, Fault::Unreachable(_)));
     assert!(began.elapsed() < Duration::from_secs(10));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_server_is_given_up() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let login = Login {
+        endpoint: Endpoint { host: "127.0.0.1".to_owned(), port: silent.local_addr().unwrap().port() },
+        username: "admin1".parse().unwrap(),
+        password: Secret::from("x"),
+        trust: Trust { mode: TlsMode::Disable, roots: Default::default() },
+        target: "arn:aws:rds:eu-west-1:123456789012:db:payments".to_owned(),
+        max_connections: 1,
+    };
+    assert!(matches!(fault(login).await, Fault::Unreachable(text) if text.contains("no answer")));
 }
 
 #[tokio::test]
