@@ -1,7 +1,5 @@
 //! Roles on a real MariaDB (or MySQL, see `server_mariadb`), proven by logging in as the role.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
-
 mod access;
 mod drift;
 mod faults;

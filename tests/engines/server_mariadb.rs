@@ -3,8 +3,6 @@
 //! With `RDSACCESS_TEST_MYSQLD` set to a program that runs a MySQL server with the options it is given, the same tests
 //! run on MySQL.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
-
 use std::ffi::OsString;
 use std::fs;
 use std::io;

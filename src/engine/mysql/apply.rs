@@ -10,6 +10,7 @@ use super::Mysql;
 use super::catalog::Catalog;
 use super::connect::Session;
 use super::error::{Class, Failure};
+use super::grants::wrong_choice;
 use super::password::{Salt, is_hash_of, verifier};
 use super::quote::{Statement, literal};
 use super::roles::{account_name, compare, create, ownership, plugin, settle};
@@ -231,6 +232,9 @@ pub(super) fn plan(
 ) -> Result<Vec<Statement>, Failure> {
     if let Ownership::Foreign(words) = ownership(catalog, spec) {
         return Err(Failure::last(Fault::Foreign(words)));
+    }
+    if let Some(words) = wrong_choice(catalog, spec) {
+        return Err(Failure::last(Fault::Unsupported(words)));
     }
     let name = account_name(spec);
     let account = catalog.account(&name);

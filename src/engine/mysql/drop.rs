@@ -27,7 +27,7 @@ const NO_SUCH_THREAD: u16 = 1094;
 const NOT_OWNER: [u16; 2] = [1095, 1227];
 
 impl Mysql {
-    /// Drops or disables the account; one that is not there is a success.
+    /// Drops or disables the account; one that is not there is a success, one that is not ours stays with a warning.
     pub(super) async fn remove_role(&self, spec: &RoleSpec, how: &Removal) -> Result<Vec<String>, Failure> {
         let _writer = self.writer.lock().await;
         let mut retry = Retry::new(self.patience);
@@ -47,7 +47,10 @@ impl Mysql {
                 self.unlock(session).await?;
                 return Ok(Vec::new());
             }
-            Ownership::Foreign(words) => return Err(Failure::last(Fault::Foreign(words))),
+            Ownership::Foreign(words) => {
+                self.unlock(session).await?;
+                return Ok(vec![format!("{words}; it was left as it is")]);
+            }
             Ownership::Ours => {}
         }
         let name = account_name(spec);

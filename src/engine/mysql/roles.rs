@@ -2,7 +2,7 @@
 
 use super::catalog::{Account, AccountName, Catalog, Membership};
 use super::connect::Dialect;
-use super::grants::{Comparison, EVERYWHERE};
+use super::grants::Comparison;
 use super::password::{Plugin, Verifier};
 use super::quote::{Statement, account as account_sql, identifier, literal};
 use crate::access::{EngineKind, Identifier, Invalid, Mark, Missing, RoleName};
@@ -129,10 +129,10 @@ fn note_namesakes(comparison: &mut Comparison, catalog: &Catalog, name: &Account
         if other.user == name.user {
             let text =
                 format!("another account of this user exists for host {host}: logins from there may use that one");
-            comparison.leave(EVERYWHERE, &text);
+            comparison.leave_everywhere(&text);
         } else if other.user.is_empty() {
             let text = format!("an account without a name exists for host {host}: logins from there may end up in it");
-            comparison.leave(EVERYWHERE, &text);
+            comparison.leave_everywhere(&text);
         }
     }
 }
