@@ -103,7 +103,7 @@ impl Postgres {
         let mut first_failure = None;
         for (n, (database, steps)) in parts.iter().enumerate() {
             let step = format!("giving {} to {} in database {database}", spec.access, spec.name);
-            match self.transact(database, &transaction(reach, steps), &step).await {
+            match self.transact(database, &transaction(reach, steps, None), &step).await {
                 Ok(()) => {}
                 // Without the login, or after a conflict, the rest was computed from something that is no longer so.
                 Err(failure) if n == 0 || failure.remedy == Remedy::Retry => return Err(failure),
@@ -125,8 +125,8 @@ impl Postgres {
 }
 
 /// The steps as one transaction. Roles that have to be borrowed are granted when they are first needed and given back
-/// at the end; nobody else ever sees the membership.
-pub(super) fn transaction(reach: &Reach<'_>, steps: &[Step]) -> Sql {
+/// at the end; nobody else ever sees the membership. `farewell` runs after that: a role that goes cannot be given back.
+pub(super) fn transaction(reach: &Reach<'_>, steps: &[Step], farewell: Option<Sql>) -> Sql {
     let mut out = vec![Sql::of("BEGIN READ WRITE", &[])];
     let mut returns = Vec::new();
     let mut borrowed = BTreeSet::new();
@@ -153,6 +153,7 @@ pub(super) fn transaction(reach: &Reach<'_>, steps: &[Step]) -> Sql {
         out.push(Sql::of("RESET ROLE", &[]));
     }
     out.extend(returns.into_iter().rev());
+    out.extend(farewell);
     out.push(Sql::of("COMMIT", &[]));
     Sql::batch(out)
 }
@@ -197,7 +198,7 @@ mod tests {
         let sql = Sql::of("SELECT 1", &[]);
         let steps: Vec<Step> =
             roles.iter().map(|oid| Step { actor: reach.actor(*oid, None), sql: sql.clone() }).collect();
-        transaction(&reach, &steps).as_str().to_owned()
+        transaction(&reach, &steps, None).as_str().to_owned()
     }
 
     #[test]
@@ -229,7 +230,7 @@ mod tests {
         let owner = reach.actor(2, None).in_person();
         let steps = [Step { actor: owner, sql: sql() }, Step { actor: Actor::me(), sql: sql() }];
         assert_eq!(
-            transaction(&reach, &steps).as_str(),
+            transaction(&reach, &steps, None).as_str(),
             "BEGIN READ WRITE;\nSET LOCAL ROLE \"owner\";\nSELECT 1;\nRESET ROLE;\nSELECT 1;\nCOMMIT"
         );
     }
