@@ -91,9 +91,9 @@ pub async fn assert_denied(client: &Client, statements: &[&str]) {
     }
 }
 
-/// One column of text.
+/// One column of text; nulls are left out.
 pub async fn column(client: &Client, sql: &str) -> Vec<String> {
-    client.query(sql, &[]).await.unwrap().iter().map(|row| row.get(0)).collect()
+    client.query(sql, &[]).await.unwrap().iter().filter_map(|row| row.get(0)).collect()
 }
 
 /// Logs in as a role that these tests made.

@@ -26,6 +26,9 @@ pub const MASTER: &str = "admin1";
 /// Its password.
 pub const MASTER_PASSWORD: &str = "M4ster~Secret";
 
+/// The one name in the server's certificate.
+const HOST: &str = "localhost";
+
 /// What RDS sets up, in short.
 const LIKE_RDS: &str = "
     CREATE ROLE rds_superuser NOLOGIN;
@@ -91,7 +94,7 @@ impl PostgresServer {
     /// The master user's login for the engine.
     pub fn login(&self) -> Login {
         Login {
-            endpoint: Endpoint { host: "localhost".to_owned(), port: self.port },
+            endpoint: Endpoint { host: HOST.to_owned(), port: self.port },
             username: MASTER.parse().unwrap(),
             password: Secret::from(MASTER_PASSWORD),
             trust: Trust { mode: TlsMode::VerifyFull, roots: Arc::new(vec![self.authority.clone()]) },
@@ -127,7 +130,7 @@ impl PostgresServer {
 
     fn config(&self, user: &str, database: &str) -> Config {
         let mut config = Config::new();
-        config.host("127.0.0.1").port(self.port).user(user).dbname(database).application_name("test");
+        config.host(HOST).port(self.port).user(user).dbname(database).application_name("test");
         config
     }
 
@@ -229,7 +232,7 @@ fn write_certificates(data: &Path) -> Vec<u8> {
     let authority = params.self_signed(&key).unwrap();
     let issuer = Issuer::new(params, key);
     let server_key = KeyPair::generate().unwrap();
-    let names = vec!["localhost".to_owned(), "127.0.0.1".to_owned()];
+    let names = vec![HOST.to_owned()];
     let server = CertificateParams::new(names).unwrap().signed_by(&server_key, &issuer).unwrap();
     fs::write(data.join("server.crt"), server.pem()).unwrap();
     fs::write(data.join("server.key"), server_key.serialize_pem()).unwrap();

@@ -106,7 +106,7 @@ async fn what_is_out_of_reach_is_listed_and_the_rest_is_done() {
     let uncovered = &observed.uncovered.texts()["app"];
     for expected in [
         "missing SELECT (owner rdsadmin is out of reach of admin1) on 2 tables: public.board, sales.locked",
-        "missing SELECT for later tables of rdsadmin, who is out of reach of admin1, on schema sales",
+        "missing SELECT for later tables of rdsadmin, who is out of reach of admin1, on 2 schemas: public, sales",
         "PUBLIC holds CREATE on schema public (REVOKE CREATE ON SCHEMA \"public\" FROM PUBLIC)",
         "PUBLIC holds INSERT on table public.board (REVOKE INSERT ON TABLE \"public\".\"board\" FROM PUBLIC)",
     ] {

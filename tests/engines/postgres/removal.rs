@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use rdsaccess::access::Access;
+use rdsaccess::access::{Access, Identifier};
 use rdsaccess::engine::{Fault, Removal, RemovalAction};
 
 use super::*;
@@ -151,6 +151,7 @@ async fn a_disabled_role_keeps_its_name_and_nothing_else() {
     server.master("app").await.batch_execute("CREATE TABLE public.t (id int)").await.unwrap();
     let engine = server.engine();
     for spec in &trio() {
+        let before = traces(&server, &["app"]).await;
         make(&*engine, spec).await;
         let disable = Removal { action: RemovalAction::Disable, ..drop_role() };
         assert_eq!(engine.remove(spec, &disable).await.unwrap(), Vec::<String>::new());
@@ -158,9 +159,13 @@ async fn a_disabled_role_keeps_its_name_and_nothing_else() {
         let observed = engine.read(spec).await.unwrap();
         assert_eq!(observed.login[0].what, "login is disabled");
         assert!(!observed.coverage.is_complete());
-        assert!(!traces(&server, &["app"]).await.iter().any(|t| t.contains("rdsaccess")));
+        let added: Vec<String> =
+            traces(&server, &["app"]).await.into_iter().filter(|trace| !before.contains(trace)).collect();
+        assert!(added.iter().all(|trace| trace.contains(spec.name.as_str())), "{added:?}");
         assert_complete(&engine.ensure(spec, None).await.unwrap());
         let client = enter(&server, &spec.name.to_string(), "app").await;
         assert_allowed(&client, &["SELECT * FROM public.t"]).await;
+        drop(client);
+        engine.remove(spec, &drop_role()).await.unwrap();
     }
 }
