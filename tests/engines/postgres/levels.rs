@@ -76,10 +76,14 @@ async fn later_objects_of_every_creator_are_covered() {
         GRANT USAGE, CREATE ON SCHEMA sales TO direct, team";
     master.batch_execute(creators).await.unwrap();
     let engine = server.engine();
+    let memberships = "SELECT roleid::regrole || ' ' || member::regrole || ' ' || admin_option FROM pg_auth_members
+        WHERE roleid::regrole::text !~ 'hoop|rdsaccess' ORDER BY 1";
+    let before = column(&master, memberships).await;
     // The ddl role comes last: what its group makes must reach the groups that were there before.
     for spec in &trio() {
         make(&*engine, spec).await;
     }
+    assert_eq!(column(&master, memberships).await, before, "a borrowed role was not given back");
 
     let superuser = server.superuser("app").await;
     for role in ["admin1", "direct", "inheriting", "team"] {
@@ -89,7 +93,12 @@ async fn later_objects_of_every_creator_are_covered() {
     let ddl = enter(&server, "hoop_ddl", "app").await;
     ddl.batch_execute("CREATE TABLE sales.later_ddl (id serial)").await.unwrap();
 
+    // Before PostgreSQL 15 this schema belongs to the superuser, and everybody may create in it.
+    ddl.batch_execute("CREATE TABLE public.later_ddl (id serial)").await.unwrap();
+
     let (ro, rw) = (enter(&server, "hoop_ro", "app").await, enter(&server, "hoop_rw", "app").await);
+    assert_allowed(&ro, &["SELECT * FROM public.later_ddl"]).await;
+    assert_allowed(&rw, &["INSERT INTO public.later_ddl DEFAULT VALUES"]).await;
     for creator in ["admin1", "direct", "inheriting", "team", "ddl"] {
         let (select, insert) = (
             format!("SELECT * FROM sales.later_{creator}"),

@@ -146,3 +146,41 @@ async fn a_database_that_lets_nobody_in_is_listed_and_the_others_are_done() {
     assert_eq!(observed.coverage.databases.keys().collect::<Vec<_>>(), ["postgres"]);
     assert!(observed.uncovered.texts()["app"].starts_with("cannot be entered: permission denied"), "{observed:?}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_creator_that_the_administrator_may_not_act_for_is_listed_from_version_16_on() {
+    let server = PostgresServer::start().await;
+    server.master("app").await.batch_execute(EVERY_KIND).await.unwrap();
+    let superuser = server.superuser("app").await;
+    let setup = "CREATE ROLE stranger; GRANT USAGE, CREATE ON SCHEMA sales TO stranger;
+        CREATE TABLE sales.strange (id int); ALTER TABLE sales.strange OWNER TO stranger";
+    superuser.batch_execute(setup).await.unwrap();
+    let mut spec = spec_in("hoop_ddl", Access::Ddl, &["app"]);
+    let observed = make(&*server.engine(), &spec).await;
+    let version: i32 = column(&superuser, "SHOW server_version_num").await[0].parse().unwrap();
+    let uncovered = observed.uncovered.texts();
+    spec.scope.owners = Some(["stranger".parse().unwrap()].into());
+    let with_owner = server.engine().ensure(&spec, None).await;
+    if version >= 160_000 {
+        assert!(uncovered["app"].contains("later tables of stranger, who is out of reach of admin1"), "{uncovered:?}");
+        assert!(uncovered["app"].contains("(owner stranger is out of reach of admin1) on table sales.strange"));
+        let error = with_owner.unwrap_err();
+        assert!(matches!(&error.fault, Fault::Denied { text, .. } if text.contains("WITH ADMIN OPTION")), "{error}");
+        superuser.batch_execute("GRANT stranger TO admin1 WITH ADMIN OPTION").await.unwrap();
+        assert_complete(&server.engine().ensure(&spec, None).await.unwrap());
+    } else {
+        assert!(!uncovered.contains_key("app"), "{uncovered:?}");
+        assert_complete(&with_owner.unwrap());
+    }
+    let ddl = enter(&server, "hoop_ddl", "app").await;
+    assert_allowed(&ddl, &["ALTER TABLE sales.strange ADD COLUMN c int"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_defaults_to_read_only_is_covered_all_the_same() {
+    let server = PostgresServer::start().await;
+    let setting =
+        "ALTER DATABASE app SET default_transaction_read_only = on; ALTER ROLE admin1 SET role = 'rds_superuser'";
+    server.superuser("postgres").await.batch_execute(setting).await.unwrap();
+    make(&*server.engine(), &spec_in("hoop_ro", Access::ReadOnly, &["app"])).await;
+}

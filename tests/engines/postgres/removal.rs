@@ -42,18 +42,27 @@ async fn a_dropped_role_leaves_nothing() {
         CREATE TABLE sales.kept (id int); GRANT keeper TO admin1; ALTER TABLE sales.kept OWNER TO keeper";
     server.master("app").await.batch_execute(creator).await.unwrap();
     let before = traces(&server, &["app", "postgres"]).await;
+    for backwards in [false, true] {
+        make_and_drop(&server, backwards).await;
+        assert_eq!(traces(&server, &["app", "postgres"]).await, before);
+    }
+}
+
+async fn make_and_drop(server: &PostgresServer, backwards: bool) {
     let engine = server.engine();
-    let all: Vec<RoleSpec> =
+    let mut all: Vec<RoleSpec> =
         ["hoop_ro", "hoop_rw", "hoop_ddl"].iter().zip(Access::ALL).map(|(n, a)| spec(n, a)).collect();
     for spec in &all {
         make(&*engine, spec).await;
+    }
+    if backwards {
+        all.reverse();
     }
     // A grant by somebody else on the login goes with it.
     server.master("app").await.batch_execute("GRANT INSERT ON sales.parts TO hoop_ro").await.unwrap();
     for spec in &all {
         assert_eq!(engine.remove(spec, &drop_role()).await.unwrap_or_else(|e| panic!("{e}")), Vec::<String>::new());
     }
-    assert_eq!(traces(&server, &["app", "postgres"]).await, before);
     for spec in &all {
         assert_eq!(engine.remove(spec, &drop_role()).await.unwrap(), Vec::<String>::new(), "a second time");
     }
