@@ -1,5 +1,6 @@
 //! The engines against real database servers, started for each test on loopback.
-#![allow(unreachable_pub)]
+// The whole crate is a test; helpers outside of #[test] functions may fail as loudly.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub)]
 
 mod postgres;
 mod server_postgres;
