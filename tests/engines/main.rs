@@ -3,4 +3,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub)]
 
 mod mysql;
+mod postgres;
 mod server_mariadb;
+mod server_postgres;

@@ -50,7 +50,8 @@ struct Kept {
 }
 
 impl Pool {
-    /// Prepares TLS; nothing is sent. One connection of the login's bound is set aside for the writer's lock.
+    /// Prepares TLS; nothing is sent. One connection of the login's bound is set aside for the writer's lock, so that a
+    /// bound of one becomes two while something is changed.
     ///
     /// # Errors
     /// [`Fault::Tls`] when nothing is trusted.
@@ -74,6 +75,11 @@ impl Pool {
             None => self.connect_patiently(database).await?,
         };
         Ok(Session { seat, client, database: database.to_owned() })
+    }
+
+    /// Closes every session that is not in use, so that the next ones are new.
+    pub(super) fn close_idle(&self) {
+        self.kept().idle.clear();
     }
 
     /// A session outside the shared ones, for the writer's lock.

@@ -123,7 +123,7 @@ impl Postgres {
             return Ok(());
         }
         let step = format!("disabling {}", role.name);
-        self.transact(self.maintenance().await?, &transaction(&reach, &steps), &step).await
+        self.transact(self.maintenance().await?, &transaction(&reach, &steps, None), &step).await
     }
 
     /// Drops groups of ours without members, in which `related` names those that a warning is worth when they stay.
@@ -189,11 +189,9 @@ impl Postgres {
             if !dependents.is_empty() {
                 steps.extend(letting_go(&cluster, &reach, role, heir));
             }
-            if n == last {
-                steps.push(Step::mine(Sql::of("DROP ROLE {}", &[ident(&role.name)])));
-            }
+            let farewell = (n == last).then(|| Sql::of("DROP ROLE {}", &[ident(&role.name)]));
             let step = format!("dropping {} in database {database}", role.name);
-            self.transact(database, &transaction(&reach, &steps), &step).await?;
+            self.transact(database, &transaction(&reach, &steps, farewell), &step).await?;
         }
         Ok(())
     }
@@ -283,7 +281,7 @@ impl Postgres {
              AND pid <> pg_backend_pid()",
             &[number(oid)],
         );
-        let sql = transaction(&reach, &[Step { actor, sql: kill }]);
+        let sql = transaction(&reach, &[Step { actor, sql: kill }], None);
         let mut left = 0;
         for attempt in 0..KILL_ATTEMPTS {
             if attempt > 0 {
