@@ -1,6 +1,7 @@
 //! Terraform provider for controlled access to RDS databases.
 pub mod access;
 pub mod aws;
+pub mod context;
 pub mod data_sources;
 pub mod engine;
 pub mod ephemeral;

@@ -1,2 +1,18 @@
-//! Starts the plugin process.
-fn main() {}
+//! Starts the provider as a plugin process.
+
+use std::process::ExitCode;
+
+use rdsaccess::plugin::{self, Environment};
+use rdsaccess::protocol::{LARGEST_MESSAGE, Service};
+use rdsaccess::provider::{Rdsaccess, Variables};
+use tfplugin_proto::tfplugin6::provider_server::ProviderServer;
+
+fn main() -> ExitCode {
+    #[expect(clippy::disallowed_methods, reason = "the one place where the process gets its clock")]
+    let environment = Environment::collect(std::env::vars_os(), std::env::args_os().skip(1), jiff::Timestamp::now);
+    plugin::run(&environment, |_ending| {
+        ProviderServer::new(Service::new(Rdsaccess::new(Variables::collect(std::env::vars_os()))))
+            .max_decoding_message_size(LARGEST_MESSAGE)
+            .max_encoding_message_size(LARGEST_MESSAGE)
+    })
+}

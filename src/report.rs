@@ -116,7 +116,7 @@ impl fmt::Display for Report {
 
 /// Begins with a capital and ends with a full stop, so that fragments read well on their own. A first word that is a
 /// name (it holds something else than lower-case letters) stays as it is.
-fn sentence(text: &str) -> String {
+pub fn sentence(text: &str) -> String {
     let text = text.trim();
     let word = text.split([' ', ',', ':']).next().unwrap_or_default();
     let mut out = String::with_capacity(text.len() + 1);

@@ -9,6 +9,7 @@ mod kind;
 mod level;
 mod mark;
 mod name;
+pub mod rotation;
 mod secret;
 mod secret_ref;
 mod target;

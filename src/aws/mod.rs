@@ -1,1 +1,24 @@
-//! aws
+//! The only place that knows the AWS SDK: sessions for any account and region, and the calls that the provider makes.
+//!
+//! ```text
+//! Settings -> Sessions (one per process, lazy, shared)
+//!               |- caller, home_region, check_access
+//!               |- session(account, region) -> Session   credentials of the account, renewed
+//!               |- inventory, describe, describe_now, modify_lock       rds/
+//! ```
+//!
+//! One HTTP client serves all accounts (`http.rs`): connections are shared, the number of requests under way is bounded,
+//! proxies are honoured. Every error is an [`Error`] that names action, account, region, object and role.
+
+mod credentials;
+mod error;
+mod fault;
+mod http;
+mod once;
+pub mod rds;
+mod sessions;
+pub mod settings;
+
+pub use error::{Call, Error, Fault};
+pub use sessions::{Caller, Session, Sessions};
+pub use settings::Settings;

@@ -1,1 +1,5 @@
-//! data_sources
+//! Data sources: one folder each.
+
+mod instances;
+
+pub use instances::InstancesDataSource;

@@ -73,6 +73,12 @@ pub enum Fault {
     /// A role or object of that name belongs to somebody else
     #[error("{0}")]
     Foreign(String),
+    /// Something that the configuration names is not there: a database, a schema, a role
+    #[error("{0}")]
+    NotFound(String),
+    /// The role owns objects, which are never dropped with it
+    #[error("{0}")]
+    Owner(String),
     /// The engine or its version cannot do it
     #[error("{0}")]
     Unsupported(String),
@@ -97,6 +103,8 @@ impl Explain for Error {
             Fault::ConnectionLost { .. } => "The connection to the database was lost",
             Fault::ReadOnly(_) => "The database is read-only",
             Fault::Foreign(_) => "The name belongs to somebody else",
+            Fault::NotFound(_) => "Not found in the database",
+            Fault::Owner(_) => "The role owns objects",
             Fault::Unsupported(_) => "Not supported by the database",
             Fault::Statement { .. } => "The database refused a statement",
         }
@@ -123,6 +131,8 @@ impl Explain for Error {
             Fault::ConnectionLost { .. } => "Apply again: the provider continues from what it finds",
             Fault::ReadOnly(_) => "Use the writer's ARN; after a failover apply again",
             Fault::Foreign(_) => "Choose another name, or import the role if it should be managed here",
+            Fault::NotFound(_) => "Correct the name in the configuration, or create what it names first",
+            Fault::Owner(_) => "Name the role that receives the objects as reassign_owned_to",
             Fault::Unsupported(_) | Fault::Statement { .. } => return None,
         };
         Some(step.to_owned())

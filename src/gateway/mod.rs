@@ -1,1 +1,29 @@
-//! gateway
+//! The client of the Hoop gateway's HTTP API: connections, who may use them, agents.
+//!
+//! [`Gateway::new`] does nothing but keep its [`Settings`]; the HTTP client is built at the first call. Every call is
+//! bounded in time and, where the HTTP method allows it, repeated after a transient failure. The gateway replaces a
+//! connection as a whole, so [`Gateway::update_connection`] reads it first and sends back whatever it does not manage.
+//! Secrets are in [`EnvValue`] and in the private part of [`Connection`]; neither prints them, and an answer of the
+//! gateway that repeats one is cleaned before it becomes an error text.
+
+mod agents;
+mod client;
+mod connection;
+mod connections;
+mod env;
+mod error;
+mod groups;
+mod reference;
+mod retry;
+mod settings;
+mod spec;
+
+pub use agents::{Agent, AgentStatus};
+pub use client::Gateway;
+pub use connection::{Connection, Env, EnvState, ListedConnection};
+pub use env::{DB, EnvValue, HOST, PASS, PORT, USER, endpoint_env, iam_env, initial_env, subtype};
+pub use error::{Call, Error, Kind};
+pub use reference::Reference;
+pub use retry::{Jitter, Retry};
+pub use settings::{BaseUrl, Settings, Token};
+pub use spec::{AccessModes, ConnectionSpec, DATABASE_TAG, MANAGED_TAG, Setting, mark_tags};

@@ -1,1 +1,12 @@
-//! network
+//! How a database is reached, and which certificates it may show.
+//!
+//! [`trust`] joins the certificates built into the provider (`rds-roots.pem`, whose head names the sources and the
+//! regions that are missing) with what the user wrote into `ca_bundle`. Nothing here opens a connection.
+
+mod bundle;
+mod error;
+mod roots;
+
+pub use bundle::parse_ca_bundle;
+pub use error::Error;
+pub use roots::{covers_region, trust};

@@ -179,7 +179,9 @@ impl Rig {
         let answer = boto.get_or_insert_with(Boto::start).ask(&call);
         match answer.get("ok") {
             Some(value) => Ok(value.clone()),
-            None => Err(serde_json::from_value(answer["error"].clone()).expect("aws.call prints an answer or an error")),
+            None => {
+                Err(serde_json::from_value(answer["error"].clone()).expect("aws.call prints an answer or an error"))
+            }
         }
     }
 

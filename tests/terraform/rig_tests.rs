@@ -65,7 +65,10 @@ fn master_users_are_no_superusers() {
         let said = mariadb.run(&rig, refused).expect_err(refused);
         assert!(said.contains("Access denied") || said.contains("denied"), "{refused}: {said}");
     }
-    assert_eq!(as_owner(rig.database(0), "postgres", "SELECT rolsuper FROM pg_roles WHERE rolname = 'admin1'")[0][0], "f");
+    assert_eq!(
+        as_owner(rig.database(0), "postgres", "SELECT rolsuper FROM pg_roles WHERE rolname = 'admin1'")[0][0],
+        "f"
+    );
     assert_eq!(as_owner(rig.database(1), "stock", "SELECT DATABASE()")[0][0], "stock");
 }
 

@@ -1,45 +1,86 @@
-//! Placeholder of the Mysql engine until its folder lands.
-use super::{Error, Fault, Login, Observed, Removal, Reply, RoleSpec, Server};
-use crate::access::Secret;
+//! MySQL 5.7 to 9, Aurora MySQL and MariaDB 10.4 to 11: direct grants on whole databases, no roles.
+//!
+//! `connect` enters the server, `catalog` reads what is, `roles` and `grants` compare it purely with what should be and
+//! build the statements, `apply` and `drop` send them. `password` computes hashes, `pattern` knows how grants name
+//! databases, `privilege` what a level holds, `quote` is the only way to build SQL, `error` says what is worth a retry.
 
-/// A server of this engine.
-pub struct Mysql(Login);
+mod apply;
+mod catalog;
+mod connect;
+mod drop;
+mod error;
+mod grants;
+mod password;
+mod pattern;
+mod privilege;
+mod quote;
+mod roles;
+
+#[cfg(test)]
+mod tests;
+
+use std::future::Future;
+use std::time::Duration;
+
+use super::{Error, Login, Observed, Removal, Reply, RoleSpec, Server};
+use crate::access::Secret;
+use error::Failure;
+
+pub use roles::check_role_name;
+
+/// How long to wait for another writer, and for a failover to end.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A MySQL or MariaDB server.
+pub struct Mysql {
+    login: Login,
+    sessions: connect::Sessions,
+    /// Writes of this process run one after the other
+    writer: tokio::sync::Mutex<()>,
+    catalog: apply::SharedCatalog,
+    patience: Duration,
+}
 
 impl Mysql {
     /// Nothing is sent.
     ///
     /// # Errors
-    /// None yet.
+    /// None: the signature is that of every engine.
     pub fn new(login: Login) -> Result<Self, Error> {
-        Ok(Self(login))
+        let sessions = connect::Sessions::new(login.clone());
+        Ok(Self { login, sessions, writer: Default::default(), catalog: Default::default(), patience: PATIENCE })
+    }
+
+    /// Waits so long for another writer and for the end of a failover, instead of a minute.
+    #[must_use]
+    pub fn with_patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    fn reply<'a, T>(&'a self, work: impl Future<Output = Result<T, Failure>> + Send + 'a) -> Reply<'a, T> {
+        Box::pin(async move { work.await.map_err(|failure| Error::new(&self.login, failure.fault)) })
     }
 }
 
 impl Server for Mysql {
     fn ping(&self) -> Reply<'_, ()> {
-        Box::pin(async { Err(Error::new(&self.0, Fault::Unsupported(String::new()))) })
+        self.reply(self.ping_server())
     }
-    fn read<'a>(&'a self, _: &'a RoleSpec) -> Reply<'a, Observed> {
-        Box::pin(async { Err(Error::new(&self.0, Fault::Unsupported(String::new()))) })
-    }
-    fn ensure<'a>(&'a self, _: &'a RoleSpec, _: Option<&'a Secret<String>>) -> Reply<'a, Observed> {
-        Box::pin(async { Err(Error::new(&self.0, Fault::Unsupported(String::new()))) })
-    }
-    fn accepts<'a>(&'a self, _: &'a RoleSpec, _: &'a Secret<String>) -> Reply<'a, bool> {
-        Box::pin(async { Err(Error::new(&self.0, Fault::Unsupported(String::new()))) })
-    }
-    fn remove<'a>(&'a self, _: &'a RoleSpec, _: &'a Removal) -> Reply<'a, Vec<String>> {
-        Box::pin(async { Err(Error::new(&self.0, Fault::Unsupported(String::new()))) })
-    }
-}
 
-/// Placeholder.
-///
-/// # Errors
-/// None yet.
-pub fn check_role_name(
-    _: crate::access::EngineKind,
-    _: &crate::access::RoleName,
-) -> Result<(), crate::access::Invalid> {
-    Ok(())
+    fn read<'a>(&'a self, role: &'a RoleSpec) -> Reply<'a, Observed> {
+        self.reply(self.read_role(role))
+    }
+
+    fn ensure<'a>(&'a self, role: &'a RoleSpec, password: Option<&'a Secret<String>>) -> Reply<'a, Observed> {
+        self.reply(self.ensure_role(role, password))
+    }
+
+    fn accepts<'a>(&'a self, role: &'a RoleSpec, password: &'a Secret<String>) -> Reply<'a, bool> {
+        self.reply(self.accepts_password(role, password))
+    }
+
+    fn remove<'a>(&'a self, role: &'a RoleSpec, how: &'a Removal) -> Reply<'a, Vec<String>> {
+        self.reply(self.remove_role(role, how))
+    }
 }

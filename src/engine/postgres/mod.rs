@@ -1,42 +1,28 @@
-//! Placeholder of the Postgres engine until its folder lands.
-use super::{Error, Fault, Login, Observed, Removal, Reply, RoleSpec, Server};
-use crate::access::Secret;
+//! PostgreSQL, on RDS and Aurora, versions 12 and later.
+//!
+//! A level is held by a group without login, one per database and scope ([`group`]); a login is a member. Reading
+//! ([`snapshot`], [`catalog`]) is apart from comparing ([`plan`], [`grants`], [`defaults`], [`roles`], all pure) and
+//! from sending ([`apply`], [`drop`]). The administrator is no superuser: [`reach`] knows for whom it may act.
 
-/// A server of this engine.
-pub struct Postgres(Login);
+mod apply;
+mod catalog;
+mod change;
+mod connect;
+mod defaults;
+mod drop;
+mod error;
+mod grants;
+mod group;
+mod level;
+mod lock;
+mod password;
+mod plan;
+mod public;
+mod quote;
+mod reach;
+mod roles;
+mod server;
+mod snapshot;
+mod tls;
 
-impl Postgres {
-    /// Nothing is sent.
-    ///
-    /// # Errors
-    /// None yet.
-    pub fn new(login: Login) -> Result<Self, Error> {
-        Ok(Self(login))
-    }
-}
-
-impl Server for Postgres {
-    fn ping(&self) -> Reply<'_, ()> {
-        Box::pin(async { Err(Error::new(&self.0, Fault::Unsupported(String::new()))) })
-    }
-    fn read<'a>(&'a self, _: &'a RoleSpec) -> Reply<'a, Observed> {
-        Box::pin(async { Err(Error::new(&self.0, Fault::Unsupported(String::new()))) })
-    }
-    fn ensure<'a>(&'a self, _: &'a RoleSpec, _: Option<&'a Secret<String>>) -> Reply<'a, Observed> {
-        Box::pin(async { Err(Error::new(&self.0, Fault::Unsupported(String::new()))) })
-    }
-    fn accepts<'a>(&'a self, _: &'a RoleSpec, _: &'a Secret<String>) -> Reply<'a, bool> {
-        Box::pin(async { Err(Error::new(&self.0, Fault::Unsupported(String::new()))) })
-    }
-    fn remove<'a>(&'a self, _: &'a RoleSpec, _: &'a Removal) -> Reply<'a, Vec<String>> {
-        Box::pin(async { Err(Error::new(&self.0, Fault::Unsupported(String::new()))) })
-    }
-}
-
-/// Placeholder.
-///
-/// # Errors
-/// None yet.
-pub fn check_role_name(_: &crate::access::RoleName) -> Result<(), crate::access::Invalid> {
-    Ok(())
-}
+pub use server::{Postgres, check_role_name};

@@ -1,0 +1,22 @@
+terraform {
+  required_providers {
+    rdsaccess = {
+      source = "rdsaccess/rdsaccess"
+    }
+  }
+}
+
+# The credentials come from the AWS default chain: environment, SSO, instance role, web identity.
+provider "rdsaccess" {
+  region = "eu-central-1"
+
+  # Every other account is entered through a role of this name.
+  member_role = {
+    name        = "HoopOrganizationAccountAccessRole"
+    external_id = "a-shared-word"
+  }
+
+  tags = {
+    owner = "platform"
+  }
+}

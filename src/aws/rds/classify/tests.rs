@@ -1,0 +1,184 @@
+use aws_sdk_rds::types::{
+    ClusterPendingModifiedValues, DbClusterMember, DbSubnetGroup, Endpoint as RdsEndpoint, PendingModifiedValues,
+};
+
+use super::*;
+use crate::aws::rds::Described;
+
+fn place() -> Place {
+    Place {
+        partition: Partition::Aws,
+        region: "eu-west-1".parse().unwrap(),
+        account_id: "123456789012".parse().unwrap(),
+    }
+}
+
+fn arn(rest: &str) -> Arn {
+    format!("arn:aws:rds:eu-west-1:123456789012:{rest}").parse().unwrap()
+}
+
+fn group(id: &str, status: &str) -> VpcSecurityGroupMembership {
+    VpcSecurityGroupMembership::builder().vpc_security_group_id(id).status(status).build()
+}
+
+fn db(id: &str, engine: &str) -> aws_sdk_rds::types::builders::DbInstanceBuilder {
+    DbInstance::builder().db_instance_identifier(id).engine(engine).dbi_resource_id(format!("db-{id}"))
+}
+
+fn member(id: &str, writer: bool) -> DbClusterMember {
+    DbClusterMember::builder().db_instance_identifier(id).is_cluster_writer(writer).build()
+}
+
+fn aurora(id: &str) -> aws_sdk_rds::types::builders::DbClusterBuilder {
+    DbCluster::builder().db_cluster_identifier(id).engine("aurora-postgresql").db_cluster_resource_id("cluster-X")
+}
+
+fn sorted(instances: Vec<DbInstance>, clusters: Vec<DbCluster>) -> Inventory {
+    classify(&place(), &Answers { instances, clusters, ..Answers::default() })
+}
+
+fn reason(inventory: &Inventory, of: &str) -> Unsupported {
+    match inventory.find(&arn(of)) {
+        Described::Unsupported(other) => other.reason,
+        other => panic!("{of}: {other:?}"),
+    }
+}
+
+#[test]
+fn a_standalone_instance_is_a_target_with_everything_that_rds_tells() {
+    let instance = db("ledger", "postgres")
+        .engine_version("16.4")
+        .endpoint(RdsEndpoint::builder().address("Ledger.abc.eu-west-1.rds.amazonaws.com").port(5433).build())
+        .master_username("admin1")
+        .db_name("app")
+        .iam_database_authentication_enabled(true)
+        .publicly_accessible(true)
+        .db_subnet_group(DbSubnetGroup::builder().vpc_id("vpc-1").build())
+        .vpc_security_groups(group("sg-b", "active"))
+        .vpc_security_groups(group("sg-a", "adding"))
+        .vpc_security_groups(group("sg-c", "removing"))
+        .db_instance_status("available")
+        .tag_list(Tag::builder().key("env").value("prod").build())
+        .master_user_secret(
+            MasterUserSecret::builder()
+                .secret_arn("arn:aws:secretsmanager:eu-west-1:123456789012:secret:rds!db-1-AbCdEf")
+                .build(),
+        )
+        .pending_modified_values(PendingModifiedValues::builder().db_instance_class("db.m7g.large").build())
+        .build();
+    let Described::Target(target) = sorted(vec![instance], vec![]).find(&arn("db:ledger")) else { panic!() };
+    assert_eq!(target.endpoint.unwrap().to_string(), "ledger.abc.eu-west-1.rds.amazonaws.com:5433");
+    assert_eq!(target.security_group_ids, ["sg-a", "sg-b"]);
+    assert_eq!(target.vpc_id.as_deref(), Some("vpc-1"));
+    assert_eq!(target.pending_changes, ["DBInstanceClass"]);
+    assert_eq!(target.resource_id, "db-ledger");
+    assert!(target.iam_authentication && target.publicly_accessible && !target.aurora);
+    assert_eq!(target.tags["env"], "prod");
+    assert!(target.managed_secret.is_some());
+    assert_eq!((target.status.as_str(), target.database_name.as_deref()), ("available", Some("app")));
+}
+
+#[test]
+fn a_database_that_is_being_created_lacks_fields_and_is_still_a_target() {
+    let inventory = sorted(vec![DbInstance::builder().db_instance_identifier("new").engine("mysql").build()], vec![]);
+    let target = &inventory.targets[0];
+    assert_eq!((target.endpoint.as_ref(), target.vpc_id.as_ref(), target.status.as_str()), (None, None, "unknown"));
+}
+
+#[test]
+fn a_cluster_is_listed_once_and_its_members_point_to_it() {
+    let vpc = DbSubnetGroup::builder().vpc_id("vpc-1").build();
+    let members = vec![
+        db("a", "aurora-postgresql").db_cluster_identifier("main").build(),
+        db("b", "aurora-postgresql")
+            .db_cluster_identifier("main")
+            .db_subnet_group(vpc)
+            .publicly_accessible(true)
+            .build(),
+    ];
+    let cluster = aurora("main")
+        .endpoint("main.cluster-x.eu-west-1.rds.amazonaws.com")
+        .reader_endpoint("main.cluster-ro-x.eu-west-1.rds.amazonaws.com")
+        .db_cluster_members(member("a", false))
+        .db_cluster_members(member("b", true))
+        .pending_modified_values(ClusterPendingModifiedValues::builder().master_user_password("****").build())
+        .build();
+    let inventory = sorted(members, vec![cluster]);
+    assert_eq!(inventory.targets.len(), 1);
+    let target = &inventory.targets[0];
+    assert_eq!((target.arn.clone(), target.aurora), (arn("cluster:main"), true));
+    assert_eq!(target.members, ["b", "a"]);
+    assert_eq!(target.vpc_id.as_deref(), Some("vpc-1"));
+    assert!(target.publicly_accessible);
+    assert_eq!(target.endpoint.as_ref().unwrap().port, 5432);
+    assert_eq!(target.pending_changes, ["MasterUserPassword"]);
+    assert_eq!(reason(&inventory, "db:a"), Unsupported::ClusterMember(arn("cluster:main")));
+}
+
+#[test]
+fn the_vpc_of_a_cluster_without_members_comes_from_its_subnet_group() {
+    let mut answers = Answers { clusters: vec![aurora("main").db_subnet_group("dbs").build()], ..Answers::default() };
+    assert!(answers.lack_a_vpc());
+    answers.vpc_of_subnet_group.insert("dbs".to_owned(), "vpc-9".to_owned());
+    assert_eq!(classify(&place(), &answers).targets[0].vpc_id.as_deref(), Some("vpc-9"));
+}
+
+#[test]
+fn replicas_point_to_their_writer_and_keep_what_a_connection_needs() {
+    let elsewhere = "arn:aws:rds:us-east-1:123456789012:db:ledger";
+    let inventory = sorted(
+        vec![
+            db("near", "postgres")
+                .read_replica_source_db_instance_identifier("ledger")
+                .endpoint(RdsEndpoint::builder().address("near.x.eu-west-1.rds.amazonaws.com").port(5432).build())
+                .build(),
+            db("far", "postgres").read_replica_source_db_instance_identifier(elsewhere).build(),
+            db("of-cluster", "postgres").read_replica_source_db_cluster_identifier("main").build(),
+        ],
+        vec![aurora("copy").replication_source_identifier(elsewhere).build()],
+    );
+    assert!(inventory.targets.is_empty());
+    assert_eq!(reason(&inventory, "db:near"), Unsupported::ReadReplica(arn("db:ledger").to_string()));
+    assert_eq!(reason(&inventory, "db:far"), Unsupported::ReadReplica(elsewhere.to_owned()));
+    assert_eq!(reason(&inventory, "db:of-cluster"), Unsupported::ReadReplica(arn("cluster:main").to_string()));
+    assert_eq!(reason(&inventory, "cluster:copy"), Unsupported::ReadReplica(elsewhere.to_owned()));
+    let Described::Unsupported(near) = inventory.find(&arn("db:near")) else { panic!() };
+    assert!(near.target.unwrap().endpoint.is_some());
+}
+
+#[test]
+fn only_the_primary_of_a_global_database_is_a_target() {
+    let primary = "arn:aws:rds:us-east-1:123456789012:cluster:main";
+    let inventory = sorted(
+        vec![],
+        vec![
+            aurora("primary").global_cluster_identifier("world").db_cluster_members(member("p", true)).build(),
+            aurora("headless").global_cluster_identifier("world").build(),
+            aurora("second").global_cluster_identifier("world").replication_source_identifier(primary).build(),
+            aurora("third").global_cluster_identifier("world").db_cluster_members(member("t", false)).build(),
+        ],
+    );
+    assert_eq!(reason(&inventory, "cluster:second"), Unsupported::GlobalSecondary(primary.to_owned()));
+    assert!(reason(&inventory, "cluster:third").to_string().contains("`world`"));
+    let names: Vec<_> = inventory.targets.iter().map(|t| t.arn.identifier.as_str()).collect();
+    assert_eq!(names, ["headless", "primary"]);
+}
+
+#[test]
+fn other_engines_are_named_with_the_reason() {
+    let engines = ["neptune", "docdb", "oracle-ee", "db2-ae", "custom-sqlserver-ee", "custom-oracle-ee", ""];
+    let instances = engines.iter().enumerate().map(|(n, engine)| db(&format!("x{n}"), engine).build()).collect();
+    let docdb = DbCluster::builder().db_cluster_identifier("docs").engine("docdb").build();
+    let inventory = sorted(instances, vec![docdb]);
+    assert!(inventory.targets.is_empty());
+    assert_eq!(inventory.others.len(), engines.len() + 1);
+    for (n, engine) in engines.iter().enumerate() {
+        assert_eq!(reason(&inventory, &format!("db:x{n}")), Unsupported::Engine((*engine).to_owned()));
+    }
+    assert!(inventory.others.iter().all(|o| o.target.is_none()));
+}
+
+#[test]
+fn what_aws_does_not_list_is_gone() {
+    assert_eq!(sorted(vec![], vec![]).find(&arn("db:ledger")), Described::Gone);
+}

@@ -1,0 +1,94 @@
+//! All databases of one account and region, read once and shared.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::classify::{Answers, Place, classify};
+use super::describe::{all_clusters, all_instances, subnet_group_vpcs};
+use crate::access::{AccountId, Arn, Region, Target, Unsupported};
+use crate::aws::{Error, Fault, Session, Sessions};
+
+/// What an account has in a region.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Inventory {
+    /// Standalone instances, and Aurora and Multi-AZ clusters once, sorted by ARN
+    pub targets: Vec<Target>,
+    /// What is not a target, sorted by ARN
+    pub others: Vec<Other>,
+}
+
+/// An RDS object that is not a target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Other {
+    /// Its ARN
+    pub arn: Arn,
+    /// Engine as RDS names it
+    pub engine: String,
+    /// Why it is none
+    pub reason: Unsupported,
+    /// Its endpoint, groups and so on, where the engine is one of ours: a read replica is no target of a role, but it
+    /// has security groups and can be connected to
+    pub target: Option<Target>,
+}
+
+/// The answer for one ARN.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Described {
+    /// It can be managed
+    Target(Target),
+    /// It exists, and is no target
+    Unsupported(Other),
+    /// AWS knows no such database
+    Gone,
+}
+
+impl Inventory {
+    /// The answer for one ARN.
+    pub fn find(&self, arn: &Arn) -> Described {
+        if let Some(target) = self.targets.iter().find(|t| t.arn == *arn) {
+            return Described::Target(target.clone());
+        }
+        self.others.iter().find(|o| o.arn == *arn).cloned().map_or(Described::Gone, Described::Unsupported)
+    }
+}
+
+impl Sessions {
+    /// Everything in an account and region. The first caller asks AWS (all pages), the others share the answer until
+    /// [`Sessions::forget`].
+    ///
+    /// # Errors
+    /// The account cannot be entered, or a Describe is refused.
+    pub async fn inventory(&self, account: &AccountId, region: &Region) -> Result<Arc<Inventory>, Error> {
+        let key = (account.clone(), region.clone());
+        let read = || async { read(&self.session(account, region).await?).await.map(Arc::new) };
+        self.inventories().get(&key, read).await
+    }
+
+    /// One database, from the shared inventory of its account and region.
+    ///
+    /// # Errors
+    /// As [`Sessions::inventory`].
+    pub async fn describe(&self, arn: &Arn) -> Result<Described, Error> {
+        self.session_for(arn).await?;
+        Ok(self.inventory(&arn.account_id, &arn.region).await?.find(arn))
+    }
+
+    /// Forgets the inventory of an account and region, after a change there.
+    pub fn forget(&self, account: &AccountId, region: &Region) {
+        self.inventories().forget(&(account.clone(), region.clone()));
+    }
+}
+
+async fn read(session: &Session) -> Result<Inventory, Error> {
+    let (instances, clusters) = tokio::try_join!(all_instances(session), all_clusters(session))?;
+    let place = Place::of(session).await?;
+    let mut answers = Answers { instances, clusters, vpc_of_subnet_group: BTreeMap::new() };
+    if answers.lack_a_vpc() {
+        answers.vpc_of_subnet_group = match subnet_group_vpcs(session, None).await {
+            // Only the security group needs the VPC, and says so itself when it is not known.
+            Err(Error { fault: Fault::AccessDenied(_), .. }) => BTreeMap::new(),
+            outcome => outcome?,
+        };
+    }
+    Ok(classify(&place, &answers))
+}

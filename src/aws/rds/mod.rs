@@ -1,0 +1,13 @@
+//! RDS: what is there, which of it is a target, and the few changes that the provider makes.
+//!
+//! Reads of one account and region share one inventory; `describe_now` asks for a single database afresh. Changes go
+//! through a [`ModifyLock`], one at a time per database.
+
+mod classify;
+mod describe;
+mod inventory;
+mod modify;
+mod pending;
+
+pub use inventory::{Described, Inventory, Other};
+pub use modify::ModifyLock;

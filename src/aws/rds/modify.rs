@@ -1,0 +1,195 @@
+//! The changes of a database that RDS makes for us, one at a time per database.
+//!
+//! Every call sends `ApplyImmediately = false`: RDS applies passwords and security groups at once anyway, and `true`
+//! would release changes of other people that wait for the maintenance window.
+
+use tokio::sync::OwnedMutexGuard;
+use tokio::time::Instant;
+
+use super::inventory::Described;
+use crate::access::{Arn, Secret, TargetKind};
+use crate::aws::{Call, Error, Fault, Session, Sessions};
+
+/// The right to change a database, held over read, check, change and verification, so that two resources of one
+/// database do not overwrite each other's list of security groups.
+#[derive(Debug)]
+pub struct ModifyLock {
+    sessions: Sessions,
+    arn: Arn,
+    _turn: OwnedMutexGuard<()>,
+}
+
+/// One parameter of a Modify call.
+enum Change<'a> {
+    SecurityGroups(&'a [String]),
+    MasterPassword(&'a Secret<String>),
+}
+
+impl Sessions {
+    /// Waits for the turn to change a database; dropping the lock ends it.
+    pub async fn modify_lock(&self, arn: &Arn) -> ModifyLock {
+        let turn = self.modify_mutex(arn).lock_owned().await;
+        ModifyLock { sessions: self.clone(), arn: arn.clone(), _turn: turn }
+    }
+}
+
+impl ModifyLock {
+    /// The database under the lock.
+    pub fn arn(&self) -> &Arn {
+        &self.arn
+    }
+
+    /// The database as it is now.
+    ///
+    /// # Errors
+    /// As [`Sessions::describe_now`].
+    pub async fn describe_now(&self) -> Result<Described, Error> {
+        self.sessions.describe_now(&self.arn).await
+    }
+
+    /// Replaces the attached security groups. Waits while the state of the database refuses changes.
+    ///
+    /// # Errors
+    /// [`Fault::Refused`] for an empty list: RDS would detach everything or put the default group there.
+    pub async fn set_security_groups(&self, ids: &[String]) -> Result<(), Error> {
+        if ids.is_empty() {
+            let text = "a database cannot be left without security groups; an empty list is never sent";
+            return Err(Call::new(self.action()).on(&self.arn).failed(Fault::Refused(text.to_owned())));
+        }
+        self.modify(Change::SecurityGroups(ids)).await
+    }
+
+    /// Resets the master password. RDS answers before the change is done: the proof is a login. Waits while the state
+    /// of the database refuses changes.
+    ///
+    /// # Errors
+    /// RDS refuses the value, or manages the password itself.
+    pub async fn set_master_password(&self, password: &Secret<String>) -> Result<(), Error> {
+        let outcome = self.modify(Change::MasterPassword(password)).await;
+        outcome.map_err(|error| without(error, password))
+    }
+
+    async fn modify(&self, change: Change<'_>) -> Result<(), Error> {
+        let session = self.sessions.session_for(&self.arn).await?;
+        let patience = self.sessions.settings().patience;
+        let end = Instant::now() + patience.limit;
+        loop {
+            let outcome = self.try_modify(&session, &change).await;
+            self.sessions.forget(&self.arn.account_id, &self.arn.region);
+            match outcome {
+                Err(Error { fault: Fault::InvalidState(text), .. }) if Instant::now() + patience.interval < end => {
+                    tracing::debug!(target = %self.arn, %text, "waiting for a state that allows the change");
+                }
+                outcome => return outcome,
+            }
+            if self.is_stopped().await? {
+                let call = session.call(self.action()).on(&self.arn);
+                return Err(call.failed(Fault::Refused("the database is stopped: start it first".to_owned())));
+            }
+            tokio::time::sleep(patience.interval).await;
+        }
+    }
+
+    /// A stopped database never becomes available by waiting.
+    async fn is_stopped(&self) -> Result<bool, Error> {
+        Ok(match self.describe_now().await? {
+            Described::Target(target) => target.is_stopped(),
+            Described::Unsupported(other) => other.target.is_some_and(|t| t.is_stopped()),
+            Described::Gone => false,
+        })
+    }
+
+    async fn try_modify(&self, session: &Session, change: &Change<'_>) -> Result<(), Error> {
+        let call = session.call(self.action()).on(&self.arn);
+        let (groups, password) = match change {
+            Change::SecurityGroups(ids) => (Some(ids.to_vec()), None),
+            Change::MasterPassword(password) => (None, Some(password.expose().clone())),
+        };
+        match self.arn.kind {
+            TargetKind::Instance => {
+                let request = session.rds().modify_db_instance().db_instance_identifier(&self.arn.identifier);
+                let request = request.set_vpc_security_group_ids(groups).set_master_user_password(password);
+                request.apply_immediately(false).send().await.map(drop).map_err(|e| call.refused(&e))
+            }
+            TargetKind::Cluster => {
+                let request = session.rds().modify_db_cluster().db_cluster_identifier(&self.arn.identifier);
+                let request = request.set_vpc_security_group_ids(groups).set_master_user_password(password);
+                request.apply_immediately(false).send().await.map(drop).map_err(|e| call.refused(&e))
+            }
+        }
+    }
+
+    fn action(&self) -> &'static str {
+        match self.arn.kind {
+            TargetKind::Instance => "rds:ModifyDBInstance",
+            TargetKind::Cluster => "rds:ModifyDBCluster",
+        }
+    }
+}
+
+/// RDS does not repeat the password in its messages; should it ever, it ends here.
+fn without(mut error: Error, password: &Secret<String>) -> Error {
+    let clean = |text: &mut String| {
+        if !password.expose().is_empty() && text.contains(password.expose()) {
+            *text = text.replace(password.expose(), "***");
+        }
+    };
+    match &mut error.fault {
+        Fault::Other { text, .. }
+        | Fault::CannotAssume { text, .. }
+        | Fault::AccessDenied(text)
+        | Fault::NoCredentials(text)
+        | Fault::CredentialsRefused(text)
+        | Fault::NoOrganization(text)
+        | Fault::Throttled(text)
+        | Fault::NotFound(text)
+        | Fault::Duplicate(text)
+        | Fault::ScheduledForDeletion(text)
+        | Fault::InvalidState(text)
+        | Fault::InUse(text)
+        | Fault::LimitExceeded(text)
+        | Fault::Unreachable(text)
+        | Fault::Unexpected(text)
+        | Fault::Refused(text) => clean(text),
+        Fault::NoRegion => {}
+    }
+    error
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aws::Settings;
+
+    fn arn() -> Arn {
+        "arn:aws:rds:eu-west-1:123456789012:db:ledger".parse().unwrap()
+    }
+
+    #[tokio::test]
+    async fn an_empty_list_of_security_groups_is_never_sent() {
+        let lock = Sessions::new(Settings::default()).modify_lock(&arn()).await;
+        let error = lock.set_security_groups(&[]).await.unwrap_err();
+        assert!(matches!(error.fault, Fault::Refused(_)), "{error}");
+    }
+
+    #[tokio::test]
+    async fn changes_of_one_database_wait_for_each_other_and_of_two_do_not() {
+        let sessions = Sessions::new(Settings::default());
+        let arn = arn();
+        let first = sessions.modify_lock(&arn).await;
+        let other = Arn { identifier: "other".to_owned(), ..arn.clone() };
+        sessions.modify_lock(&other).await;
+        let second = sessions.modify_lock(&arn);
+        tokio::pin!(second);
+        assert!(futures_util::poll!(&mut second).is_pending());
+        drop(first);
+        assert!(futures_util::poll!(&mut second).is_ready());
+    }
+
+    #[test]
+    fn a_password_never_stays_in_an_error() {
+        let fault = Fault::Other { code: "X".to_owned(), text: "the value hunter2! is bad".to_owned() };
+        let error = without(Call::new("rds:ModifyDBInstance").failed(fault), &"hunter2!".into());
+        assert!(error.to_string().contains("the value *** is bad"));
+    }
+}

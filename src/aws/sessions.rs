@@ -1,0 +1,426 @@
+//! Sessions: from "this account, this region" to clients, with everything expensive shared and nothing done in advance.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, OnceLock};
+
+use aws_config::SdkConfig;
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_credential_types::Credentials;
+use aws_sdk_sts::config::retry::{RetryPartition, TokenBucket};
+use aws_sdk_sts::config::{FrameworkMetadata, IdentityCache, SharedHttpClient};
+use aws_types::sdk_config::SharedTimeSource;
+
+use super::credentials::{HeldCredentials, Source};
+use super::http::{behavior_version, bounded_client};
+use super::once::OncePerKey;
+use super::rds::Inventory;
+use super::settings::{AssumeRole, Settings};
+use super::{Call, Error, Fault};
+use crate::access::{AccountId, Arn, Partition, Region};
+
+/// Tries per call. Throttling and broken connections are retried with a growing pause of at most 20 seconds.
+const MAX_ATTEMPTS: u32 = 8;
+const CONNECT_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
+const READ_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// Everything the provider knows of AWS while it runs. Cheap to clone; all clones share connections, credentials and
+/// what was read.
+#[derive(Clone)]
+pub struct Sessions(Arc<Inner>);
+
+struct Inner {
+    settings: Settings,
+    http: OnceLock<SharedHttpClient>,
+    retries: OnceLock<RetryPartition>,
+    hub: OncePerKey<(), Arc<Hub>>,
+    caller: OncePerKey<(), Arc<Caller>>,
+    accounts: OncePerKey<AccountId, Arc<AccountAccess>>,
+    inventories: OncePerKey<(AccountId, Region), Arc<Inventory>>,
+    modify_locks: Mutex<HashMap<Arn, Arc<tokio::sync::Mutex<()>>>>,
+}
+
+/// The provider's own identity.
+struct Hub {
+    config: SdkConfig,
+    region: Region,
+    credentials: HeldCredentials,
+}
+
+/// How one account is entered.
+#[derive(Debug)]
+struct AccountAccess {
+    credentials: HeldCredentials,
+    identity: String,
+}
+
+/// Who the provider is, as STS says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// The caller's own account
+    pub account_id: AccountId,
+    /// The caller's own partition
+    pub partition: Partition,
+    /// ARN of the user or assumed role
+    pub arn: String,
+}
+
+impl fmt::Debug for Sessions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sessions").finish_non_exhaustive()
+    }
+}
+
+impl Sessions {
+    /// Keeps the settings; no file is read and no call is made until something is asked for.
+    pub fn new(settings: Settings) -> Self {
+        Self(Arc::new(Inner {
+            settings,
+            http: OnceLock::new(),
+            retries: OnceLock::new(),
+            hub: OncePerKey::default(),
+            caller: OncePerKey::default(),
+            accounts: OncePerKey::default(),
+            inventories: OncePerKey::default(),
+            modify_locks: Mutex::default(),
+        }))
+    }
+
+    /// The resolved provider settings.
+    pub fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    /// The home region: `region` of the provider block, else that of the default chain.
+    ///
+    /// # Errors
+    /// [`Fault::NoRegion`] when neither names one.
+    pub async fn home_region(&self) -> Result<Region, Error> {
+        Ok(self.hub().await?.region.clone())
+    }
+
+    /// Who the provider is. Asked once per process.
+    ///
+    /// # Errors
+    /// No credentials, refused credentials, or STS cannot be reached.
+    pub async fn caller(&self) -> Result<Arc<Caller>, Error> {
+        self.0.caller.get(&(), || self.ask_caller()).await
+    }
+
+    /// A session in an account and region. The account is entered here, so that an error names the role; the caller's
+    /// own account needs no role.
+    ///
+    /// # Errors
+    /// [`Fault::CannotAssume`] and whatever [`Sessions::caller`] reports.
+    pub async fn session(&self, account: &AccountId, region: &Region) -> Result<Session, Error> {
+        let access = self.0.accounts.get(account, || self.enter(account)).await?;
+        let config = self.configure(&self.hub().await?.config, &access.credentials, region);
+        Ok(Session {
+            sessions: self.clone(),
+            account: account.clone(),
+            region: region.clone(),
+            config,
+            credentials: access.credentials.clone(),
+            identity: access.identity.clone(),
+        })
+    }
+
+    /// A session in the region and account of a database.
+    ///
+    /// # Errors
+    /// As [`Sessions::session`]; [`Fault::Refused`] when the partition is not the caller's.
+    pub async fn session_for(&self, arn: &Arn) -> Result<Session, Error> {
+        let caller = self.caller().await?;
+        if caller.partition != arn.partition {
+            let text =
+                format!("the credentials belong to partition {}, the ARN to {}", caller.partition, arn.partition);
+            return Err(Call::new("sts:AssumeRole").on(arn).failed(Fault::Refused(text)));
+        }
+        self.session(&arn.account_id, &arn.region).await
+    }
+
+    /// Whether an account can be entered now.
+    ///
+    /// # Errors
+    /// The reason why not.
+    pub async fn check_access(&self, account: &AccountId) -> Result<(), Error> {
+        self.0.accounts.get(account, || self.enter(account)).await.map(drop)
+    }
+
+    /// The credentials of the hub identity. Needs the network only when their source does.
+    ///
+    /// # Errors
+    /// No credentials.
+    pub async fn hub_credentials(&self) -> Result<Credentials, Error> {
+        self.hub().await?.credentials.current().await
+    }
+
+    pub(super) fn inventories(&self) -> &OncePerKey<(AccountId, Region), Arc<Inventory>> {
+        &self.0.inventories
+    }
+
+    pub(super) fn modify_mutex(&self, arn: &Arn) -> Arc<tokio::sync::Mutex<()>> {
+        let mut locks = self.0.modify_locks.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        locks.entry(arn.clone()).or_default().clone()
+    }
+
+    /// The Organizations client: the hub's, in the home region.
+    pub(super) async fn organizations(&self) -> Result<(aws_sdk_organizations::Client, Call), Error> {
+        let (hub, caller) = (self.hub().await?, self.caller().await?);
+        let endpoint = self.0.settings.endpoints.organizations.clone();
+        let config = aws_sdk_organizations::config::Builder::from(&hub.config).retry_partition(self.retries());
+        let config = if let Some(url) = endpoint { config.endpoint_url(url) } else { config };
+        let call = Call {
+            account: Some(caller.account_id.clone()),
+            ..Call::new("organizations:ListRoots").by(caller.arn.as_str())
+        };
+        Ok((aws_sdk_organizations::Client::from_conf(config.build()), call))
+    }
+
+    async fn hub(&self) -> Result<Arc<Hub>, Error> {
+        self.0.hub.get(&(), || self.load_hub()).await
+    }
+
+    async fn load_hub(&self) -> Result<Arc<Hub>, Error> {
+        let settings = &self.0.settings;
+        let base = self.load_base().await;
+        let region = match (&settings.region, base.region()) {
+            (Some(region), _) => region.clone(),
+            (None, Some(name)) => {
+                let invalid =
+                    |e: crate::access::Invalid| Call::new("sts:GetCallerIdentity").failed(Fault::Refused(e.0));
+                name.as_ref().parse().map_err(invalid)?
+            }
+            (None, None) => return Err(Call::new("sts:GetCallerIdentity").failed(Fault::NoRegion)),
+        };
+        let clock = base.time_source().unwrap_or_default();
+        let no_source =
+            || Call::new("sts:GetCallerIdentity").failed(Fault::NoCredentials("no source is set".to_owned()));
+        let chain = base.credentials_provider().ok_or_else(no_source)?;
+        let mut credentials = HeldCredentials::new(Source::Chain(chain), clock.clone());
+        let sts = |credentials: &HeldCredentials| self.sts(&self.configure(&base, credentials, &region));
+        if let Some(identity) = settings.web_identity.clone() {
+            let call = Call::new("sts:AssumeRoleWithWebIdentity").on(&identity.role_arn);
+            let source = Source::WebIdentity { sts: sts(&credentials), identity, call };
+            credentials = HeldCredentials::new(source, clock.clone());
+        }
+        if let Some(role) = settings.assume_role.clone() {
+            let call = Call::new("sts:AssumeRole").on(&role.role_arn);
+            let source = Source::Role { sts: sts(&credentials), role, call };
+            credentials = HeldCredentials::new(source, clock);
+        }
+        let config = self.configure(&base, &credentials, &region);
+        Ok(Arc::new(Hub { config, region, credentials }))
+    }
+
+    /// The SDK's default chain with our transport, retries and names.
+    async fn load_base(&self) -> SdkConfig {
+        let settings = &self.0.settings;
+        let mut loader = aws_config::defaults(behavior_version())
+            .http_client(self.http())
+            .retry_config(RetryConfig::standard().with_max_attempts(MAX_ATTEMPTS))
+            .timeout_config(
+                TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(READ_TIMEOUT).build(),
+            )
+            .identity_cache(IdentityCache::no_cache());
+        let product = &settings.product;
+        if let Ok(metadata) = FrameworkMetadata::new(product.name.clone(), Some(product.version.clone())) {
+            loader = loader.framework_metadata(metadata);
+        }
+        if let Some(region) = &settings.region {
+            loader = loader.region(sdk_region(region));
+        }
+        if let Some(profile) = &settings.profile {
+            loader = loader.profile_name(profile);
+        }
+        if let Some(keys) = &settings.static_keys {
+            let token = keys.token.as_ref().map(|t| t.expose().clone());
+            let secret = keys.secret_key.expose().clone();
+            loader = loader.credentials_provider(Credentials::new(&keys.access_key, secret, token, None, "provider"));
+        }
+        loader.load().await
+    }
+
+    fn configure(&self, base: &SdkConfig, credentials: &HeldCredentials, region: &Region) -> SdkConfig {
+        base.to_builder().region(sdk_region(region)).credentials_provider(credentials.provider()).build()
+    }
+
+    async fn ask_caller(&self) -> Result<Arc<Caller>, Error> {
+        let hub = self.hub().await?;
+        let call = Call { region: Some(hub.region.clone()), ..Call::new("sts:GetCallerIdentity") };
+        hub.credentials.current().await?;
+        let answer = self.sts(&hub.config).get_caller_identity().send().await.map_err(|e| call.clone().refused(&e))?;
+        let arn = answer.arn().unwrap_or_default();
+        let unexpected = || call.clone().failed(Fault::Unexpected(format!("`{arn}` is not the ARN of a caller")));
+        let mut parts = arn.split(':');
+        let partition = parts.nth(1).and_then(|p| p.parse().ok()).ok_or_else(unexpected)?;
+        let account_id = parts.nth(2).and_then(|a| a.parse().ok()).ok_or_else(unexpected)?;
+        Ok(Arc::new(Caller { account_id, partition, arn: arn.to_owned() }))
+    }
+
+    async fn enter(&self, account: &AccountId) -> Result<Arc<AccountAccess>, Error> {
+        let (hub, caller) = (self.hub().await?, self.caller().await?);
+        if caller.account_id == *account {
+            let identity = caller.arn.clone();
+            return Ok(Arc::new(AccountAccess { credentials: hub.credentials.clone(), identity }));
+        }
+        let role = member_role(&self.0.settings, &caller, account);
+        let identity = role.role_arn.clone();
+        let call = Call {
+            account: Some(account.clone()),
+            region: Some(hub.region.clone()),
+            ..Call::new("sts:AssumeRole").by(caller.arn.as_str())
+        };
+        let clock: SharedTimeSource = hub.config.time_source().unwrap_or_default();
+        let credentials = HeldCredentials::new(Source::Role { sts: self.sts(&hub.config), role, call }, clock);
+        credentials.current().await?;
+        Ok(Arc::new(AccountAccess { credentials, identity }))
+    }
+
+    fn sts(&self, config: &SdkConfig) -> aws_sdk_sts::Client {
+        let endpoint = self.0.settings.endpoints.sts.clone();
+        let config = aws_sdk_sts::config::Builder::from(config).retry_partition(self.retries());
+        let config = if let Some(url) = endpoint { config.endpoint_url(url) } else { config };
+        aws_sdk_sts::Client::from_conf(config.build())
+    }
+
+    fn http(&self) -> SharedHttpClient {
+        self.0.http.get_or_init(|| bounded_client(self.0.settings.max_concurrency)).clone()
+    }
+
+    /// The SDK shares one retry quota between all clients of a service, so that one throttled account would take the
+    /// retries away from a thousand others. The number of tries per call and the bound on requests are limit enough.
+    pub(super) fn retries(&self) -> RetryPartition {
+        let unlimited = || RetryPartition::custom("rdsaccess").token_bucket(TokenBucket::unlimited()).build();
+        self.0.retries.get_or_init(unlimited).clone()
+    }
+}
+
+/// The role that opens an account: `member_role` with what its override replaces, in the caller's partition.
+fn member_role(settings: &Settings, caller: &Caller, account: &AccountId) -> AssumeRole {
+    let general = &settings.member_role;
+    let special = general.overrides.get(account);
+    let name = special.and_then(|o| o.name.as_deref()).unwrap_or(&general.name);
+    let external_id = special.and_then(|o| o.external_id.clone()).or_else(|| general.external_id.clone());
+    AssumeRole {
+        role_arn: format!("arn:{}:iam::{account}:role/{}", caller.partition, name.trim_start_matches('/')),
+        external_id,
+        session_name: Some(general.session_name.clone().unwrap_or_else(|| session_name(&caller.arn))),
+        duration: Some(general.duration),
+        ..AssumeRole::default()
+    }
+}
+
+/// `rdsaccess-<name of the caller>`, so that CloudTrail of a member account shows who came; 2 to 64 characters of
+/// letters, digits and `_+=,.@-`.
+fn session_name(caller_arn: &str) -> String {
+    let name = caller_arn.rsplit(['/', ':']).next().unwrap_or_default();
+    let allowed = |c: &char| c.is_ascii_alphanumeric() || "_+=,.@-".contains(*c);
+    format!("rdsaccess-{}", name.chars().filter(allowed).collect::<String>()).chars().take(64).collect()
+}
+
+fn sdk_region(region: &Region) -> aws_config::Region {
+    aws_config::Region::new(region.to_string())
+}
+
+/// One account and region, entered. Clients are made on demand: what they share (connections, credentials, retries)
+/// lives in [`Sessions`], and thousands of them need not be kept.
+#[derive(Debug, Clone)]
+pub struct Session {
+    pub(super) sessions: Sessions,
+    /// The account
+    pub account: AccountId,
+    /// The region
+    pub region: Region,
+    config: SdkConfig,
+    credentials: HeldCredentials,
+    identity: String,
+}
+
+impl Session {
+    /// ARN of the role or caller that acts in the account.
+    pub fn identity(&self) -> &str {
+        &self.identity
+    }
+
+    /// The credentials of the account.
+    ///
+    /// # Errors
+    /// They cannot be renewed.
+    pub async fn credentials(&self) -> Result<Credentials, Error> {
+        self.credentials.current().await
+    }
+
+    pub(super) fn call(&self, action: &'static str) -> Call {
+        Call {
+            account: Some(self.account.clone()),
+            region: Some(self.region.clone()),
+            ..Call::new(action).by(self.identity.as_str())
+        }
+    }
+
+    pub(super) fn rds(&self) -> aws_sdk_rds::Client {
+        let config = aws_sdk_rds::config::Builder::from(&self.config).retry_partition(self.sessions.retries());
+        let endpoint = self.sessions.settings().endpoints.rds.as_ref();
+        let config = if let Some(url) = endpoint { config.endpoint_url(url) } else { config };
+        aws_sdk_rds::Client::from_conf(config.build())
+    }
+
+    pub(super) fn ec2(&self) -> aws_sdk_ec2::Client {
+        let config = aws_sdk_ec2::config::Builder::from(&self.config).retry_partition(self.sessions.retries());
+        let endpoint = self.sessions.settings().endpoints.ec2.as_ref();
+        let config = if let Some(url) = endpoint { config.endpoint_url(url) } else { config };
+        aws_sdk_ec2::Client::from_conf(config.build())
+    }
+
+    pub(super) fn secrets_manager(&self) -> aws_sdk_secretsmanager::Client {
+        let config =
+            aws_sdk_secretsmanager::config::Builder::from(&self.config).retry_partition(self.sessions.retries());
+        let endpoint = self.sessions.settings().endpoints.secretsmanager.as_ref();
+        let config = if let Some(url) = endpoint { config.endpoint_url(url) } else { config };
+        aws_sdk_secretsmanager::Client::from_conf(config.build())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aws::settings::MemberOverride;
+
+    fn caller(partition: Partition, arn: &str) -> Caller {
+        Caller { account_id: "111111111111".parse().unwrap(), partition, arn: arn.to_owned() }
+    }
+
+    #[test]
+    fn the_member_role_lives_in_the_callers_partition_and_tells_who_came() {
+        let caller = caller(Partition::GovCloud, "arn:aws-us-gov:sts::111111111111:assumed-role/ci/alice@example.com");
+        let role = member_role(&Settings::default(), &caller, &"222222222222".parse().unwrap());
+        assert_eq!(role.role_arn, "arn:aws-us-gov:iam::222222222222:role/HoopOrganizationAccountAccessRole");
+        assert_eq!(role.session_name.as_deref(), Some("rdsaccess-alice@example.com"));
+        assert_eq!(role.duration.unwrap().seconds(), 3600);
+    }
+
+    #[test]
+    fn an_override_replaces_what_it_names_in_its_account_only() {
+        let (special, other): (AccountId, AccountId) =
+            ("222222222222".parse().unwrap(), "333333333333".parse().unwrap());
+        let mut settings = Settings::default();
+        settings.member_role.external_id = Some("general".to_owned());
+        let replaced = MemberOverride { name: Some("/ops/Db".to_owned()), external_id: None };
+        settings.member_role.overrides.insert(special.clone(), replaced);
+        let caller = caller(Partition::Aws, "arn:aws:iam::111111111111:user/ops/bob");
+        let role = member_role(&settings, &caller, &special);
+        assert_eq!(role.role_arn, "arn:aws:iam::222222222222:role/ops/Db");
+        assert_eq!(role.external_id.as_deref(), Some("general"));
+        assert!(member_role(&settings, &caller, &other).role_arn.ends_with("role/HoopOrganizationAccountAccessRole"));
+    }
+
+    #[test]
+    fn a_session_name_fits_the_rule_of_sts() {
+        let long = format!("arn:aws:sts::1:assumed-role/x/{}", "a".repeat(80));
+        assert_eq!(session_name(&long).len(), 64);
+        assert_eq!(session_name("arn:aws:iam::111111111111:root"), "rdsaccess-root");
+        assert_eq!(session_name("arn:aws:sts::1:federated-user/Jürgen Q"), "rdsaccess-JrgenQ");
+    }
+}

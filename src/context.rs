@@ -1,0 +1,127 @@
+//! What a resource may use: sessions with AWS, database servers, roots to trust, a clock and randomness.
+//!
+//! Only this file knows the concrete adapters. Everything is made lazily: a context that is never asked anything never
+//! opens a connection or a file.
+
+mod target;
+
+use std::sync::OnceLock;
+use std::time::SystemTime;
+
+use crate::access::{TlsMode, Trust};
+use crate::aws::{self, Sessions};
+use crate::network;
+use crate::report::Report;
+use crate::schema::Reports;
+
+pub use target::{Error as TargetError, Found, Takes, check_ready, found};
+
+/// What a refresh does with a target that cannot be reached or entered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnUnreachable {
+    /// The plan fails
+    Fail,
+    /// The prior state is kept, with a warning
+    Keep,
+}
+
+/// What a refresh looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refresh {
+    /// AWS, the gateway and the databases
+    Database,
+    /// AWS and the gateway only
+    Aws,
+}
+
+/// How servers of databases are verified.
+#[derive(Debug, Clone)]
+pub struct TlsSettings {
+    /// How far to check
+    pub mode: TlsMode,
+    /// Further roots, PEM
+    pub ca_bundle: Option<String>,
+}
+
+/// The provider block, resolved.
+#[derive(Debug, Clone)]
+pub struct Parts {
+    /// Attributes of the provider block that will be known only at apply
+    pub unknown: Vec<String>,
+    /// How to reach AWS
+    pub aws: aws::Settings,
+    /// How databases are verified
+    pub tls: TlsSettings,
+    /// What a refresh does with an unreachable target
+    pub on_unreachable: OnUnreachable,
+    /// What a refresh looks at
+    pub refresh: Refresh,
+    /// Bound of connections to one database
+    pub max_connections_per_target: usize,
+}
+
+/// What every call may use.
+pub struct Context {
+    parts: Parts,
+    aws: Sessions,
+    trust: OnceLock<Trust>,
+}
+
+impl Context {
+    /// Makes a context; opens nothing.
+    pub fn new(parts: Parts) -> Self {
+        Self { aws: Sessions::new(parts.aws.clone()), trust: OnceLock::new(), parts }
+    }
+
+    /// AWS.
+    ///
+    /// # Errors
+    /// The provider block holds values that are not known yet: at plan it cannot be said which account is meant.
+    pub fn aws(&self) -> Result<&Sessions, Reports> {
+        if self.parts.unknown.is_empty() {
+            return Ok(&self.aws);
+        }
+        Err(Report::error(
+            "The provider is not known well enough yet",
+            format!(
+                "These attributes of the provider block will be known only after apply: {}. Apply what they come from \
+                 first (-target), or give them as variables.",
+                self.parts.unknown.join(", ")
+            ),
+        )
+        .into())
+    }
+
+    /// Whether everything in the provider block is known.
+    pub fn is_known(&self) -> bool {
+        self.parts.unknown.is_empty()
+    }
+
+    /// What a database session trusts; read once.
+    ///
+    /// # Errors
+    /// A `ca_bundle` that is not PEM.
+    pub fn trust(&self) -> Result<&Trust, Reports> {
+        if let Some(trust) = self.trust.get() {
+            return Ok(trust);
+        }
+        let trust = network::trust(self.parts.tls.mode, self.parts.tls.ca_bundle.as_deref())?;
+        Ok(self.trust.get_or_init(|| trust))
+    }
+
+    /// What a refresh does with an unreachable target.
+    pub fn on_unreachable(&self) -> OnUnreachable {
+        self.parts.on_unreachable
+    }
+
+    /// What a refresh looks at.
+    pub fn refresh(&self) -> Refresh {
+        self.parts.refresh
+    }
+
+    /// The time. Plan and apply never decide by it; it is stored and compared with what is stored.
+    pub fn now(&self) -> SystemTime {
+        #[expect(clippy::disallowed_methods, reason = "the one place where the provider looks at the clock")]
+        SystemTime::now()
+    }
+}

@@ -1,0 +1,170 @@
+//! Finding the database that `target_arn` names, and saying what is wrong with it.
+
+use crate::access::{Arn, Target, Unsupported};
+use crate::aws::rds::{Described, Other};
+use crate::aws::{self, Fault};
+use crate::report::Explain;
+use crate::schema::Reports;
+
+use super::{Context, OnUnreachable};
+
+/// What `target_arn` names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Found {
+    /// A database that can be managed
+    Target(Box<Target>),
+    /// AWS knows no such database
+    Gone,
+}
+
+/// Which kinds of databases a resource takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Takes {
+    /// A standalone instance or the writer's cluster
+    Writers,
+    /// Also read replicas and global secondaries: they have security groups of their own
+    ReplicasToo,
+}
+
+/// Why a database cannot be managed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It is a kind that the resource does not take
+    #[error("{arn} cannot be managed: {reason}")]
+    Unsupported {
+        /// The database
+        arn: Arn,
+        /// Why
+        reason: Unsupported,
+    },
+    /// It does not exist
+    #[error("{0} does not exist (rds:DescribeDBInstances and rds:DescribeDBClusters found nothing)")]
+    Gone(Arn),
+    /// It is stopped
+    #[error("{arn} is {status}: RDS refuses changes and no session can be opened")]
+    Stopped {
+        /// The database
+        arn: Arn,
+        /// Its status
+        status: String,
+    },
+    /// It has no endpoint yet
+    #[error("{arn} has no endpoint yet (status {status})")]
+    NoEndpoint {
+        /// The database
+        arn: Arn,
+        /// Its status
+        status: String,
+    },
+}
+
+impl Explain for Error {
+    fn summary(&self) -> String {
+        match self {
+            Self::Unsupported { .. } => "This database cannot be managed",
+            Self::Gone(_) => "No such database",
+            Self::Stopped { .. } => "The database is stopped",
+            Self::NoEndpoint { .. } => "The database is not ready",
+        }
+        .to_owned()
+    }
+
+    fn next_step(&self) -> Option<String> {
+        Some(
+            match self {
+                Self::Unsupported { .. } => "Correct target_arn, or leave this database out",
+                Self::Gone(_) => {
+                    "Check account, region and identifier in target_arn; rdsaccess_instances lists what there is"
+                }
+                Self::Stopped { .. } => "Start it first, then apply again",
+                Self::NoEndpoint { .. } => "Wait until RDS has created it, then apply again",
+            }
+            .to_owned(),
+        )
+    }
+
+    fn attribute(&self) -> Option<crate::value::Path> {
+        Some(crate::value::Path::attribute("target_arn"))
+    }
+}
+
+impl Context {
+    /// The database as AWS describes it; one paged Describe per account and region serves all callers.
+    ///
+    /// # Errors
+    /// AWS cannot be asked, or the database is a kind that cannot be managed.
+    pub async fn find(&self, arn: &Arn, takes: Takes) -> Result<Found, Reports> {
+        found(arn, takes, self.aws()?.describe(arn).await?)
+    }
+
+    /// The database for a plan: `None` when nothing can be said yet, because the provider is not known, or because the
+    /// database does not exist yet.
+    ///
+    /// # Errors
+    /// As [`Context::find`].
+    pub async fn find_for_plan(&self, arn: &Arn, takes: Takes) -> Result<Option<Target>, Reports> {
+        if !self.is_known() {
+            return Ok(None);
+        }
+        match self.find(arn, takes).await? {
+            Found::Target(target) => Ok(Some(*target)),
+            Found::Gone => Ok(None),
+        }
+    }
+
+    /// The database for a change: it exists, runs and has an endpoint.
+    ///
+    /// # Errors
+    /// As [`Context::find`], and what stands in the way of a change.
+    pub async fn ready(&self, arn: &Arn, takes: Takes) -> Result<Target, Reports> {
+        match self.find(arn, takes).await? {
+            Found::Target(target) => Ok(check_ready(*target)?),
+            Found::Gone => Err(Error::Gone(arn.clone()).into()),
+        }
+    }
+
+    /// Whether a refresh should keep the prior state although AWS could not be asked.
+    pub fn keeps(&self, error: &aws::Error) -> bool {
+        let out_of_reach = error.is_cannot_enter()
+            || matches!(error.fault, Fault::AccessDenied(_) | Fault::Unreachable(_) | Fault::Throttled(_));
+        self.on_unreachable() == OnUnreachable::Keep && out_of_reach
+    }
+}
+
+/// Reads the answer of AWS for one ARN.
+///
+/// # Errors
+/// A kind that the resource does not take.
+pub fn found(arn: &Arn, takes: Takes, described: Described) -> Result<Found, Reports> {
+    match described {
+        Described::Target(target) => Ok(Found::Target(Box::new(target))),
+        Described::Gone => Ok(Found::Gone),
+        Described::Unsupported(Other { target: Some(target), reason, .. })
+            if takes == Takes::ReplicasToo && is_replica(&reason) =>
+        {
+            Ok(Found::Target(Box::new(target)))
+        }
+        Described::Unsupported(other) => {
+            Err(Error::Unsupported { arn: arn.clone(), reason: other.reason }.into())
+        }
+    }
+}
+
+fn is_replica(reason: &Unsupported) -> bool {
+    matches!(reason, Unsupported::ReadReplica(_) | Unsupported::GlobalSecondary(_))
+}
+
+/// Whether changes are possible now.
+///
+/// # Errors
+/// What stands in the way.
+pub fn check_ready(target: Target) -> Result<Target, Error> {
+    let (arn, status) = (target.arn.clone(), target.status.clone());
+    if target.is_stopped() {
+        Err(Error::Stopped { arn, status })
+    } else if target.endpoint.is_none() {
+        Err(Error::NoEndpoint { arn, status })
+    } else {
+        Ok(target)
+    }
+}

@@ -1,0 +1,205 @@
+//! What the driver and the server say, turned into a [`Fault`], and the closed list of what is worth another try.
+
+use mysql_async::{DriverError, Error as Driver, IoError, ServerError};
+
+use crate::engine::Fault;
+
+/// What can be done about a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Class {
+    /// Lock wait or deadlock: read again, plan again, try again
+    Conflict,
+    /// Somebody else changed the same thing first: read again and converge
+    Converge,
+    /// The node takes no writes: it may be the old writer of a failover
+    ReadOnly,
+    /// The connection broke or the server is going down: what was sent may have been executed
+    Lost,
+    /// No free connection on the server
+    Busy,
+    /// No connection could be made
+    Unreachable,
+    /// User or password refused
+    Login,
+    /// A right is missing
+    Denied,
+    /// Nothing to be done here
+    Final,
+}
+
+/// A fault with what can be done about it.
+#[derive(Debug)]
+pub(super) struct Failure {
+    /// What can be done
+    pub(super) class: Class,
+    /// The server's error number, 0 when it came from elsewhere
+    pub(super) code: u16,
+    /// What happened
+    pub(super) fault: Fault,
+}
+
+impl Failure {
+    /// A failure that no retry changes.
+    pub(super) fn last(fault: Fault) -> Self {
+        Self { class: Class::Final, code: 0, fault }
+    }
+
+    /// A statement did not end in time, so whether it was executed is unknown.
+    pub(super) fn timed_out(step: &str, seconds: u64) -> Self {
+        let fault =
+            Fault::ConnectionLost { step: step.to_owned(), text: format!("no answer within {seconds} seconds") };
+        Self { class: Class::Lost, code: 0, fault }
+    }
+
+    /// What a statement met.
+    pub(super) fn of_statement(step: &str, error: &Driver) -> Self {
+        match error {
+            Driver::Server(server) => Self::of_server(step, server),
+            other => {
+                let (step, text) = (step.to_owned(), other.to_string());
+                Self { class: Class::Lost, code: 0, fault: Fault::ConnectionLost { step, text } }
+            }
+        }
+    }
+
+    fn of_server(step: &str, server: &ServerError) -> Self {
+        let (class, text, step) = (classify(server), text(server), step.to_owned());
+        let fault = match class {
+            Class::Conflict => Fault::Blocked { step, text },
+            Class::ReadOnly => Fault::ReadOnly(text),
+            Class::Lost | Class::Busy => Fault::ConnectionLost { step, text },
+            Class::Denied | Class::Login => Fault::Denied { step, text },
+            Class::Final if refuses_hashes(server) => Fault::Unsupported(STRICT_VALIDATION.to_owned()),
+            Class::Final if server.code == 1524 => Fault::Unsupported(format!(
+                "{text}: the authentication plugin is not loaded on this server; enable it in the parameter group"
+            )),
+            Class::Converge | Class::Unreachable | Class::Final => Fault::Statement { step, text },
+        };
+        Self { class, code: server.code, fault }
+    }
+
+    /// What a login met.
+    pub(super) fn of_login(error: &Driver) -> Self {
+        let (class, code, fault) = match error {
+            Driver::Server(server) => {
+                let text = text(server);
+                match server.code {
+                    1040 | 1203 | 1226 => (Class::Busy, server.code, Fault::Unreachable(text)),
+                    1053 => (Class::Lost, server.code, Fault::Unreachable(text)),
+                    3159 => (Class::Login, server.code, Fault::Tls(text)),
+                    code => (Class::Login, code, Fault::LoginRefused(text)),
+                }
+            }
+            Driver::Io(IoError::Tls(tls)) => (Class::Final, 0, Fault::Tls(tls.to_string())),
+            // A handshake that fails inside the connector arrives as an I/O error around the TLS error.
+            Driver::Io(IoError::Io(io)) if tls_error(io).is_some() => (Class::Final, 0, Fault::Tls(io.to_string())),
+            Driver::Driver(DriverError::NoClientSslFlagFromServer) => {
+                (Class::Final, 0, Fault::Tls("the server offers no TLS".to_owned()))
+            }
+            Driver::Driver(
+                error @ (DriverError::UnknownAuthPlugin { .. }
+                | DriverError::CleartextPluginDisabled
+                | DriverError::MysqlOldPasswordDisabled),
+            ) => (Class::Login, 0, Fault::LoginRefused(error.to_string())),
+            other => (Class::Unreachable, 0, Fault::Unreachable(other.to_string())),
+        };
+        Self { class, code, fault }
+    }
+}
+
+/// The TLS error inside an I/O error.
+pub(super) fn tls_error(error: &std::io::Error) -> Option<&rustls::Error> {
+    error.get_ref()?.downcast_ref()
+}
+
+const STRICT_VALIDATION: &str = "the server takes no password hashes, because a password validation plugin is loaded \
+     while strict_password_validation is ON; set strict_password_validation = OFF in the parameter group, so that the \
+     clear password never has to stand in a statement";
+
+fn refuses_hashes(server: &ServerError) -> bool {
+    server.code == 1290 && server.message.contains("strict-password-validation")
+}
+
+/// The closed list. 1290 covers several options, so its text decides.
+fn classify(server: &ServerError) -> Class {
+    match server.code {
+        // lock wait timeout, deadlock, NOWAIT
+        1205 | 1213 | 3572 => Class::Conflict,
+        // account exists or is gone, no such grant, no such account, no such account for GRANT
+        1396 | 1141 | 1133 | 1410 => Class::Converge,
+        1836 => Class::ReadOnly,
+        1290 if ["read-only", "read_only"].iter().any(|word| server.message.contains(word)) => Class::ReadOnly,
+        // shutdown in progress, connection killed (MariaDB, MySQL), idle connection closed by the server
+        1053 | 1927 | 3169 | 4031 => Class::Lost,
+        1040 | 1203 | 1226 => Class::Busy,
+        // no right on a database, table, routine, column or globally; a restricted account under partial_revokes
+        1044 | 1045 | 1142 | 1143 | 1227 | 1370 | 3879 => Class::Denied,
+        _ => Class::Final,
+    }
+}
+
+/// The server's words. A syntax error quotes the statement, which may hold a hash, so its words stay out.
+fn text(server: &ServerError) -> String {
+    match server.code {
+        1064 => "error 1064: syntax error".to_owned(),
+        code => format!("error {code}: {}", server.message),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure(code: u16, message: &str) -> Failure {
+        let server = ServerError { code, message: message.to_owned(), state: "HY000".to_owned() };
+        Failure::of_statement("granting SELECT on app", &Driver::Server(server))
+    }
+
+    #[test]
+    fn error_1290_is_told_apart_by_its_text() {
+        let read_only = failure(1290, "The MySQL server is running with the --super-read-only option so it cannot …");
+        assert_eq!(read_only.class, Class::ReadOnly);
+        assert!(matches!(read_only.fault, Fault::ReadOnly(_)));
+
+        let mariadb = failure(1290, "The MariaDB server is running with the --read-only option so it cannot …");
+        assert_eq!(mariadb.class, Class::ReadOnly);
+
+        let strict = failure(1290, "The MariaDB server is running with the --strict-password-validation option so …");
+        assert_eq!(strict.class, Class::Final);
+        assert!(strict.fault.to_string().contains("strict_password_validation = OFF"), "{}", strict.fault);
+    }
+
+    #[test]
+    fn only_the_listed_errors_are_tried_again() {
+        for (code, class) in [
+            (1205, Class::Conflict),
+            (1213, Class::Conflict),
+            (1396, Class::Converge),
+            (1141, Class::Converge),
+            (1410, Class::Converge),
+            (1836, Class::ReadOnly),
+            (1053, Class::Lost),
+            (1040, Class::Busy),
+            (1227, Class::Denied),
+            (1045, Class::Denied),
+            (1064, Class::Final),
+            (1819, Class::Final),
+        ] {
+            assert_eq!(failure(code, "x").class, class, "{code}");
+        }
+    }
+
+    #[test]
+    fn a_syntax_error_never_quotes_the_statement() {
+        let quoted = failure(1064, "You have an error … near ''*2470C0C06DEE42FD1618BB99005ADCA2EC9D1E19'' at line 1");
+        assert!(!quoted.fault.to_string().contains("2470C0C0"), "{}", quoted.fault);
+    }
+
+    #[test]
+    fn a_refused_login_is_not_an_unreachable_server() {
+        let refused = ServerError { code: 1045, message: "Access denied".into(), state: "28000".into() };
+        assert!(matches!(Failure::of_login(&Driver::Server(refused)).fault, Fault::LoginRefused(_)));
+        let closed = std::io::Error::from(std::io::ErrorKind::ConnectionRefused);
+        assert_eq!(Failure::of_login(&closed.into()).class, Class::Unreachable);
+    }
+}

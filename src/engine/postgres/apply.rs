@@ -1,0 +1,236 @@
+//! Sending changes: one transaction per database, computed anew whenever another session came between.
+
+use std::collections::BTreeSet;
+use std::hash::{BuildHasher, RandomState};
+use std::time::Duration;
+
+use super::change::Step;
+use super::error::{Failure, Remedy};
+use super::password;
+use super::plan::Plan;
+use super::quote::{Sql, ident};
+use super::reach::{Reach, Way};
+use super::roles::set_password;
+use super::server::Postgres;
+use crate::access::Secret;
+use crate::engine::{Fault, Observed, Ownership, RoleSpec};
+
+/// How often a change is computed and sent before a conflict is reported.
+const ATTEMPTS: u32 = 8;
+/// First pause after a conflict; it doubles up to the longest.
+const PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+impl Postgres {
+    /// Makes the role what it should be, and returns what is there then.
+    pub(super) async fn make(&self, spec: &RoleSpec, password: Option<&Secret<String>>) -> Result<Observed, Failure> {
+        if password.is_some_and(|password| password.expose().is_empty()) {
+            return Err(Fault::Unsupported("an empty password logs nobody in".to_owned()).into());
+        }
+        let lock = self.lock().await?;
+        let observed = self.converge(spec, password).await?;
+        lock.release().await;
+        Ok(observed)
+    }
+
+    async fn converge(&self, spec: &RoleSpec, password: Option<&Secret<String>>) -> Result<Observed, Failure> {
+        let mut attempt = 1;
+        loop {
+            match self.attempt(spec, password).await {
+                Err(failure) if failure.remedy == Remedy::Retry && attempt < ATTEMPTS => {
+                    pause_after(attempt).await;
+                    attempt += 1;
+                }
+                other => return other,
+            }
+        }
+    }
+
+    async fn attempt(&self, spec: &RoleSpec, password: Option<&Secret<String>>) -> Result<Observed, Failure> {
+        self.forget();
+        let survey = self.survey(spec).await?;
+        let plan = Plan::new(&survey, spec);
+        if let Ownership::Foreign(text) = plan.observed.ownership {
+            return Err(Fault::Foreign(text).into());
+        }
+        if let Some(refusal) = plan.refusal {
+            return Err(refusal.into());
+        }
+        if plan.is_empty() && password.is_none() {
+            return Ok(plan.observed);
+        }
+        let reach = Reach::new(&survey.cluster);
+        let sent = self.send(spec, &reach, plan, password).await;
+        self.forget();
+        sent?;
+        let observed = Plan::new(&self.survey(spec).await?, spec).observed;
+        self.tidy_quietly(spec).await;
+        Ok(observed)
+    }
+
+    /// Sends a plan: the login with the first database, what it loses with the last. A database that refuses does not
+    /// keep the others from their changes.
+    async fn send(
+        &self,
+        spec: &RoleSpec,
+        reach: &Reach<'_>,
+        plan: Plan,
+        password: Option<&Secret<String>>,
+    ) -> Result<(), Failure> {
+        let mut opening = plan.opening;
+        opening.extend(password.map(|password| set_password(spec, &password::verifier(password))));
+        let mut parts: Vec<(String, Vec<Step>)> =
+            plan.databases.into_iter().filter(|(_, steps)| !steps.is_empty()).collect();
+        if parts.is_empty() {
+            parts.push((self.entry(spec).await?, Vec::new()));
+        }
+        if let Some((_, steps)) = parts.first_mut() {
+            opening.append(steps);
+            *steps = opening;
+        }
+        if let Some((_, steps)) = parts.last_mut() {
+            steps.extend(plan.closing);
+        }
+        self.send_parts(spec, reach, &parts).await
+    }
+
+    async fn send_parts(
+        &self,
+        spec: &RoleSpec,
+        reach: &Reach<'_>,
+        parts: &[(String, Vec<Step>)],
+    ) -> Result<(), Failure> {
+        let mut first_failure = None;
+        for (n, (database, steps)) in parts.iter().enumerate() {
+            let step = format!("giving {} to {} in database {database}", spec.access, spec.name);
+            match self.transact(database, &transaction(reach, steps), &step).await {
+                Ok(()) => {}
+                // Without the login, or after a conflict, the rest was computed from something that is no longer so.
+                Err(failure) if n == 0 || failure.remedy == Remedy::Retry => return Err(failure),
+                Err(failure) => {
+                    first_failure.get_or_insert(failure);
+                }
+            }
+        }
+        first_failure.map_or(Ok(()), Err)
+    }
+
+    /// Runs one transaction in one round trip. When it fails the session is dropped, and with it what was open.
+    pub(super) async fn transact(&self, database: &str, sql: &Sql, step: &str) -> Result<(), Failure> {
+        let session = self.pool.session(database).await?;
+        session.run(sql, step).await?;
+        session.keep();
+        Ok(())
+    }
+}
+
+/// The steps as one transaction. Roles that have to be borrowed are granted when they are first needed and given back
+/// at the end; nobody else ever sees the membership.
+pub(super) fn transaction(reach: &Reach<'_>, steps: &[Step]) -> Sql {
+    let mut out = vec![Sql::of("BEGIN READ WRITE", &[])];
+    let mut returns = Vec::new();
+    let mut borrowed = BTreeSet::new();
+    let mut current: Option<&str> = None;
+    for step in steps {
+        let name = step.actor.name.as_str();
+        let needs_set = matches!(step.actor.way, Way::Set | Way::Borrow { set: true });
+        if current.is_some() && current != Some(name).filter(|_| needs_set) {
+            out.push(Sql::of("RESET ROLE", &[]));
+            current = None;
+        }
+        if matches!(step.actor.way, Way::Borrow { .. }) && borrowed.insert(name) {
+            let (take, back) = reach.borrow(name);
+            out.push(take);
+            returns.push(back);
+        }
+        if needs_set && current.is_none() {
+            out.push(Sql::of("SET LOCAL ROLE {}", &[ident(name)]));
+            current = Some(name);
+        }
+        out.push(step.sql.clone());
+    }
+    if current.is_some() {
+        out.push(Sql::of("RESET ROLE", &[]));
+    }
+    out.extend(returns.into_iter().rev());
+    out.push(Sql::of("COMMIT", &[]));
+    Sql::batch(out)
+}
+
+/// Waits between half the pause and the whole one, so that two runs that collided do not collide again.
+async fn pause_after(attempt: u32) {
+    let pause = PAUSE.saturating_mul(1 << attempt.min(10)).min(LONGEST_PAUSE);
+    let half = pause / 2;
+    let spread = u64::try_from(half.as_micros()).unwrap_or(u64::MAX).max(1);
+    let jitter = RandomState::new().hash_one(attempt) % spread;
+    tokio::time::sleep(half + Duration::from_micros(jitter)).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::postgres::catalog::Cluster;
+    use crate::engine::postgres::reach::Actor;
+
+    fn cluster(version: u32) -> Cluster {
+        let role = |oid: u32, name: &str, create_role: bool| {
+            serde_json::json!({
+                "oid": oid, "name": name, "superuser": false, "inherit": true, "create_role": create_role,
+                "create_db": false, "login": true, "replication": false, "bypass_rls": false, "expired": false,
+                "connection_limit": -1, "comment": null
+            })
+        };
+        let stored = (version >= 160_000).then_some(false);
+        let json = serde_json::json!({
+            "version": version, "me": 1, "roles": [role(1, "admin", true), role(2, "owner", false), role(3, "other", false)],
+            "memberships": [
+                {"role": 2, "member": 1, "grantor": 10, "admin": true, "inherit": stored, "set": stored}
+            ],
+            "databases": null, "settings": null, "footprints": null
+        });
+        Cluster::parse(&json.to_string()).unwrap()
+    }
+
+    fn sent(version: u32, roles: &[u32]) -> String {
+        let cluster = cluster(version);
+        let reach = Reach::new(&cluster);
+        let sql = Sql::of("SELECT 1", &[]);
+        let steps: Vec<Step> =
+            roles.iter().map(|oid| Step { actor: reach.actor(*oid, None), sql: sql.clone() }).collect();
+        transaction(&reach, &steps).as_str().to_owned()
+    }
+
+    #[test]
+    fn a_borrowed_role_is_taken_once_and_given_back() {
+        assert_eq!(
+            sent(160_004, &[2, 1, 2]),
+            "BEGIN READ WRITE;\nGRANT \"owner\" TO \"admin\" WITH INHERIT TRUE, SET TRUE;\nSELECT 1;\nSELECT 1;\n\
+             SELECT 1;\nREVOKE \"owner\" FROM \"admin\";\nCOMMIT"
+        );
+    }
+
+    #[test]
+    fn a_membership_that_was_there_before_is_never_taken_away() {
+        assert_eq!(sent(150_018, &[2]), "BEGIN READ WRITE;\nSELECT 1;\nCOMMIT");
+    }
+
+    #[test]
+    fn before_version_16_every_other_role_can_be_borrowed_and_since_then_only_with_admin() {
+        assert!(sent(150_018, &[3]).contains("GRANT \"other\" TO \"admin\";\nSELECT 1;\nREVOKE \"other\" FROM"));
+        let cluster = cluster(160_004);
+        assert_eq!(Reach::new(&cluster).actor(3, None).way, Way::Never);
+    }
+
+    #[test]
+    fn set_role_ends_before_somebody_else_acts() {
+        let cluster = cluster(150_018);
+        let reach = Reach::new(&cluster);
+        let sql = || Sql::of("SELECT 1", &[]);
+        let owner = reach.actor(2, None).in_person();
+        let steps = [Step { actor: owner, sql: sql() }, Step { actor: Actor::me(), sql: sql() }];
+        assert_eq!(
+            transaction(&reach, &steps).as_str(),
+            "BEGIN READ WRITE;\nSET LOCAL ROLE \"owner\";\nSELECT 1;\nRESET ROLE;\nSELECT 1;\nCOMMIT"
+        );
+    }
+}

@@ -1,0 +1,61 @@
+//! A difference between what is and what should be: the words for people and the statements that end it, side by side,
+//! so that what a plan shows and what apply sends cannot drift apart.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::quote::Sql;
+use super::reach::Actor;
+use crate::access::Missing;
+
+/// A statement, and for whom it runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Step {
+    /// Whose rights it needs
+    pub(super) actor: Actor,
+    /// What to send
+    pub(super) sql: Sql,
+}
+
+impl Step {
+    /// A statement that the administrator may run as it is.
+    pub(super) fn mine(sql: Sql) -> Self {
+        Self { actor: Actor::me(), sql }
+    }
+}
+
+/// What differs in one place.
+#[derive(Debug, Default)]
+pub(super) struct Difference {
+    /// What `steps` repair
+    pub(super) gaps: Gaps,
+    /// What nothing of ours repairs
+    pub(super) uncovered: Gaps,
+    /// Statements, to be run in this order
+    pub(super) steps: Vec<Step>,
+}
+
+/// Gaps in words, grouped by what is missing on which kind of object.
+#[derive(Debug, Default)]
+pub(super) struct Gaps(BTreeMap<(String, String), BTreeSet<String>>);
+
+impl Gaps {
+    /// A gap on one object; gaps in the same words are shown together.
+    pub(super) fn on(&mut self, what: impl Into<String>, noun: &str, name: impl Into<String>) {
+        self.0.entry((what.into(), noun.to_owned())).or_default().insert(name.into());
+    }
+
+    /// A gap without an object.
+    pub(super) fn plain(&mut self, what: impl Into<String>) {
+        self.0.entry((what.into(), String::new())).or_default();
+    }
+
+    /// For the contract.
+    pub(super) fn into_missing(self) -> Vec<Missing> {
+        let missing = |((what, noun), names): ((String, String), BTreeSet<String>)| Missing {
+            what,
+            noun,
+            names: names.into_iter().collect(),
+        };
+        self.0.into_iter().map(missing).collect()
+    }
+}

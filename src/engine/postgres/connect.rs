@@ -1,0 +1,235 @@
+//! Sessions: how one is opened, and how the few that a server is allowed are shared.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_postgres::config::{ChannelBinding, SslMode};
+use tokio_postgres::error::Error as DriverError;
+use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::error::{Failure, is_after_authentication, is_busy, is_wrong_password};
+use super::quote::Sql;
+use super::tls::client_config;
+use crate::access::{Identifier, RoleName, Secret};
+use crate::engine::{Fault, Login};
+
+/// How long a login may take, name resolution and TLS included.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+/// How often a server that starts or has no free connection is asked again.
+const CONNECT_ATTEMPTS: u32 = 5;
+/// Pause between two such attempts.
+const CONNECT_PAUSE: Duration = Duration::from_millis(500);
+/// After this time without an answer to what was sent a connection counts as dead.
+const DEAD_AFTER: Duration = Duration::from_secs(30);
+/// Settings of every session. The empty search path keeps objects that somebody planted in `public` from being called
+/// by an administrator; the rest undoes what may be set for the user or the database.
+const OPTIONS: &str = "-c search_path=pg_catalog -c role=none -c lock_timeout=10s -c statement_timeout=120s \
+                       -c idle_in_transaction_session_timeout=60s -c default_transaction_read_only=off \
+                       -c standard_conforming_strings=on -c client_min_messages=warning";
+/// What the server shows as the name of the client.
+pub(super) const APPLICATION_NAME: &str = "terraform-provider-rdsaccess";
+
+/// The sessions of one server: bounded together, kept for reuse per database.
+pub(super) struct Pool {
+    login: Login,
+    tls: Option<MakeRustlsConnect>,
+    permits: Arc<Semaphore>,
+    bound: usize,
+    kept: Mutex<Kept>,
+}
+
+#[derive(Default)]
+struct Kept {
+    /// Database and session, the longest unused first
+    idle: VecDeque<(String, Client)>,
+    /// Sessions in use
+    active: usize,
+}
+
+impl Pool {
+    /// Prepares TLS; nothing is sent. One connection of the login's bound is set aside for the writer's lock.
+    ///
+    /// # Errors
+    /// [`Fault::Tls`] when nothing is trusted.
+    pub(super) fn new(login: Login) -> Result<Self, Fault> {
+        let tls = client_config(&login.trust)?.map(MakeRustlsConnect::new);
+        let bound = login.max_connections.saturating_sub(1).max(1);
+        Ok(Self { login, tls, permits: Arc::new(Semaphore::new(bound)), bound, kept: Mutex::default() })
+    }
+
+    /// Who logs in, and where.
+    pub(super) fn login(&self) -> &Login {
+        &self.login
+    }
+
+    /// A session in this database, an idle one if there is one. Waits while all connections are in use.
+    pub(super) async fn session(&self, database: &str) -> Result<Session<'_>, Failure> {
+        let seat = self.seat().await?;
+        let reused = seat.take_idle(database);
+        let client = match reused {
+            Some(client) => client,
+            None => self.connect_patiently(database).await?,
+        };
+        Ok(Session { seat, client, database: database.to_owned() })
+    }
+
+    /// A session outside the shared ones, for the writer's lock.
+    pub(super) async fn reserved(&self, database: &str) -> Result<Client, Failure> {
+        self.connect_patiently(database).await
+    }
+
+    /// Whether this password logs the role in: one login, closed at once.
+    pub(super) async fn accepts(
+        &self,
+        role: &RoleName,
+        password: &Secret<String>,
+        database: &str,
+    ) -> Result<bool, Failure> {
+        let seat = self.seat().await?;
+        seat.make_room();
+        match self.connect(role.as_str(), password, database).await? {
+            Ok(_) => Ok(true),
+            Err(error) if is_wrong_password(&error) => Ok(false),
+            Err(error) if is_after_authentication(&error) => Ok(true),
+            Err(error) => Err(Failure::connecting(&error)),
+        }
+    }
+
+    async fn seat(&self) -> Result<Seat<'_>, Failure> {
+        let permit = Arc::clone(&self.permits)
+            .acquire_owned()
+            .await
+            .map_err(|_| Fault::Unreachable("the connections of this server are closed".to_owned()))?;
+        self.kept().active += 1;
+        Ok(Seat { pool: self, _permit: permit })
+    }
+
+    async fn connect_patiently(&self, database: &str) -> Result<Client, Failure> {
+        let mut attempt = 1;
+        loop {
+            match self.connect(self.login.username.as_str(), &self.login.password, database).await? {
+                Ok(client) => return Ok(client),
+                Err(error) if is_busy(&error) && attempt < CONNECT_ATTEMPTS => {
+                    attempt += 1;
+                    tokio::time::sleep(CONNECT_PAUSE).await;
+                }
+                Err(error) => return Err(Failure::connecting(&error)),
+            }
+        }
+    }
+
+    /// One attempt; the outer result is about time, the inner one is the server's answer.
+    async fn connect(
+        &self,
+        user: &str,
+        password: &Secret<String>,
+        database: &str,
+    ) -> Result<Result<Client, DriverError>, Failure> {
+        let config = self.config(user, password, database);
+        let attempt = async {
+            match self.tls.clone() {
+                Some(tls) => config.connect(tls).await.map(|(client, connection)| {
+                    tokio::spawn(connection);
+                    client
+                }),
+                None => config.connect(NoTls).await.map(|(client, connection)| {
+                    tokio::spawn(connection);
+                    client
+                }),
+            }
+        };
+        tokio::time::timeout(CONNECT_TIMEOUT, attempt).await.map_err(|_| {
+            let seconds = CONNECT_TIMEOUT.as_secs();
+            Fault::Unreachable(format!("no answer within {seconds} seconds")).into()
+        })
+    }
+
+    fn config(&self, user: &str, password: &Secret<String>, database: &str) -> Config {
+        let mut config = Config::new();
+        config
+            .host(&self.login.endpoint.host)
+            .port(self.login.endpoint.port)
+            .user(user)
+            .password(password.expose())
+            .dbname(database)
+            .options(OPTIONS)
+            .application_name(APPLICATION_NAME)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .tcp_user_timeout(DEAD_AFTER)
+            .ssl_mode(if self.tls.is_some() { SslMode::Require } else { SslMode::Disable })
+            // Poolers and proxies offer none, so it cannot be required.
+            .channel_binding(ChannelBinding::Prefer);
+        config
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The right to hold one connection.
+struct Seat<'a> {
+    pool: &'a Pool,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Seat<'_> {
+    fn take_idle(&self, database: &str) -> Option<Client> {
+        let mut kept = self.pool.kept();
+        kept.idle.retain(|(_, client)| !client.is_closed());
+        let place = kept.idle.iter().rposition(|(name, _)| name == database);
+        let found = place.and_then(|at| kept.idle.remove(at)).map(|(_, client)| client);
+        drop(kept);
+        if found.is_none() {
+            self.make_room();
+        }
+        found
+    }
+
+    /// Closes idle sessions of other databases, so that one more stays within the bound.
+    fn make_room(&self) {
+        let mut kept = self.pool.kept();
+        while kept.idle.len() + kept.active > self.pool.bound && kept.idle.pop_front().is_some() {}
+    }
+}
+
+impl Drop for Seat<'_> {
+    fn drop(&mut self) {
+        self.pool.kept().active -= 1;
+    }
+}
+
+/// A session in one database. Dropped, its connection closes, so that a call which was cancelled or failed leaves no
+/// open transaction behind; [`Session::keep`] returns it for reuse.
+pub(super) struct Session<'a> {
+    client: Client,
+    database: String,
+    seat: Seat<'a>,
+}
+
+impl Session<'_> {
+    /// Runs a batch in one round trip; the first column of every row, in order. `step` says what is being done.
+    pub(super) async fn run(&self, sql: &Sql, step: &str) -> Result<Vec<String>, Failure> {
+        run(&self.client, sql, step).await
+    }
+
+    /// Hands the session back.
+    pub(super) fn keep(self) {
+        if !self.client.is_closed() {
+            self.seat.pool.kept().idle.push_back((self.database, self.client));
+        }
+    }
+}
+
+/// Runs a batch in one round trip; the first column of every row, in order.
+pub(super) async fn run(client: &Client, sql: &Sql, step: &str) -> Result<Vec<String>, Failure> {
+    let messages = client.simple_query(sql.as_str()).await.map_err(|e| Failure::running(&e, step))?;
+    let texts = messages.iter().filter_map(|message| match message {
+        SimpleQueryMessage::Row(row) => row.try_get(0).ok().flatten().map(str::to_owned),
+        _ => None,
+    });
+    Ok(texts.collect())
+}

@@ -1,0 +1,380 @@
+//! Taking a role away. What it owns is never dropped: it is handed over, or the removal is refused.
+//!
+//! The way through the databases follows `pg_shdepend`, where the server itself notes what depends on a role.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::apply::transaction;
+use super::catalog::{Cluster, Oid, Role};
+use super::change::{Difference, Step};
+use super::error::{Failure, Remedy};
+use super::grants::{self, Place};
+use super::group::{Group, level_of};
+use super::plan::covered_databases;
+use super::quote::{Sql, ident, number};
+use super::reach::{Actor, Reach, Way};
+use super::server::Postgres;
+use super::snapshot::Inside;
+use super::{defaults, roles};
+use crate::access::{Identifier, list_names};
+use crate::engine::{Fault, Ownership, Removal, RemovalAction, RoleSpec};
+
+/// How often sessions are told to end before they count as stuck.
+const KILL_ATTEMPTS: u32 = 40;
+/// Pause between two of these.
+const KILL_PAUSE: Duration = Duration::from_millis(100);
+
+/// Where something depends on a role.
+#[derive(Debug, Deserialize)]
+struct Dependents {
+    /// `None` for what all databases share
+    database: Option<String>,
+    open: bool,
+    owns: bool,
+}
+
+impl Postgres {
+    /// Drops or disables the login, and drops groups that nobody needs any more. Returns warnings.
+    pub(super) async fn take_away(&self, spec: &RoleSpec, how: &Removal) -> Result<Vec<String>, Failure> {
+        let lock = self.lock().await?;
+        self.forget();
+        let warnings = self.take_away_locked(spec, how).await;
+        self.forget();
+        let warnings = warnings?;
+        lock.release().await;
+        Ok(warnings)
+    }
+
+    async fn take_away_locked(&self, spec: &RoleSpec, how: &Removal) -> Result<Vec<String>, Failure> {
+        let cluster = self.shared().await?;
+        let related = related_groups(&cluster, spec);
+        let heir = how.reassign_owned_to.as_ref().map(Identifier::as_str);
+        if let Some(heir) = heir.filter(|heir| cluster.role_named(heir).is_none()) {
+            return Err(Fault::NotFound(format!("the role {heir} of reassign_owned_to does not exist")).into());
+        }
+        let mut warnings = match roles::ownership(&cluster, spec) {
+            Ownership::Absent => Vec::new(),
+            Ownership::Foreign(text) => return Ok(vec![format!("{text}; it was left as it is")]),
+            Ownership::Ours => match cluster.role_named(spec.name.as_str()) {
+                Some(role) => self.take_login(&cluster, role, how, heir).await?,
+                None => Vec::new(),
+            },
+        };
+        warnings.extend(self.tidy(spec, &related, heir).await?);
+        Ok(warnings)
+    }
+
+    async fn take_login(
+        &self,
+        cluster: &Cluster,
+        role: &Role,
+        how: &Removal,
+        heir: Option<&str>,
+    ) -> Result<Vec<String>, Failure> {
+        let dependents = self.dependents(role.oid).await?;
+        if how.action == RemovalAction::Drop && heir.is_none() {
+            let owned = self.owned(role.oid, &dependents).await?;
+            if !owned.is_empty() {
+                let text = format!("{} owns {}", role.name, list_names(&owned));
+                return Err(Fault::Owner(text).into());
+            }
+        }
+        self.close_login(cluster, role).await?;
+        let mut left = if how.end_sessions { self.end_sessions(cluster, role.oid).await? } else { 0 };
+        if how.action == RemovalAction::Drop {
+            self.dissolve(role, &dependents, heir).await?;
+            // A session that runs as its group outlives its login, with all rights of the group.
+            if how.end_sessions {
+                left = self.end_sessions(cluster, role.oid).await?;
+            }
+        }
+        if !how.end_sessions {
+            left = self.sessions(role.oid).await?;
+        }
+        Ok(if left == 0 { Vec::new() } else { vec![sessions_warning(&role.name, left)] })
+    }
+
+    /// Keeps the role from logging in and takes our groups from it. From here on only open sessions can act.
+    async fn close_login(&self, cluster: &Cluster, role: &Role) -> Result<(), Failure> {
+        let reach = Reach::new(cluster);
+        let name = ident(&role.name);
+        let mut steps = Vec::new();
+        if role.login {
+            steps.push(Step::mine(Sql::of("ALTER ROLE {} NOLOGIN", std::slice::from_ref(&name))));
+        }
+        for membership in reach.memberships_of(role.oid) {
+            let ours = cluster.roles.get(&membership.role).and_then(level_of).is_some();
+            if ours && reach.may_revoke(membership) {
+                steps.push(Step::mine(roles::revoke_membership(cluster, &reach, membership, false)));
+            }
+        }
+        for setting in cluster.settings.iter().filter(|s| s.login == role.oid) {
+            let ours = cluster.role_named(&setting.role).and_then(level_of).is_some();
+            let database = cluster.databases.iter().find(|d| d.oid == setting.database).filter(|_| ours);
+            if let Some(database) = database {
+                let fragments = [name.clone(), ident(&database.name)];
+                steps.push(Step::mine(Sql::of("ALTER ROLE {} IN DATABASE {} RESET role", &fragments)));
+            }
+        }
+        if steps.is_empty() {
+            return Ok(());
+        }
+        let step = format!("disabling {}", role.name);
+        self.transact(self.maintenance().await?, &transaction(&reach, &steps), &step).await
+    }
+
+    /// Drops groups of ours without members, in which `related` names those that a warning is worth when they stay.
+    async fn tidy(
+        &self,
+        spec: &RoleSpec,
+        related: &BTreeSet<String>,
+        heir: Option<&str>,
+    ) -> Result<Vec<String>, Failure> {
+        self.forget();
+        let cluster = self.shared().await?;
+        let mut warnings = Vec::new();
+        for group in unused_groups(&cluster, spec) {
+            let dependents = self.dependents(group.oid).await?;
+            let owned = self.owned(group.oid, &dependents).await?;
+            let heir = heir.filter(|_| related.contains(&group.name));
+            if owned.is_empty() || heir.is_some() {
+                self.dissolve(group, &dependents, heir).await?;
+            } else if related.contains(&group.name) {
+                warnings.push(format!(
+                    "The group {} stays, because it owns {}. Name a role in reassign_owned_to to hand that over.",
+                    group.name,
+                    list_names(&owned)
+                ));
+            }
+        }
+        Ok(warnings)
+    }
+
+    /// The same after a change; what cannot be tidied now is tidied by the next change.
+    pub(super) async fn tidy_quietly(&self, spec: &RoleSpec) {
+        let unused = match self.shared().await {
+            Ok(cluster) => unused_groups(&cluster, spec).next().is_some(),
+            Err(_) => false,
+        };
+        if !unused {
+            return;
+        }
+        if let Err(failure) = self.tidy(spec, &BTreeSet::new(), None).await {
+            tracing::warn!(target = self.pool.login().target, "unused groups stay: {}", failure.fault);
+        }
+        self.forget();
+    }
+
+    /// Empties a role in every database where something depends on it, and drops it with the last one.
+    async fn dissolve(&self, role: &Role, dependents: &[Dependents], heir: Option<&str>) -> Result<(), Failure> {
+        self.forget();
+        let cluster = self.shared().await?;
+        let reach = Reach::new(&cluster);
+        if let Some(closed) = dependents.iter().find(|d| !d.open) {
+            let database = closed.database.as_deref().unwrap_or_default();
+            let text = format!("{} has rights or objects in database {database}, which takes no logins", role.name);
+            return Err(Fault::Owner(text).into());
+        }
+        let maintenance = self.maintenance().await?;
+        let mut databases: Vec<&str> = dependents.iter().filter_map(|d| d.database.as_deref()).collect();
+        if databases.is_empty() {
+            databases.push(maintenance);
+        }
+        let last = databases.len() - 1;
+        for (n, database) in databases.into_iter().enumerate() {
+            let mut steps = self.emptying(&cluster, &reach, role, database).await?;
+            if !dependents.is_empty() {
+                steps.extend(letting_go(&cluster, &reach, role, heir));
+            }
+            if n == last {
+                steps.push(Step::mine(Sql::of("DROP ROLE {}", &[ident(&role.name)])));
+            }
+            let step = format!("dropping {} in database {database}", role.name);
+            self.transact(database, &transaction(&reach, &steps), &step).await?;
+        }
+        Ok(())
+    }
+
+    /// Revokes what the role holds, each right as the one who granted it: DROP OWNED alone skips what the
+    /// administrator did not grant.
+    async fn emptying(
+        &self,
+        cluster: &Cluster,
+        reach: &Reach<'_>,
+        role: &Role,
+        database: &str,
+    ) -> Result<Vec<Step>, Failure> {
+        let Some(here) = cluster.database_named(database) else { return Ok(Vec::new()) };
+        let contents = match self.snapshot().inside(&self.pool, database).await? {
+            Inside::Open(contents) => contents,
+            Inside::Closed(text) => {
+                let step = format!("dropping {} in database {database}", role.name);
+                return Err(Failure { fault: Fault::Denied { step, text }, remedy: Remedy::Report });
+            }
+        };
+        let group = Group::retiring(role);
+        let place = Place {
+            cluster,
+            reach,
+            database: here,
+            contents: &contents,
+            group: &group,
+            group_oid: Some(role.oid),
+            retire: true,
+        };
+        let mut out = Difference::default();
+        grants::compare(&place, &mut out);
+        defaults::compare(&place, &mut out);
+        Ok(out.steps)
+    }
+
+    async fn dependents(&self, oid: Oid) -> Result<Vec<Dependents>, Failure> {
+        let sql = Sql::of(
+            "SELECT coalesce(json_agg(json_build_object('database', d.datname, 'open', coalesce(d.datallowconn, true), \
+               'owns', f.owns) ORDER BY d.datname), '[]') \
+             FROM (SELECT s.dbid, bool_or(s.deptype = 'o' AND s.classid <> 'pg_default_acl'::regclass) AS owns \
+               FROM pg_shdepend AS s WHERE s.refclassid = 'pg_authid'::regclass AND s.refobjid = {} GROUP BY 1) AS f \
+             LEFT JOIN pg_database AS d ON d.oid = f.dbid",
+            &[number(oid)],
+        );
+        let rows = self.ask(self.maintenance().await?, &sql, "looking for what depends on the role").await?;
+        let parse = |json: &String| serde_json::from_str(json).map_err(|e| e.to_string());
+        rows.first()
+            .map_or(Ok(Vec::new()), parse)
+            .map_err(|text| Fault::Statement { step: "looking for what depends on the role".to_owned(), text }.into())
+    }
+
+    /// What the role owns, in the server's words, such as `table public.a`.
+    async fn owned(&self, oid: Oid, dependents: &[Dependents]) -> Result<Vec<String>, Failure> {
+        let sql = Sql::of(
+            "SELECT pg_describe_object(s.classid, s.objid, s.objsubid) FROM pg_shdepend AS s \
+             WHERE s.refclassid = 'pg_authid'::regclass AND s.refobjid = {} AND s.deptype = 'o' \
+               AND s.classid <> 'pg_default_acl'::regclass \
+               AND s.dbid IN (0, (SELECT oid FROM pg_database WHERE datname = current_database())) ORDER BY 1",
+            &[number(oid)],
+        );
+        let mut found = BTreeSet::new();
+        for place in dependents.iter().filter(|d| d.owns) {
+            let database = match &place.database {
+                Some(name) if !place.open => {
+                    found.insert(format!("objects in database {name}"));
+                    continue;
+                }
+                Some(name) => name.as_str(),
+                None => self.maintenance().await?,
+            };
+            found.extend(self.ask(database, &sql, "listing what the role owns").await?);
+        }
+        Ok(found.into_iter().collect())
+    }
+
+    /// Ends the sessions of a role, by its number: it also finds those whose login is already gone. Returns how many
+    /// did not end.
+    async fn end_sessions(&self, cluster: &Cluster, oid: Oid) -> Result<usize, Failure> {
+        let reach = Reach::new(cluster);
+        let may_signal = reach.rights_of(cluster.me).iter().any(|r| cluster.role_name(*r) == "pg_signal_backend");
+        let exists = self.shared().await?.roles.contains_key(&oid);
+        let actor = if may_signal || !exists { Actor::me() } else { reach.actor(oid, None) };
+        let kill = Sql::of(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usesysid = {} \
+             AND pid <> pg_backend_pid()",
+            &[number(oid)],
+        );
+        let sql = transaction(&reach, &[Step { actor, sql: kill }]);
+        let mut left = 0;
+        for attempt in 0..KILL_ATTEMPTS {
+            if attempt > 0 {
+                tokio::time::sleep(KILL_PAUSE).await;
+            }
+            left = self.sessions(oid).await?;
+            if left == 0 {
+                break;
+            }
+            match self.ask(self.maintenance().await?, &sql, "ending the sessions of the role").await {
+                // Not allowed any more: the caller warns with the number that is left.
+                Err(Failure { fault: Fault::Denied { .. }, .. }) if !exists => break,
+                other => other?,
+            };
+        }
+        Ok(left)
+    }
+
+    async fn sessions(&self, oid: Oid) -> Result<usize, Failure> {
+        let sql = Sql::of("SELECT pid FROM pg_stat_activity WHERE usesysid = {}", &[number(oid)]);
+        Ok(self.ask(self.maintenance().await?, &sql, "counting the sessions of the role").await?.len())
+    }
+
+    async fn ask(&self, database: &str, sql: &Sql, step: &str) -> Result<Vec<String>, Failure> {
+        let session = self.pool.session(database).await?;
+        let rows = session.run(sql, step).await?;
+        session.keep();
+        Ok(rows)
+    }
+
+    async fn shared(&self) -> Result<std::sync::Arc<Cluster>, Failure> {
+        self.snapshot().cluster(&self.pool, self.maintenance().await?).await
+    }
+}
+
+/// Hands over what the role owns, makes sure that nothing is left, and lets go of the rest: entries in access lists of
+/// other kinds of objects, row policies, default privileges. DROP OWNED would drop owned objects; the check in the
+/// same transaction keeps it from ever finding one.
+fn letting_go(cluster: &Cluster, reach: &Reach<'_>, role: &Role, heir: Option<&str>) -> Vec<Step> {
+    let name = ident(&role.name);
+    let actor = reach.actor(role.oid, None);
+    let mut steps = Vec::new();
+    if let Some(heir) = heir {
+        if let Some(target) = cluster.role_named(heir) {
+            let as_heir = reach.actor(target.oid, None);
+            // REASSIGN needs the rights of both at once, so the heir is borrowed by a statement that does nothing.
+            if matches!(as_heir.way, Way::Borrow { set: false }) {
+                steps.push(Step { actor: as_heir, sql: Sql::of("SELECT 1", &[]) });
+            }
+        }
+        let sql = Sql::of("REASSIGN OWNED BY {} TO {}", &[name.clone(), ident(heir)]);
+        steps.push(Step { actor: actor.clone(), sql });
+    }
+    let guard = Sql::of(
+        "DO $check$ BEGIN IF EXISTS (SELECT FROM pg_shdepend AS s \
+           WHERE s.refclassid = 'pg_authid'::regclass AND s.refobjid = {} AND s.deptype = 'o' \
+             AND s.classid <> 'pg_default_acl'::regclass \
+             AND s.dbid IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))) \
+         THEN RAISE EXCEPTION 'the role owns objects again' USING ERRCODE = '2BP01'; END IF; END $check$",
+        &[number(role.oid)],
+    );
+    steps.push(Step::mine(guard));
+    steps.push(Step { actor, sql: Sql::of("DROP OWNED BY {}", &[name]) });
+    steps
+}
+
+/// The groups that the login needs or is a member of.
+fn related_groups(cluster: &Cluster, spec: &RoleSpec) -> BTreeSet<String> {
+    let (databases, _) = covered_databases(cluster, spec);
+    let needed = databases.iter().map(|database| Group::of(spec, &database.name).name);
+    let login = cluster.role_named(spec.name.as_str()).map(|role| role.oid);
+    let held = cluster.memberships.iter().filter(|m| Some(m.member) == login);
+    let held = held.filter_map(|m| cluster.roles.get(&m.role)).filter(|r| level_of(r).is_some());
+    needed.chain(held.map(|role| role.name.clone())).collect()
+}
+
+/// Groups of ours on this database server that have no member left.
+fn unused_groups<'a>(cluster: &'a Cluster, spec: &'a RoleSpec) -> impl Iterator<Item = &'a Role> {
+    let ours = |role: &&Role| level_of(role).is_some() && role.mark().is_some_and(|m| m.target == spec.mark.target);
+    cluster.roles.values().filter(ours).filter(|role| !has_members(cluster, role.oid))
+}
+
+/// The row that PostgreSQL 16 makes for whoever creates a role is no use of it.
+fn has_members(cluster: &Cluster, oid: Oid) -> bool {
+    let is_creators_row = |m: &super::catalog::Membership| m.admin && m.inherit == Some(false) && m.set == Some(false);
+    cluster.memberships.iter().any(|m| m.role == oid && m.member != cluster.me && !is_creators_row(m))
+}
+
+fn sessions_warning(name: &str, left: usize) -> String {
+    format!(
+        "{left} sessions of {name} are still open. PostgreSQL lets a session that runs as its group keep the group's \
+         rights until it ends. Set end_sessions, or end them by hand."
+    )
+}

@@ -1,0 +1,156 @@
+//! What the driver and the server say, turned into the classes of [`Fault`] and into a decision to try again.
+
+use std::error::Error as StdError;
+
+use tokio_postgres::error::{DbError, Error as DriverError, SqlState};
+
+use crate::engine::Fault;
+use crate::report::with_causes;
+
+/// A fault and what can be done about it.
+#[derive(Debug)]
+pub(super) struct Failure {
+    /// For the person
+    pub(super) fault: Fault,
+    /// For the code
+    pub(super) remedy: Remedy,
+}
+
+/// What can be done about a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Remedy {
+    /// Nothing: tell the person
+    Report,
+    /// Read again, compute the change anew, send it again
+    Retry,
+    /// Only this database cannot be entered; the server and the user are fine
+    OtherDatabase,
+}
+
+impl Failure {
+    /// An attempt to log in that failed.
+    pub(super) fn connecting(error: &DriverError) -> Self {
+        let remedy = if is_closed_database(error) { Remedy::OtherDatabase } else { Remedy::Report };
+        Self { fault: connecting(error), remedy }
+    }
+
+    /// A statement that failed; `step` says what was being done, as a participle.
+    pub(super) fn running(error: &DriverError, step: &str) -> Self {
+        let remedy = if is_retryable(error) { Remedy::Retry } else { Remedy::Report };
+        let fault = match error.as_db_error() {
+            Some(db) => statement(db, step),
+            None => Fault::ConnectionLost { step: step.to_owned(), text: with_causes(error) },
+        };
+        Self { fault, remedy }
+    }
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        Self { fault, remedy: Remedy::Report }
+    }
+}
+
+fn connecting(error: &DriverError) -> Fault {
+    let Some(db) = error.as_db_error() else {
+        let text = with_causes(error);
+        return if is_tls(error) || text.contains("TLS") { Fault::Tls(text) } else { Fault::Unreachable(text) };
+    };
+    let text = describe(db);
+    match db.code().code() {
+        "28P01" | "28000" => Fault::LoginRefused(text),
+        "57P03" | "53300" => Fault::Unreachable(text),
+        _ => statement(db, "logging in"),
+    }
+}
+
+fn statement(db: &DbError, step: &str) -> Fault {
+    let (step, text) = (step.to_owned(), describe(db));
+    match db.code().code() {
+        "42501" => Fault::Denied { step, text },
+        "25006" => Fault::ReadOnly(text),
+        "57P01" | "57P02" | "57P03" => Fault::ConnectionLost { step, text },
+        _ if db.code().code().starts_with("08") => Fault::ConnectionLost { step, text },
+        _ if is_conflict(db) => Fault::Blocked { step, text },
+        _ => Fault::Statement { step, text },
+    }
+}
+
+/// The server's words with its code. Neither the statement nor the failing row is taken over.
+fn describe(db: &DbError) -> String {
+    let mut text = format!("{} (SQLSTATE {})", db.message(), db.code().code());
+    if let Some(hint) = db.hint() {
+        text.push_str("; ");
+        text.push_str(hint);
+    }
+    text
+}
+
+/// Whether a change that failed may be computed anew and sent again: a conflict with another session, or something
+/// that came or went since the catalog was read. A closed list; the codes are those that were seen in parallel runs.
+fn is_retryable(error: &DriverError) -> bool {
+    match error.as_db_error() {
+        Some(db) => is_conflict(db) || is_stale(db) || matches!(db.code().code(), "57P01" | "57P02" | "57P03"),
+        None => true,
+    }
+}
+
+fn is_conflict(db: &DbError) -> bool {
+    match db.code().code() {
+        "40P01" | "40001" | "55P03" => true,
+        "XX000" => db.message().contains("tuple concurrently"),
+        "23505" => {
+            ["pg_authid", "pg_auth_members", "pg_default_acl"].iter().any(|catalog| db.message().contains(catalog))
+        }
+        _ => false,
+    }
+}
+
+/// An object, schema, function, column or role that vanished, or a role that somebody else has just made.
+fn is_stale(db: &DbError) -> bool {
+    matches!(db.code().code(), "42P01" | "3F000" | "42883" | "42703" | "42704" | "42710")
+}
+
+/// Whether the server refused this user name with this password.
+pub(super) fn is_wrong_password(error: &DriverError) -> bool {
+    match error.as_db_error() {
+        Some(db) if db.code() == &SqlState::INVALID_PASSWORD => true,
+        // The same class reports a missing line of pg_hba.conf, which says nothing about the password.
+        Some(db) => {
+            db.code() == &SqlState::INVALID_AUTHORIZATION_SPECIFICATION && !db.message().contains("pg_hba.conf")
+        }
+        None => false,
+    }
+}
+
+/// Whether the login succeeded and only the database could not be entered. The server checks the password before it
+/// looks at the database.
+pub(super) fn is_after_authentication(error: &DriverError) -> bool {
+    matches!(sqlstate(error), Some("3D000" | "42501" | "55000"))
+}
+
+/// Whether the database itself cannot be entered, while the server and the user are fine.
+fn is_closed_database(error: &DriverError) -> bool {
+    matches!(sqlstate(error), Some("3D000" | "42501" | "55000"))
+}
+
+/// Whether waiting may help: the server starts, or all its connections are taken.
+pub(super) fn is_busy(error: &DriverError) -> bool {
+    matches!(sqlstate(error), Some("57P03" | "53300"))
+}
+
+fn sqlstate(error: &DriverError) -> Option<&str> {
+    error.code().map(SqlState::code)
+}
+
+fn is_tls(error: &DriverError) -> bool {
+    let mut cause: Option<&(dyn StdError + 'static)> = error.source();
+    while let Some(inner) = cause {
+        let io = inner.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        if inner.is::<rustls::Error>() || io.is_some_and(|e| e.is::<rustls::Error>()) {
+            return true;
+        }
+        cause = inner.source();
+    }
+    false
+}

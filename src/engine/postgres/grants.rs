@@ -1,0 +1,300 @@
+//! The difference between what a group should hold in one database and what it holds there: exact in both directions.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::catalog::{
+    Cluster, Contents, Database, Grant, Oid, PUBLIC, Privilege, Relation, RelationKind, Schema, Stray,
+};
+use super::change::{Difference, Step};
+use super::group::Group;
+use super::level::{self, Privileges};
+use super::quote::{Quoted, Sql, ident, list, qualified, quoted_by_server};
+use super::reach::{Actor, Reach, Way};
+use crate::access::Access;
+
+/// One database as one group sees it.
+pub(super) struct Place<'a> {
+    pub(super) cluster: &'a Cluster,
+    pub(super) reach: &'a Reach<'a>,
+    pub(super) database: &'a Database,
+    pub(super) contents: &'a Contents,
+    pub(super) group: &'a Group,
+    /// `None` while the group does not exist
+    pub(super) group_oid: Option<Oid>,
+    /// Whether the group is to hold nothing any more
+    pub(super) retire: bool,
+}
+
+/// An object with an access list.
+struct Object<'a> {
+    owner: Oid,
+    acl: &'a [Grant],
+    noun: &'static str,
+    label: String,
+    /// As it stands after ON, such as `TABLE "a"."b"`
+    target: Target,
+}
+
+/// Kind and quoted name of an object; objects of one kind can stand in one statement.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Target {
+    kind: TargetKind,
+    name: Quoted,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum TargetKind {
+    Database,
+    Schema,
+    Table,
+    Sequence,
+}
+
+/// Adds what the group lacks, or has beyond its level, on the database, its schemas and their relations.
+pub(super) fn compare(place: &Place<'_>, out: &mut Difference) {
+    let mut wanted = Wanted::default();
+    for database in &place.cluster.databases {
+        let here = database.oid == place.database.oid;
+        let desired = if here && !place.retire { level::on_database() } else { Privileges::new() };
+        place.object(&database_object(database), &desired, &mut wanted, out);
+    }
+    for schema in &place.contents.schemas {
+        let desired = if place.covers(schema) { level::on_schema(place.group.level) } else { Privileges::new() };
+        place.object(&schema_object(schema), &desired, &mut wanted, out);
+    }
+    let schemas: BTreeMap<Oid, &Schema> = place.contents.schemas.iter().map(|s| (s.oid, s)).collect();
+    for relation in &place.contents.relations {
+        let Some(schema) = schemas.get(&relation.schema) else { continue };
+        let desired = place.desired_on(relation, schema);
+        let object = relation_object(relation, schema);
+        place.object(&object, &desired, &mut wanted, out);
+        place.columns(relation, &object, &desired, out);
+    }
+    wanted.into_steps(&place.group.name, out);
+    for stray in place.contents.strays.iter().filter(|s| Some(s.role) == place.group_oid) {
+        place.stray(stray, out);
+    }
+}
+
+/// GRANT statements in the making: objects that lack the same rights and have the same owner share one.
+#[derive(Default)]
+struct Wanted(Vec<(Actor, Privileges, TargetKind, Vec<Quoted>)>);
+
+impl Wanted {
+    fn add(&mut self, actor: Actor, privileges: Privileges, target: &Target) {
+        let same = |(a, p, k, _): &&mut (Actor, Privileges, TargetKind, Vec<Quoted>)| {
+            *a == actor && *p == privileges && *k == target.kind
+        };
+        match self.0.iter_mut().find(same) {
+            Some((.., names)) => names.push(target.name.clone()),
+            None => self.0.push((actor, privileges, target.kind, vec![target.name.clone()])),
+        }
+    }
+
+    fn into_steps(self, group: &str, out: &mut Difference) {
+        for (actor, privileges, kind, names) in self.0 {
+            let sql = Sql::of(grant_template(kind), &[level::sql(&privileges), list(names), ident(group)]);
+            out.steps.push(Step { actor, sql });
+        }
+    }
+}
+
+impl Place<'_> {
+    /// Whether the level is about this schema. Schemas that an extension made count only when they are named.
+    pub(super) fn covers(&self, schema: &Schema) -> bool {
+        match &self.group.schemas {
+            _ if self.retire => false,
+            Some(names) => names.contains(&schema.name),
+            None => !schema.extension,
+        }
+    }
+
+    fn desired_on(&self, relation: &Relation, schema: &Schema) -> Privileges {
+        if self.covers(schema) && !relation.extension {
+            level::on_relation(self.group.level, relation.kind)
+        } else {
+            Privileges::new()
+        }
+    }
+
+    fn object(&self, object: &Object<'_>, desired: &Privileges, wanted: &mut Wanted, out: &mut Difference) {
+        let held: Vec<&Grant> = object.acl.iter().filter(|g| Some(g.grantee) == self.group_oid).collect();
+        let held_set: Privileges = held.iter().map(|g| g.privilege).collect();
+        let missing: Privileges = desired.difference(&held_set).copied().collect();
+        if !missing.is_empty() {
+            self.missing(object, missing, wanted, out);
+        }
+        if Some(object.owner) == self.group_oid {
+            self.owned(object.noun, &object.label, out);
+            return;
+        }
+        for grant in held {
+            self.extra(object, grant, desired, out);
+        }
+    }
+
+    fn missing(&self, object: &Object<'_>, missing: Privileges, wanted: &mut Wanted, out: &mut Difference) {
+        let actor = self.reach.actor(object.owner, Some(self.database));
+        if actor.way != Way::Never {
+            out.gaps.on(format!("missing {}", level::sql(&missing)), object.noun, &*object.label);
+            wanted.add(actor, missing, &object.target);
+            return;
+        }
+        let public: Privileges = object.acl.iter().filter(|g| g.grantee == PUBLIC).map(|g| g.privilege).collect();
+        let left: Privileges = missing.difference(&public).copied().collect();
+        if !left.is_empty() {
+            let why = self.out_of_reach(&actor.name);
+            out.uncovered.on(format!("missing {} (owner {why})", level::sql(&left)), object.noun, &*object.label);
+        }
+    }
+
+    fn extra(&self, object: &Object<'_>, grant: &Grant, desired: &Privileges, out: &mut Difference) {
+        if grant.privilege == Privilege::Unknown {
+            out.uncovered.on("extra right unknown to this provider", object.noun, &*object.label);
+            return;
+        }
+        let wanted = desired.contains(&grant.privilege);
+        if wanted && !grant.grantable {
+            return;
+        }
+        let one = Privileges::from([grant.privilege]);
+        let what = if wanted { "extra GRANT OPTION FOR" } else { "extra" };
+        let what = format!("{what} {}", level::sql(&one));
+        let mut actor = self.reach.actor(grant.grantor, Some(self.database));
+        if actor.way == Way::Never {
+            let why = self.out_of_reach(&actor.name);
+            out.uncovered.on(format!("{what} (granted by {why})"), object.noun, &*object.label);
+            return;
+        }
+        if grant.grantor != object.owner {
+            actor = actor.in_person();
+        }
+        out.gaps.on(what, object.noun, &*object.label);
+        let parts = [level::sql(&one), object.target.name.clone(), ident(&self.group.name)];
+        let template = if wanted {
+            revoke_option_template(object.target.kind)
+        } else {
+            revoke_template(object.target.kind, grant.grantable)
+        };
+        out.steps.push(Step { actor, sql: Sql::of(template, &parts) });
+    }
+
+    /// Rights on single columns: only those beyond the level matter, and a REVOKE on the table takes them away.
+    fn columns(&self, relation: &Relation, object: &Object<'_>, desired: &Privileges, out: &mut Difference) {
+        let of_table: Privileges =
+            object.acl.iter().filter(|g| Some(g.grantee) == self.group_oid).map(|g| g.privilege).collect();
+        let mut seen = BTreeSet::new();
+        for column in self.contents.columns.iter().filter(|c| c.relation == relation.oid) {
+            let grant = &column.grant;
+            let ours = Some(grant.grantee) == self.group_oid && Some(relation.owner) != self.group_oid;
+            let known = desired.contains(&grant.privilege) || of_table.contains(&grant.privilege);
+            if ours && !known && seen.insert((grant.privilege, grant.grantor)) {
+                self.extra(object, grant, desired, out);
+            }
+        }
+    }
+
+    /// A group of readers or writers owns nothing; an owner may do everything with what is his.
+    fn owned(&self, noun: &str, label: &str, out: &mut Difference) {
+        if self.group.level != Access::Ddl {
+            out.uncovered.on(format!("the group {} owns", self.group.name), noun, label);
+        }
+    }
+
+    fn stray(&self, stray: &Stray, out: &mut Difference) {
+        let identity = stray.identity.as_str();
+        match stray.dependency.as_str() {
+            "o" => self.owned(&stray.object_type, identity, out),
+            "a" => {
+                let actor = self.reach.actor(stray.owner, Some(self.database));
+                let template = revoke_all_template(&stray.object_type);
+                if let (Some(template), true) = (template, actor.way != Way::Never) {
+                    out.gaps.on("extra rights", &stray.object_type, identity);
+                    let sql = Sql::of(template, &[quoted_by_server(identity), ident(&self.group.name)]);
+                    out.steps.push(Step { actor, sql });
+                } else {
+                    out.uncovered.on("extra rights", &stray.object_type, identity);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Why something cannot be changed: `x is out of reach of admin`.
+    pub(super) fn out_of_reach(&self, name: &str) -> String {
+        format!("{name} is out of reach of {}", self.cluster.role_name(self.cluster.me))
+    }
+}
+
+fn database_object(database: &Database) -> Object<'_> {
+    Object {
+        owner: database.owner,
+        acl: &database.acl,
+        noun: "database",
+        label: database.name.clone(),
+        target: Target { kind: TargetKind::Database, name: ident(&database.name) },
+    }
+}
+
+fn schema_object(schema: &Schema) -> Object<'_> {
+    Object {
+        owner: schema.owner,
+        acl: &schema.acl,
+        noun: "schema",
+        label: schema.name.clone(),
+        target: Target { kind: TargetKind::Schema, name: ident(&schema.name) },
+    }
+}
+
+fn relation_object<'a>(relation: &'a Relation, schema: &Schema) -> Object<'a> {
+    let kind = if relation.kind == RelationKind::Sequence { TargetKind::Sequence } else { TargetKind::Table };
+    Object {
+        owner: relation.owner,
+        acl: &relation.acl,
+        noun: relation.kind.noun(),
+        label: format!("{}.{}", schema.name, relation.name),
+        target: Target { kind, name: qualified(&schema.name, &relation.name) },
+    }
+}
+
+fn grant_template(kind: TargetKind) -> &'static str {
+    match kind {
+        TargetKind::Database => "GRANT {} ON DATABASE {} TO {}",
+        TargetKind::Schema => "GRANT {} ON SCHEMA {} TO {}",
+        TargetKind::Table => "GRANT {} ON TABLE {} TO {}",
+        TargetKind::Sequence => "GRANT {} ON SEQUENCE {} TO {}",
+    }
+}
+
+/// CASCADE where the right may have been passed on: what the group gave away goes with it.
+fn revoke_template(kind: TargetKind, cascade: bool) -> &'static str {
+    match (kind, cascade) {
+        (TargetKind::Database, false) => "REVOKE {} ON DATABASE {} FROM {}",
+        (TargetKind::Schema, false) => "REVOKE {} ON SCHEMA {} FROM {}",
+        (TargetKind::Table, false) => "REVOKE {} ON TABLE {} FROM {}",
+        (TargetKind::Sequence, false) => "REVOKE {} ON SEQUENCE {} FROM {}",
+        (TargetKind::Database, true) => "REVOKE {} ON DATABASE {} FROM {} CASCADE",
+        (TargetKind::Schema, true) => "REVOKE {} ON SCHEMA {} FROM {} CASCADE",
+        (TargetKind::Table, true) => "REVOKE {} ON TABLE {} FROM {} CASCADE",
+        (TargetKind::Sequence, true) => "REVOKE {} ON SEQUENCE {} FROM {} CASCADE",
+    }
+}
+
+fn revoke_option_template(kind: TargetKind) -> &'static str {
+    match kind {
+        TargetKind::Database => "REVOKE GRANT OPTION FOR {} ON DATABASE {} FROM {} CASCADE",
+        TargetKind::Schema => "REVOKE GRANT OPTION FOR {} ON SCHEMA {} FROM {} CASCADE",
+        TargetKind::Table => "REVOKE GRANT OPTION FOR {} ON TABLE {} FROM {} CASCADE",
+        TargetKind::Sequence => "REVOKE GRANT OPTION FOR {} ON SEQUENCE {} FROM {} CASCADE",
+    }
+}
+
+/// For kinds that no level is about but that a group can be granted by hand.
+fn revoke_all_template(object_type: &str) -> Option<&'static str> {
+    match object_type {
+        "function" | "aggregate" => Some("REVOKE ALL ON FUNCTION {} FROM {} CASCADE"),
+        "procedure" => Some("REVOKE ALL ON PROCEDURE {} FROM {} CASCADE"),
+        "type" => Some("REVOKE ALL ON TYPE {} FROM {} CASCADE"),
+        _ => None,
+    }
+}

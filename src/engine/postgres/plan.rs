@@ -1,0 +1,208 @@
+//! From a reading of the server and a specification to what is there, what is missing, and the statements in between.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::catalog::{Cluster, Contents, Database, Oid, Role};
+use super::change::{Difference, Step};
+use super::grants::{self, Place};
+use super::group::Group;
+use super::reach::Reach;
+use super::{defaults, public, roles};
+use crate::access::{Access, Coverage, DatabaseName, Identifier, Missing, list_names};
+use crate::engine::{Fault, Observed, RoleSpec};
+
+/// What was read for one role.
+pub(super) struct Survey {
+    pub(super) cluster: Arc<Cluster>,
+    /// Covered databases that could be entered
+    pub(super) open: Vec<(Database, Arc<Contents>)>,
+    /// Covered databases that could not, and why
+    pub(super) closed: Vec<(Database, String)>,
+    /// Chosen databases that do not exist or belong to the system
+    pub(super) absent: Vec<String>,
+}
+
+/// The databases of the cluster that a role covers, and the chosen ones that are not there.
+pub(super) fn covered_databases(cluster: &Cluster, spec: &RoleSpec) -> (Vec<Database>, Vec<String>) {
+    let existing = |wanted: &dyn Fn(&Database) -> bool| -> Vec<Database> {
+        let mut found: Vec<Database> = cluster.databases.iter().filter(|d| wanted(d)).cloned().collect();
+        found.sort_by(|a, b| a.name.cmp(&b.name));
+        found
+    };
+    let Some(chosen) = &spec.scope.databases else {
+        return (existing(&Database::is_user_database), Vec::new());
+    };
+    let names: BTreeSet<&str> = chosen.iter().map(Identifier::as_str).collect();
+    // A chosen database that takes no connections is found, and reported as closed.
+    let found = existing(&|d| names.contains(d.name.as_str()) && (d.is_user_database() || !d.open && !d.template));
+    let absent = names.iter().filter(|name| !found.iter().any(|d| d.name == **name)).map(|n| (*n).to_owned());
+    let absent = absent.collect();
+    (found, absent)
+}
+
+/// The difference between a role and its specification.
+pub(super) struct Plan {
+    pub(super) observed: Observed,
+    /// Why the specification cannot be reached whatever is sent
+    pub(super) refusal: Option<Fault>,
+    /// Statements about the login, first
+    pub(super) opening: Vec<Step>,
+    /// Statements per database
+    pub(super) databases: Vec<(String, Vec<Step>)>,
+    /// Statements that take old rights away, last
+    pub(super) closing: Vec<Step>,
+}
+
+impl Plan {
+    /// Works everything out; sends nothing.
+    pub(super) fn new(survey: &Survey, spec: &RoleSpec) -> Self {
+        let reach = Reach::new(&survey.cluster);
+        Planner { survey, spec, reach }.plan()
+    }
+
+    /// Whether there is nothing to send.
+    pub(super) fn is_empty(&self) -> bool {
+        self.opening.is_empty() && self.databases.iter().all(|(_, steps)| steps.is_empty()) && self.closing.is_empty()
+    }
+}
+
+struct Planner<'a> {
+    survey: &'a Survey,
+    spec: &'a RoleSpec,
+    reach: Reach<'a>,
+}
+
+impl Planner<'_> {
+    fn plan(&self) -> Plan {
+        let cluster = &*self.survey.cluster;
+        let login = roles::compare_login(cluster, &self.reach, self.spec, &self.groups());
+        let role = cluster.role_named(self.spec.name.as_str());
+        let login_limits = login.uncovered.into_missing();
+        let mut coverage = Coverage::default();
+        let mut uncovered = self.unreadable();
+        let mut databases = Vec::new();
+        for (database, contents) in &self.survey.open {
+            let difference = self.compare(database, contents);
+            let gaps = match role {
+                Some(_) => difference.gaps.into_missing(),
+                None => vec![Missing::plain("role is missing")],
+            };
+            coverage.databases.insert(database.name.clone(), gaps);
+            let limits = difference.uncovered.into_missing();
+            let limits: Vec<Missing> = limits.into_iter().chain(login_limits.iter().cloned()).collect();
+            if !limits.is_empty() {
+                uncovered.databases.insert(database.name.clone(), limits);
+            }
+            databases.push((database.name.clone(), difference.steps));
+        }
+        let observed = Observed {
+            ownership: roles::ownership(cluster, self.spec),
+            login: login.gaps.into_missing(),
+            coverage,
+            uncovered,
+            access: role.map_or(Access::ReadOnly, |role| self.level(role)),
+            default_database: self.default_database(),
+        };
+        Plan { observed, refusal: self.refusal(), opening: login.opening, databases, closing: login.closing }
+    }
+
+    /// The groups that the login belongs to, also those of databases that cannot be entered now.
+    fn groups(&self) -> BTreeMap<Oid, String> {
+        let open = self.survey.open.iter().map(|(database, _)| database);
+        let all = open.chain(self.survey.closed.iter().map(|(database, _)| database));
+        all.map(|database| (database.oid, Group::of(self.spec, &database.name).name)).collect()
+    }
+
+    fn compare(&self, database: &Database, contents: &Contents) -> Difference {
+        let group = Group::of(self.spec, &database.name);
+        let cluster = &*self.survey.cluster;
+        let group_oid = cluster.role_named(&group.name).map(|role| role.oid);
+        let place = Place { cluster, reach: &self.reach, database, contents, group: &group, group_oid, retire: false };
+        let mut out = Difference::default();
+        roles::compare_group(&place, &mut out);
+        grants::compare(&place, &mut out);
+        defaults::compare(&place, &mut out);
+        roles::compare_membership(&place, self.spec, &mut out);
+        public::list_excess(&place, &mut out.uncovered);
+        for schema in group.schemas.iter().flatten() {
+            if !contents.schemas.iter().any(|s| s.name == *schema) {
+                out.uncovered.plain(format!("schema {schema} does not exist"));
+            }
+        }
+        out
+    }
+
+    fn level(&self, role: &Role) -> Access {
+        roles::infer_level(&self.reach, role, self.survey.open.iter().map(|(_, contents)| &**contents))
+    }
+
+    fn unreadable(&self) -> Coverage {
+        let mut out = Coverage::default();
+        for (database, why) in &self.survey.closed {
+            out.databases.insert(database.name.clone(), vec![Missing::plain(format!("cannot be entered: {why}"))]);
+        }
+        for name in &self.survey.absent {
+            out.databases.insert(name.clone(), vec![Missing::plain("there is no such database")]);
+        }
+        out
+    }
+
+    /// The database that clients are sent to: the first covered one, `postgres` only when there is no other.
+    fn default_database(&self) -> Option<DatabaseName> {
+        let names = || self.survey.open.iter().map(|(database, _)| database.name.as_str());
+        names().find(|name| *name != "postgres").or_else(|| names().next()).and_then(|name| name.parse().ok())
+    }
+
+    fn refusal(&self) -> Option<Fault> {
+        self.absent_databases()
+            .or_else(|| self.absent_schemas())
+            .or_else(|| self.unusable_owners())
+            .or_else(|| self.foreign_groups())
+    }
+
+    fn absent_databases(&self) -> Option<Fault> {
+        let absent = &self.survey.absent;
+        let text = || format!("no database that can be managed has the name {}", list_names(absent));
+        (!absent.is_empty()).then(|| Fault::NotFound(text()))
+    }
+
+    /// A chosen schema may be missing in some databases, but not in all of them.
+    fn absent_schemas(&self) -> Option<Fault> {
+        let chosen = self.spec.scope.schemas.as_ref()?;
+        let exists = |name: &str| self.survey.open.iter().any(|(_, c)| c.schemas.iter().any(|s| s.name == name));
+        let absent: Vec<&str> = chosen.iter().map(Identifier::as_str).filter(|name| !exists(name)).collect();
+        let text = || format!("no covered database has a schema with the name {}", list_names(&absent));
+        (!absent.is_empty() && !self.survey.open.is_empty()).then(|| Fault::NotFound(text()))
+    }
+
+    fn unusable_owners(&self) -> Option<Fault> {
+        let owners = self.spec.scope.owners.as_ref().filter(|_| self.spec.access == Access::Ddl)?;
+        owners.iter().find_map(|owner| self.unusable_owner(owner.as_str()))
+    }
+
+    fn unusable_owner(&self, name: &str) -> Option<Fault> {
+        let cluster = &self.survey.cluster;
+        let Some(owner) = cluster.role_named(name) else {
+            return Some(Fault::NotFound(format!("the owner {name} does not exist")));
+        };
+        let me = cluster.role_name(cluster.me);
+        if owner.oid == cluster.me || owner.superuser || owner.create_role {
+            let text = format!("{name} administers this server; a ddl role that may act for it could do everything");
+            return Some(Fault::Unsupported(text));
+        }
+        if self.reach.may_grant(owner.oid) {
+            return None;
+        }
+        let text = format!("{me} may not grant {name}; as its owner run: GRANT {name} TO {me} WITH ADMIN OPTION");
+        Some(Fault::Denied { step: format!("making the group a member of {name}"), text })
+    }
+
+    fn foreign_groups(&self) -> Option<Fault> {
+        self.groups().values().find_map(|name| {
+            let role = self.survey.cluster.role_named(name)?;
+            let text = format!("the role `{name}` exists and carries no mark of this provider");
+            role.mark().is_none().then_some(Fault::Foreign(text))
+        })
+    }
+}

@@ -1,0 +1,221 @@
+//! The server behind the contract: what it holds, and how its calls find what they need.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::future::try_join_all;
+use tokio::sync::OnceCell;
+
+use super::catalog::Cluster;
+use super::connect::Pool;
+use super::error::{Failure, Remedy};
+use super::lock::{WriterLock, Writers};
+use super::plan::{Plan, Survey, covered_databases};
+use super::quote::Sql;
+use super::snapshot::{Inside, Snapshot};
+use crate::access::{Identifier, Invalid, RoleName, Secret};
+use crate::engine::{Error, Fault, Login, Observed, Removal, Reply, RoleSpec, Server};
+
+/// The longest name, in bytes. The server cuts a longer one without an error.
+const LONGEST_NAME: usize = 63;
+/// The database that is tried first when none is known.
+const USUAL_DATABASE: &str = "postgres";
+/// Beginnings of names that PostgreSQL, RDS or our groups own.
+const RESERVED_PREFIXES: [&str; 4] = ["pg_", "rds_", "rdsaccess_", "rdsadmin"];
+/// Names that mean something else in SQL or belong to RDS.
+const RESERVED_NAMES: [&str; 7] =
+    ["public", "none", "current_user", "current_role", "session_user", "rdsrepladmin", "rdstopmgr"];
+
+/// A PostgreSQL server, entered as one administrator.
+pub struct Postgres {
+    pub(super) pool: Pool,
+    writers: Writers,
+    maintenance: OnceCell<String>,
+    snapshot: Mutex<Arc<Snapshot>>,
+}
+
+impl Postgres {
+    /// Prepares TLS; nothing is sent.
+    ///
+    /// # Errors
+    /// [`Fault::Tls`] when TLS is on and nothing is trusted.
+    pub fn new(login: Login) -> Result<Self, Error> {
+        let pool = Pool::new(login.clone()).map_err(|fault| Error::new(&login, fault))?;
+        Ok(Self { pool, writers: Writers::default(), maintenance: OnceCell::new(), snapshot: Mutex::default() })
+    }
+
+    /// Waits until this caller is the only writer.
+    pub(super) async fn lock(&self) -> Result<WriterLock<'_>, Failure> {
+        self.writers.lock(&self.pool, self.maintenance().await?).await
+    }
+
+    /// Makes the next reading a new one.
+    pub(super) fn forget(&self) {
+        *self.snapshot.lock().unwrap_or_else(PoisonError::into_inner) = Arc::default();
+    }
+
+    /// The reading of now.
+    pub(super) fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.snapshot.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Reads what this role is about.
+    pub(super) async fn survey(&self, spec: &RoleSpec) -> Result<Survey, Failure> {
+        let snapshot = self.snapshot();
+        let cluster = self.cluster(&snapshot, spec).await?;
+        let (databases, absent) = covered_databases(&cluster, spec);
+        let inside = databases.iter().map(|database| snapshot.inside(&self.pool, &database.name));
+        let inside = try_join_all(inside).await?;
+        let mut survey = Survey { cluster, open: Vec::new(), closed: Vec::new(), absent };
+        for (database, inside) in databases.into_iter().zip(inside) {
+            match inside {
+                Inside::Open(contents) => survey.open.push((database, contents)),
+                Inside::Closed(why) => survey.closed.push((database, why)),
+            }
+        }
+        Ok(survey)
+    }
+
+    async fn cluster(&self, snapshot: &Snapshot, spec: &RoleSpec) -> Result<Arc<Cluster>, Failure> {
+        if let Some(chosen) = spec.scope.databases.iter().flatten().next() {
+            match snapshot.cluster(&self.pool, chosen.as_str()).await {
+                Err(failure) if failure.remedy == Remedy::OtherDatabase => {}
+                other => return other,
+            }
+        }
+        snapshot.cluster(&self.pool, self.maintenance().await?).await
+    }
+
+    /// A database for statements that no particular database is needed for: one that the role covers.
+    pub(super) async fn entry(&self, spec: &RoleSpec) -> Result<String, Failure> {
+        let open = self.survey(spec).await?.open;
+        match open.into_iter().next() {
+            Some((database, _)) => Ok(database.name),
+            None => Ok(self.maintenance().await?.to_owned()),
+        }
+    }
+
+    /// The database where the lock is taken, picked by the same rule in every process: `postgres`, or the first one
+    /// by name that can be entered.
+    pub(super) async fn maintenance(&self) -> Result<&str, Failure> {
+        let name = self.maintenance.get_or_try_init(|| async {
+            match self.enter(USUAL_DATABASE).await {
+                Ok(()) => Ok(USUAL_DATABASE.to_owned()),
+                Err(failure) if failure.remedy == Remedy::OtherDatabase => self.first_open_database(failure).await,
+                Err(failure) => Err(failure),
+            }
+        });
+        name.await.map(String::as_str)
+    }
+
+    async fn first_open_database(&self, refused: Failure) -> Result<String, Failure> {
+        let session = self.pool.session("template1").await?;
+        let list = "SELECT datname FROM pg_database WHERE datallowconn AND NOT datistemplate AND datname <> 'rdsadmin' \
+                    AND has_database_privilege(oid, 'CONNECT') ORDER BY datname COLLATE \"C\"";
+        let names = session.run(&Sql::of(list, &[]), "listing the databases").await?;
+        // Not kept: a session in template1 keeps others from CREATE DATABASE.
+        drop(session);
+        for name in names {
+            if self.enter(&name).await.is_ok() {
+                return Ok(name);
+            }
+        }
+        Err(refused)
+    }
+
+    async fn enter(&self, database: &str) -> Result<(), Failure> {
+        self.pool.session(database).await?.keep();
+        Ok(())
+    }
+
+    fn error(&self, failure: Failure) -> Error {
+        Error::new(self.pool.login(), failure.fault)
+    }
+
+    async fn check(&self) -> Result<(), Failure> {
+        let session = self.pool.session(self.maintenance().await?).await?;
+        session.run(&Sql::of("SELECT 1", &[]), "asking for a sign of life").await?;
+        session.keep();
+        Ok(())
+    }
+
+    async fn login_works(&self, role: &RoleSpec, password: &Secret<String>) -> Result<bool, Failure> {
+        let database = self.entry(role).await?;
+        self.pool.accepts(&role.name, password, &database).await
+    }
+}
+
+impl Server for Postgres {
+    fn ping(&self) -> Reply<'_, ()> {
+        Box::pin(async { self.check().await.map_err(|f| self.error(f)) })
+    }
+
+    fn read<'a>(&'a self, role: &'a RoleSpec) -> Reply<'a, Observed> {
+        Box::pin(async {
+            let survey = self.survey(role).await.map_err(|f| self.error(f))?;
+            Ok(Plan::new(&survey, role).observed)
+        })
+    }
+
+    fn ensure<'a>(&'a self, role: &'a RoleSpec, password: Option<&'a Secret<String>>) -> Reply<'a, Observed> {
+        Box::pin(async move {
+            check_role_name(&role.name).map_err(|invalid| self.error(Fault::Unsupported(invalid.0).into()))?;
+            self.make(role, password).await.map_err(|f| self.error(f))
+        })
+    }
+
+    fn accepts<'a>(&'a self, role: &'a RoleSpec, password: &'a Secret<String>) -> Reply<'a, bool> {
+        Box::pin(async move { self.login_works(role, password).await.map_err(|f| self.error(f)) })
+    }
+
+    fn remove<'a>(&'a self, role: &'a RoleSpec, how: &'a Removal) -> Reply<'a, Vec<String>> {
+        Box::pin(async move { self.take_away(role, how).await.map_err(|f| self.error(f)) })
+    }
+}
+
+/// Refuses a name that the server would cut, reserve or misread.
+///
+/// # Errors
+/// The sentence says the rule.
+pub fn check_role_name(name: &RoleName) -> Result<(), Invalid> {
+    let text = name.as_str();
+    if text.len() > LONGEST_NAME {
+        return Err(Invalid::new(format!(
+            "a role name of PostgreSQL must not be longer than {LONGEST_NAME} bytes, `{text}` has {}",
+            text.len()
+        )));
+    }
+    let prefix = RESERVED_PREFIXES.into_iter().find(|prefix| text.starts_with(prefix));
+    if let Some(prefix) = prefix {
+        return Err(Invalid::new(format!("the role name `{text}` is reserved: it begins with `{prefix}`")));
+    }
+    if RESERVED_NAMES.contains(&text) {
+        return Err(Invalid::new(format!("the role name `{text}` is reserved")));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(name: &str) -> Result<(), String> {
+        check_role_name(&name.parse().unwrap()).map_err(|e| e.0)
+    }
+
+    #[test]
+    fn a_name_is_measured_in_bytes() {
+        assert!(check(&"x".repeat(63)).is_ok());
+        assert!(check(&"x".repeat(64)).unwrap_err().contains("63 bytes"));
+        assert!(check(&"é".repeat(32)).unwrap_err().contains("has 64"));
+    }
+
+    #[test]
+    fn names_of_the_server_and_of_rds_are_refused() {
+        for name in ["pg_reader", "rds_superuser", "rdsadmin", "rdsaccess_ro_x", "public", "none", "rdsrepladmin"] {
+            assert!(check(name).unwrap_err().contains("reserved"), "{name}");
+        }
+        for name in ["hoop_ro", "Public", "select", "rd", "a\"b"] {
+            assert!(check(name).is_ok(), "{name}");
+        }
+    }
+}

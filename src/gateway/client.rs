@@ -1,0 +1,363 @@
+//! One call: send, repeat where that is safe, turn the answer into a result.
+
+use std::error::Error as StdError;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
+use reqwest::{Method, StatusCode};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::{Call, EnvValue, Error, Kind, Retry, Settings};
+
+/// Longest text of the gateway that goes into an error, in characters.
+const LONGEST_MESSAGE: usize = 1000;
+/// Longest time to connect.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// What stays as it is inside one segment of a path or one part of a query.
+const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
+
+/// The gateway. A clone shares the HTTP client and its connections.
+#[derive(Debug, Clone)]
+pub struct Gateway {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    settings: Settings,
+    http: OnceLock<reqwest::Client>,
+}
+
+impl Gateway {
+    /// Keeps the settings. Nothing is built or called before the first request.
+    pub fn new(settings: Settings) -> Self {
+        Self { inner: Arc::new(Inner { settings, http: OnceLock::new() }) }
+    }
+
+    /// The settings it was made with.
+    pub fn settings(&self) -> &Settings {
+        &self.inner.settings
+    }
+
+    /// Describes a request, for [`Gateway::send`] and for errors.
+    pub(super) fn request(&self, method: Method, path: &[&str]) -> Request {
+        let path = path.iter().fold(String::new(), |all, part| all + "/" + &encoded(part));
+        Request { method, path, query: String::new(), body: None, connection: None, secrets: Vec::new() }
+    }
+
+    /// Sends a request until it has an answer that is final, and reads the answer as JSON.
+    pub(super) async fn send<T: DeserializeOwned>(&self, request: &Request) -> Result<T, Error> {
+        let answer = self.answered(request).await?;
+        serde_json::from_slice(&answer).map_err(|error| {
+            // The error's own text can repeat a value.
+            let reason = format!("unexpected JSON in line {}, column {}", error.line(), error.column());
+            self.error(request, Kind::Unreadable { reason: html(&answer).unwrap_or(reason) })
+        })
+    }
+
+    /// As [`Gateway::send`], for answers without content.
+    pub(super) async fn send_for_nothing(&self, request: &Request) -> Result<(), Error> {
+        self.answered(request).await.map(|_| ())
+    }
+
+    /// An error about a request.
+    pub(super) fn error(&self, request: &Request, kind: impl Into<Kind>) -> Error {
+        let call = Call {
+            method: method_name(&request.method),
+            path: request.path.clone(),
+            base: self.settings().url.to_string(),
+            connection: request.connection.clone(),
+        };
+        Error { call, kind: kind.into() }
+    }
+
+    async fn answered(&self, request: &Request) -> Result<Vec<u8>, Error> {
+        let retry = &self.settings().retry;
+        let mut attempt = 1;
+        loop {
+            let failure = match self.attempt(request).await {
+                Ok(answer) => return Ok(answer),
+                Err(failure) => failure,
+            };
+            if !failure.repeat || attempt >= retry.attempts {
+                return Err(self.error(request, failure.kind));
+            }
+            let pause = retry.pause(attempt, failure.asked);
+            tracing::debug!(method = %request.method, path = request.path, attempt, ?pause, reason = %failure.kind, "gateway call is repeated");
+            tokio::time::sleep(pause).await;
+            attempt += 1;
+        }
+    }
+
+    async fn attempt(&self, request: &Request) -> Result<Vec<u8>, Failure> {
+        let started = Instant::now();
+        let response = self.built(request)?.send().await.map_err(|error| self.transport(request, error))?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        tracing::debug!(method = %request.method, path = request.path, status = status.as_u16(), elapsed = ?started.elapsed(), "gateway call");
+        let body = response.bytes().await.map_err(|error| self.transport(request, error))?;
+        if status.is_success() {
+            return Ok(body.to_vec());
+        }
+        Err(Failure {
+            kind: self.refusal(request, status, &headers, &body),
+            repeat: Retry::repeats_status(&request.method, status),
+            asked: retry_after(&headers),
+        })
+    }
+
+    fn built(&self, request: &Request) -> Result<reqwest::RequestBuilder, Failure> {
+        let settings = self.settings();
+        let url = format!("{}{}{}", settings.url, request.path, request.query);
+        let (name, value) = settings.token.header();
+        let mut built = self.http()?.request(request.method.clone(), url).header(name, value);
+        built = built.header(ACCEPT, HeaderValue::from_static("application/json"));
+        if let Some(body) = &request.body {
+            built = built.header(CONTENT_TYPE, HeaderValue::from_static("application/json")).body(body.to_string());
+        }
+        Ok(built)
+    }
+
+    /// The HTTP client, built at the first call.
+    fn http(&self) -> Result<&reqwest::Client, Failure> {
+        if let Some(client) = self.inner.http.get() {
+            return Ok(client);
+        }
+        let client = client(self.settings()).map_err(|reason| Failure::fatal(Kind::Client { reason }))?;
+        Ok(self.inner.http.get_or_init(|| client))
+    }
+
+    /// A call without an answer.
+    fn transport(&self, request: &Request, error: reqwest::Error) -> Failure {
+        let (connecting, late) = (error.is_connect(), error.is_timeout());
+        let error = error.without_url();
+        if let Some(reason) = certificate_reason(&error) {
+            return Failure::fatal(Kind::Tls { reason });
+        }
+        let kind = match late && !connecting {
+            true => Kind::Timeout { after: self.settings().timeout },
+            false => Kind::Unreachable { reason: innermost(&error) },
+        };
+        Failure { kind, repeat: Retry::repeats_failure(&request.method, connecting), asked: None }
+    }
+
+    /// An answer that is no success.
+    fn refusal(&self, request: &Request, status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Kind {
+        let own = message(body);
+        let message = self.cleaned(request, &own.clone().unwrap_or_else(|| "no message".to_owned()));
+        match status.as_u16() {
+            401 => Kind::Unauthorized { message },
+            403 => Kind::Forbidden { message },
+            // The 404 page of a proxy or of a wrong address must not read as "the connection is gone".
+            404 if own.is_some() => Kind::NotFound { message },
+            409 => Kind::Conflict { message },
+            status @ (400 | 422) => Kind::Refused { status, message },
+            429 => Kind::Throttled { message },
+            status @ 500..=599 => Kind::Server { status, message },
+            status => {
+                let location = headers.get(LOCATION).and_then(|l| l.to_str().ok());
+                Kind::Unexpected { status, location: location.map(without_query) }
+            }
+        }
+    }
+
+    /// Takes the secrets of the request out of a text of the gateway, then cuts it.
+    fn cleaned(&self, request: &Request, text: &str) -> String {
+        let mut text = text.to_owned();
+        let sent = request.secrets.iter().filter(|v| matches!(v, EnvValue::Secret(_))).map(EnvValue::expose);
+        for secret in sent.chain([self.settings().token.secret().expose().as_str()]).filter(|s| !s.is_empty()) {
+            text = text.replace(secret, "***").replace(&STANDARD.encode(secret), "***");
+        }
+        text.chars().take(LONGEST_MESSAGE).collect()
+    }
+}
+
+/// One request. It holds secrets, so it has no `Debug`.
+pub(super) struct Request {
+    method: Method,
+    path: String,
+    query: String,
+    body: Option<Value>,
+    connection: Option<String>,
+    secrets: Vec<EnvValue>,
+}
+
+impl Request {
+    /// With a JSON body.
+    pub(super) fn body(mut self, body: Value) -> Self {
+        self.body = Some(body);
+        self
+    }
+
+    /// With the name of the connection, for errors.
+    pub(super) fn about(mut self, connection: &str) -> Self {
+        self.connection = Some(connection.to_owned());
+        self
+    }
+
+    /// With the values that no error text may repeat.
+    pub(super) fn hiding<'a>(mut self, values: impl IntoIterator<Item = &'a EnvValue>) -> Self {
+        self.secrets.extend(values.into_iter().cloned());
+        self
+    }
+
+    /// With a further parameter of the query.
+    pub(super) fn query(mut self, name: &str, value: &str) -> Self {
+        self.query.push(if self.query.is_empty() { '?' } else { '&' });
+        self.query.push_str(&format!("{}={}", encoded(name), encoded(value)));
+        self
+    }
+}
+
+struct Failure {
+    kind: Kind,
+    repeat: bool,
+    asked: Option<Duration>,
+}
+
+impl Failure {
+    fn fatal(kind: Kind) -> Self {
+        Self { kind, repeat: false, asked: None }
+    }
+}
+
+/// Builds the HTTP client. It trusts the operating system's certificates and `ca_bundle`; on a machine without any
+/// (a bare container) Mozilla's take the place of the system's. Redirects are not followed: a foreign host would get
+/// the legacy key, and a `POST` would become a `GET`.
+fn client(settings: &Settings) -> Result<reqwest::Client, String> {
+    let builder = || {
+        reqwest::Client::builder()
+            .user_agent(&settings.user_agent)
+            .timeout(settings.timeout)
+            .connect_timeout(CONNECT_TIMEOUT.min(settings.timeout))
+            .redirect(reqwest::redirect::Policy::none())
+    };
+    let own: Vec<_> = settings
+        .ca_bundle
+        .iter()
+        .map(|der| reqwest::Certificate::from_der(der))
+        .collect::<Result<_, _>>()
+        .map_err(|error| innermost(&error))?;
+    builder().tls_certs_merge(own).build().or_else(|error| {
+        tracing::debug!(reason = innermost(&error), "no certificates of the operating system, Mozilla's are used");
+        builder().tls_backend_preconfigured(mozilla(settings)?).build().map_err(|error| innermost(&error))
+    })
+}
+
+fn mozilla(settings: &Settings) -> Result<rustls::ClientConfig, String> {
+    let mut roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    for der in &settings.ca_bundle {
+        roots.add(der.as_slice().into()).map_err(|error| error.to_string())?;
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    Ok(config.map_err(|error| error.to_string())?.with_root_certificates(roots).with_no_client_auth())
+}
+
+fn encoded(text: &str) -> String {
+    utf8_percent_encode(text, KEPT).to_string()
+}
+
+fn method_name(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::PUT => "PUT",
+        Method::DELETE => "DELETE",
+        _ => "POST",
+    }
+}
+
+/// The gateway's own words: `{"message": "…"}`.
+fn message(body: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Answer {
+        message: String,
+    }
+    serde_json::from_slice::<Answer>(body).ok().map(|answer| answer.message)
+}
+
+fn html(body: &[u8]) -> Option<String> {
+    body.trim_ascii_start().starts_with(b"<").then(|| "a web page came back".to_owned())
+}
+
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
+}
+
+fn without_query(location: &str) -> String {
+    location.split(['?', '#']).next().unwrap_or_default().to_owned()
+}
+
+/// The deepest cause: the layers above only say that sending failed.
+fn innermost(error: &(dyn StdError + 'static)) -> String {
+    let mut cause = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    cause.to_string()
+}
+
+/// Why TLS refused the gateway, when it did. An `io::Error` leaves the error that it wraps out of its sources.
+fn certificate_reason(error: &(dyn StdError + 'static)) -> Option<String> {
+    if let Some(tls @ rustls::Error::InvalidCertificate(_)) = error.downcast_ref() {
+        return Some(tls.to_string());
+    }
+    let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    wrapped.and_then(|inner| certificate_reason(inner)).or_else(|| certificate_reason(error.source()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::gateway::Token;
+
+    fn gateway() -> Gateway {
+        let url = "https://hoop.example.com".parse().unwrap();
+        let token = Token::new(&"hpk_hunter2".into()).unwrap();
+        Gateway::new(Settings::new(url, token, Retry::new(Arc::new(|| 0))))
+    }
+
+    #[test]
+    fn the_client_builds_without_an_installed_crypto_provider_with_and_without_system_certificates() {
+        assert!(client(gateway().settings()).is_ok());
+        assert!(mozilla(gateway().settings()).is_ok());
+    }
+
+    #[test]
+    fn names_and_selectors_are_encoded() {
+        let request = gateway().request(Method::GET, &["connections", "a/b c?d"]).query("tag_selector", "a.b/c=d e,f");
+        assert_eq!(request.path, "/connections/a%2Fb%20c%3Fd");
+        assert_eq!(request.query, "?tag_selector=a.b%2Fc%3Dd%20e%2Cf");
+    }
+
+    #[test]
+    fn a_message_of_the_gateway_is_cleaned_of_secrets_and_cut() {
+        let gateway = gateway();
+        let secrets = [EnvValue::Secret("s3cret".into()), EnvValue::Plain("db.internal".to_owned())];
+        let request = gateway.request(Method::PUT, &["connections", "a"]).hiding(&secrets);
+        let text = "db.internal: s3cret czNjcmV0 hpk_hunter2";
+        assert_eq!(gateway.cleaned(&request, text), "db.internal: *** *** ***");
+        assert_eq!(gateway.cleaned(&request, &"x".repeat(5000)).len(), LONGEST_MESSAGE);
+    }
+
+    #[test]
+    fn only_the_gateway_itself_says_that_something_does_not_exist() {
+        let gateway = gateway();
+        let request = gateway.request(Method::GET, &["connections", "a"]);
+        let kind = |body: &str| gateway.refusal(&request, StatusCode::NOT_FOUND, &HeaderMap::new(), body.as_bytes());
+        assert_eq!(kind(r#"{"message":"not found"}"#), Kind::NotFound { message: "not found".to_owned() });
+        for foreign in ["", "404 page not found", "<html>", "{}"] {
+            assert_eq!(kind(foreign), Kind::Unexpected { status: 404, location: None }, "{foreign}");
+        }
+    }
+
+    #[test]
+    fn a_gateway_never_prints_its_token() {
+        assert!(!format!("{:?}", gateway()).contains("hunter2"));
+    }
+}

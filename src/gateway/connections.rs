@@ -1,0 +1,130 @@
+//! Reading and writing connections.
+
+use reqwest::Method;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{Connection, ConnectionSpec, Error, Gateway, Kind, ListedConnection};
+
+/// Connections per page of a list; the gateway takes 1 to 100.
+const PAGE: usize = 100;
+
+#[derive(Deserialize)]
+struct Page {
+    pages: Pages,
+    data: Vec<ListedConnection>,
+}
+
+#[derive(Deserialize)]
+struct Pages {
+    total: usize,
+}
+
+impl Gateway {
+    /// One connection by its name; `None` when the gateway says that there is none. A `404` that is not the gateway's
+    /// own (a proxy, a wrong address) is an error.
+    ///
+    /// # Errors
+    /// When the gateway cannot be asked or refuses.
+    pub async fn get_connection(&self, name: &str) -> Result<Option<Connection>, Error> {
+        let request = self.request(Method::GET, &["connections", name]).about(name);
+        match self.send(&request).await {
+            Err(error) if error.is_not_found() => Ok(None),
+            answer => answer.map(Some),
+        }
+    }
+
+    /// Makes a connection, and the gateway resource if there is none of that name.
+    ///
+    /// # Errors
+    /// [`Kind::Conflict`] when the name is taken; [`Kind::Invalid`] when the gateway would refuse or misread a value;
+    /// otherwise when the gateway refuses or cannot be asked. After [`Error::may_have_happened`] look before trying
+    /// again: a `POST` is not repeated by itself.
+    pub async fn create_connection(&self, spec: &ConnectionSpec) -> Result<Connection, Error> {
+        let request = self.request(Method::POST, &["connections"]).about(&spec.name).hiding(spec.env.values());
+        let body = spec.new_body().map_err(|error| self.error(&request, error))?;
+        let answer = self.send(&request.body(Value::Object(body))).await?;
+        Ok(self.written(answer).await)
+    }
+
+    /// Changes a connection: reads it, lays the spec over it, and sends it back when something differs. Settings that
+    /// the spec does not name stay, fields that this provider does not know included.
+    ///
+    /// # Errors
+    /// [`Kind::NotFound`] when it is gone; [`Kind::AgentManaged`] when an agent owns it; otherwise as
+    /// [`Gateway::create_connection`].
+    pub async fn update_connection(&self, spec: &ConnectionSpec) -> Result<Connection, Error> {
+        let read = self.request(Method::GET, &["connections", &spec.name]).about(&spec.name);
+        let old: Connection = self.send(&read).await?;
+        let write = self.request(Method::PUT, &["connections", &spec.name]).about(&spec.name).hiding(spec.env.values());
+        if let Some(managed_by) = &old.managed_by {
+            return Err(self.error(&write, Kind::AgentManaged { managed_by: managed_by.clone() }));
+        }
+        let invalid = |error| self.error(&write, Kind::Invalid(error));
+        let body = spec.laid_over(&old.raw.0).map_err(invalid)?;
+        if body.iter().all(|(field, value)| same(field, old.raw.0.get(field), value)) {
+            return Ok(old);
+        }
+        let answer = self.send(&write.body(Value::Object(body))).await?;
+        Ok(self.written(answer).await)
+    }
+
+    /// Deletes a connection; one that is gone already is a success. The gateway resource stays.
+    ///
+    /// # Errors
+    /// When the gateway refuses or cannot be asked.
+    pub async fn delete_connection(&self, name: &str) -> Result<(), Error> {
+        match self.send_for_nothing(&self.request(Method::DELETE, &["connections", name]).about(name)).await {
+            Err(error) if error.is_not_found() => Ok(()),
+            answer => answer,
+        }
+    }
+
+    /// Every connection with this tag, such as [`super::DATABASE_TAG`] and an ARN, by name.
+    ///
+    /// # Errors
+    /// When the gateway cannot be asked or refuses.
+    pub async fn connections_tagged(&self, key: &str, value: &str) -> Result<Vec<ListedConnection>, Error> {
+        let selector = format!("{key}={value}");
+        let mut found = Vec::new();
+        for page in 1.. {
+            let request = self.request(Method::GET, &["connections"]).query("tag_selector", &selector);
+            let request = request.query("page", &format!("{page}")).query("page_size", &format!("{PAGE}"));
+            let answer: Page = self.send(&request).await?;
+            let last = answer.data.is_empty();
+            found.extend(answer.data);
+            if last || found.len() >= answer.pages.total {
+                break;
+            }
+        }
+        Ok(found)
+    }
+
+    /// What is there after a write. The answer to the write itself shows the secrets of the gateway resource as if they
+    /// were the connection's, so it only stands in when the connection cannot be read again: a write that succeeded
+    /// must not end as an error.
+    async fn written(&self, answer: Connection) -> Connection {
+        let request = self.request(Method::GET, &["connections", &answer.name]).about(&answer.name);
+        match self.send(&request).await {
+            Ok(connection) => connection,
+            Err(error) => {
+                tracing::warn!(%error, "a written connection could not be read again");
+                answer
+            }
+        }
+    }
+}
+
+/// Whether a field is already as the body wants it. Lists are sets, except the command; nothing and empty are alike.
+fn same(field: &str, old: Option<&Value>, new: &Value) -> bool {
+    let old = old.unwrap_or(&Value::Null);
+    match (old, new) {
+        (Value::Array(a), Value::Array(b)) if field != "command" => {
+            a.len() == b.len() && a.iter().all(|item| b.contains(item))
+        }
+        (Value::Null, Value::Array(b)) => b.is_empty(),
+        (Value::Null, Value::Object(b)) => b.is_empty(),
+        (Value::Null, Value::String(b)) => b.is_empty(),
+        _ => old == new,
+    }
+}

@@ -1,0 +1,128 @@
+//! The environment of a connection: what the agent needs to reach a database, per engine.
+
+use std::collections::BTreeMap;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::access::{EngineKind, Invalid, Secret};
+
+use super::Reference;
+
+/// Host name of the database.
+pub const HOST: &str = "HOST";
+/// Port of the database.
+pub const PORT: &str = "PORT";
+/// Login.
+pub const USER: &str = "USER";
+/// Password.
+pub const PASS: &str = "PASS";
+/// Database to open.
+pub const DB: &str = "DB";
+
+/// The value of one environment variable of a connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EnvValue {
+    /// Not a secret: a host name, a port, a user
+    Plain(String),
+    /// Where the agent finds the value
+    Reference(Reference),
+    /// A secret that the gateway is to store
+    Secret(Secret<String>),
+}
+
+impl EnvValue {
+    /// The text before base64. It leaves the provider only inside a request to the gateway.
+    pub(super) fn expose(&self) -> &str {
+        match self {
+            Self::Plain(text) => text,
+            Self::Reference(reference) => reference.as_str(),
+            Self::Secret(secret) => secret.expose(),
+        }
+    }
+
+    /// The value as it goes onto the wire.
+    ///
+    /// # Errors
+    /// When a literal would be taken for a reference: the agent would look for a secret of that name instead. The
+    /// error does not repeat the value.
+    pub(super) fn encode(&self, key: &str) -> Result<String, Invalid> {
+        let literal = !matches!(self, Self::Reference(_));
+        if literal && Reference::is_magic(self.expose()) {
+            return Err(Invalid::new(format!("the value of `{key}` reads like a reference to a secret store")));
+        }
+        Ok(STANDARD.encode(self.expose()))
+    }
+}
+
+/// The gateway's name for an engine; MariaDB goes by its protocol.
+pub fn subtype(engine: EngineKind) -> &'static str {
+    match engine {
+        EngineKind::Postgres => "postgres",
+        EngineKind::Mysql | EngineKind::Mariadb => "mysql",
+        EngineKind::Sqlserver => "mssql",
+    }
+}
+
+/// [`HOST`], [`PORT`] and [`DB`] of a database.
+pub fn endpoint_env(host: &str, port: u16, database: &str) -> BTreeMap<String, EnvValue> {
+    let plain = |key: &str, value: String| (key.to_owned(), EnvValue::Plain(value));
+    BTreeMap::from([plain(HOST, host.to_owned()), plain(PORT, port.to_string()), plain(DB, database.to_owned())])
+}
+
+/// [`USER`] and [`PASS`] of a login with IAM authentication. The agent looks at the user only, but wants a password.
+///
+/// # Errors
+/// When the user cannot stand in the notation.
+pub fn iam_env(user: &str) -> Result<BTreeMap<String, EnvValue>, Invalid> {
+    let marker = |text| Reference::rds_iam(text).map(EnvValue::Reference);
+    Ok(BTreeMap::from([(USER.to_owned(), marker(user)?), (PASS.to_owned(), marker("authtoken")?)]))
+}
+
+/// What a new connection gets besides; a later change by hand is kept.
+///
+/// PostgreSQL: `SSLMODE=require`. The agent's own default is `prefer`, which falls back to clear text when somebody in
+/// between refuses TLS. `verify-full` would be better still, but needs the RDS roots on the agent's machine, where no
+/// system store has them: with it a fresh connection would not open. SQL Server: the gateway itself adds
+/// `INSECURE=false`. MySQL and MariaDB have no such variable.
+pub fn initial_env(engine: EngineKind) -> BTreeMap<String, EnvValue> {
+    match engine {
+        EngineKind::Postgres => BTreeMap::from([("SSLMODE".to_owned(), EnvValue::Plain("require".to_owned()))]),
+        EngineKind::Mysql | EngineKind::Mariadb | EngineKind::Sqlserver => BTreeMap::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_value_never_prints() {
+        let env = BTreeMap::from([(PASS, EnvValue::Secret("hunter2".into()))]);
+        assert_eq!(format!("{env:?}"), r#"{"PASS": Secret(Secret(***))}"#);
+    }
+
+    #[test]
+    fn a_literal_that_reads_like_a_reference_is_refused_without_repeating_it() {
+        for value in [EnvValue::Plain("_aws:a:b".to_owned()), EnvValue::Secret("system.agent.envs".into())] {
+            let error = value.encode(PASS).unwrap_err().to_string();
+            assert!(error.contains("`PASS`") && !error.contains(value.expose()), "{error}");
+        }
+        assert_eq!(EnvValue::Reference(Reference::aws("a", "b").unwrap()).encode(PASS).unwrap(), "X2F3czphOmI=");
+        assert_eq!(EnvValue::Secret("hunter2".into()).encode(PASS).unwrap(), "aHVudGVyMg==");
+    }
+
+    #[test]
+    fn iam_logins_carry_the_marker_on_user_and_password() {
+        let env = iam_env("hoop_ro").unwrap();
+        assert_eq!(env[USER].expose(), "_aws_iam_rds:hoop_ro");
+        assert_eq!(env[PASS].expose(), "_aws_iam_rds:authtoken");
+        assert!(iam_env("a:b").is_err());
+    }
+
+    #[test]
+    fn every_engine_has_its_subtype_and_postgresql_insists_on_tls() {
+        assert_eq!(EngineKind::ALL.map(subtype), ["postgres", "mysql", "mysql", "mssql"]);
+        assert_eq!(initial_env(EngineKind::Postgres)["SSLMODE"].expose(), "require");
+    }
+}

@@ -1,0 +1,271 @@
+//! What can go wrong at the gateway, in words.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::access::Invalid;
+use crate::report::Explain;
+
+/// The request that an error is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Call {
+    /// HTTP method
+    pub method: &'static str,
+    /// Path below the base address, without the query
+    pub path: String,
+    /// Address of the API
+    pub base: String,
+    /// Name of the connection that it was for
+    pub connection: Option<String>,
+}
+
+impl fmt::Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}{}", self.method, self.base, self.path)
+    }
+}
+
+/// A call that did not succeed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Error {
+    /// Which one
+    pub call: Call,
+    /// Why
+    pub kind: Kind,
+}
+
+/// Why a call did not succeed. `message` is the gateway's own text, cleaned of secrets and cut.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Kind {
+    /// 401
+    #[error("the gateway does not know the token (401: {message})")]
+    Unauthorized {
+        /// The gateway's text
+        message: String,
+    },
+    /// 403
+    #[error("the token may not do this (403: {message})")]
+    Forbidden {
+        /// The gateway's text
+        message: String,
+    },
+    /// 404
+    #[error("not found (404: {message})")]
+    NotFound {
+        /// The gateway's text
+        message: String,
+    },
+    /// 409
+    #[error("the name is taken (409: {message})")]
+    Conflict {
+        /// The gateway's text
+        message: String,
+    },
+    /// 400 and 422
+    #[error("the gateway refuses the request ({status}: {message})")]
+    Refused {
+        /// 400 or 422
+        status: u16,
+        /// The gateway's text
+        message: String,
+    },
+    /// 429
+    #[error("the gateway is asked too often (429: {message})")]
+    Throttled {
+        /// The gateway's text
+        message: String,
+    },
+    /// 5xx, after every attempt
+    #[error("the gateway failed ({status}: {message})")]
+    Server {
+        /// 500 to 599
+        status: u16,
+        /// The gateway's text
+        message: String,
+    },
+    /// Any other status; redirects are not followed, because they would carry the token elsewhere
+    #[error("the gateway answered with the unexpected status {status}{}", location.as_ref().map_or_else(String::new, |l| format!(", a redirect to {l}")))]
+    Unexpected {
+        /// The status
+        status: u16,
+        /// Where a redirect points to
+        location: Option<String>,
+    },
+    /// A success whose body is not what the API promises
+    #[error("the answer is not what the gateway's API promises: {reason}")]
+    Unreadable {
+        /// Why, without the content
+        reason: String,
+    },
+    /// No connection came about, after every attempt
+    #[error("the gateway cannot be reached: {reason}")]
+    Unreachable {
+        /// The cause
+        reason: String,
+    },
+    /// The certificate was not accepted
+    #[error("the gateway's certificate is not accepted: {reason}")]
+    Tls {
+        /// The cause
+        reason: String,
+    },
+    /// No answer in time, after every attempt
+    #[error("no answer within {} seconds", .after.as_secs_f32())]
+    Timeout {
+        /// The longest time for one attempt
+        after: Duration,
+    },
+    /// The HTTP client could not be built
+    #[error("the HTTP client cannot be built: {reason}")]
+    Client {
+        /// The cause
+        reason: String,
+    },
+    /// The connection belongs to an agent
+    #[error("the connection is managed by `{managed_by}`, and the gateway lets nobody else change it")]
+    AgentManaged {
+        /// Content of `managed_by`
+        managed_by: String,
+    },
+    /// Groups were asked for while the plugin does not exist
+    #[error("the gateway's plugin `access_control` is not enabled, so that no groups can be set")]
+    AccessControlOff,
+    /// A value that the gateway would refuse or misread
+    #[error("{0}")]
+    Invalid(#[from] Invalid),
+}
+
+impl Error {
+    /// Whether the gateway says that the object does not exist.
+    pub fn is_not_found(&self) -> bool {
+        matches!(self.kind, Kind::NotFound { .. })
+    }
+
+    /// Whether an object of that name exists already.
+    pub fn is_conflict(&self) -> bool {
+        matches!(self.kind, Kind::Conflict { .. })
+    }
+
+    /// Whether the gateway could not be asked, so that nothing is known about its objects.
+    pub fn is_unreachable(&self) -> bool {
+        let failed = matches!(self.kind, Kind::Unreachable { .. } | Kind::Tls { .. } | Kind::Timeout { .. });
+        failed || matches!(self.kind, Kind::Server { status: 502..=504, .. })
+    }
+
+    /// Whether the request may have been carried out although it failed: the next step must look before it repeats.
+    pub fn may_have_happened(&self) -> bool {
+        let write = self.call.method != "GET";
+        write
+            && matches!(
+                self.kind,
+                Kind::Unreachable { .. } | Kind::Timeout { .. } | Kind::Server { .. } | Kind::Unreadable { .. }
+            )
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.call, self.kind)
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl Explain for Error {
+    fn summary(&self) -> String {
+        match &self.kind {
+            Kind::Unauthorized { .. } => "The gateway does not accept the token",
+            Kind::Forbidden { .. } => "The gateway does not permit the call",
+            Kind::NotFound { .. } => "The gateway has no such object",
+            Kind::Conflict { .. } => "The gateway connection exists already",
+            Kind::Refused { .. } | Kind::Invalid(_) => "The gateway connection is not valid",
+            Kind::Throttled { .. } | Kind::Server { .. } => "The gateway failed",
+            Kind::Unexpected { .. } | Kind::Unreadable { .. } => "The address is not that of a gateway's API",
+            Kind::Unreachable { .. } | Kind::Timeout { .. } => "The gateway cannot be reached",
+            Kind::Tls { .. } => "The gateway's certificate is not accepted",
+            Kind::Client { .. } => "The gateway's client cannot be built",
+            Kind::AgentManaged { .. } => "The gateway connection belongs to an agent",
+            Kind::AccessControlOff => "The gateway's access control is not enabled",
+        }
+        .to_owned()
+    }
+
+    fn detail(&self) -> String {
+        match &self.call.connection {
+            Some(name) => format!("Connection `{name}`: {self}"),
+            None => self.to_string(),
+        }
+    }
+
+    fn next_step(&self) -> Option<String> {
+        let step = match &self.kind {
+            Kind::Unauthorized { .. } => {
+                "Check `gateway.token` (HOOP_APIKEY): an API key `hpk_…` of this gateway that has not been revoked."
+            }
+            Kind::Forbidden { .. } => "Give the API key the group `admin`; the gateway lets only admins write.",
+            Kind::NotFound { .. } => "Check the name, and that `gateway.url` (HOOP_APIURL) is the right gateway.",
+            Kind::Conflict { .. } => "Import the connection by its name, or choose another name.",
+            Kind::Refused { .. } | Kind::Invalid(_) => "Correct what the message names and apply again.",
+            Kind::Throttled { .. } => "Apply again later, or with a lower `-parallelism`.",
+            Kind::Server { .. } => {
+                "Look into the gateway's log for the request. An id that does not exist (an agent, a guardrail rule) \
+                 also ends as 500 there. Apply again after that."
+            }
+            Kind::Unexpected { location: Some(_), .. } => "Set `gateway.url` to the address after the redirect.",
+            Kind::Unexpected { .. } | Kind::Unreadable { .. } => {
+                "Check `gateway.url` (HOOP_APIURL), and whether a proxy or a login page answers in its place."
+            }
+            Kind::Unreachable { .. } | Kind::Timeout { .. } => {
+                "Check `gateway.url` (HOOP_APIURL), the network, and HTTPS_PROXY / NO_PROXY, then apply again."
+            }
+            Kind::Tls { .. } => {
+                "Set `gateway.ca_bundle` to the certificate of the authority that signed the gateway's (PEM, as \
+                 `file(\"ca.pem\")`), or correct the host in `gateway.url`."
+            }
+            Kind::Client { .. } => "Check the certificates of the operating system and `gateway.ca_bundle`.",
+            Kind::AgentManaged { .. } => "Change it where the agent is configured, or choose another name.",
+            Kind::AccessControlOff => {
+                "Enable it once, by an admin: `POST /api/plugins` with `{\"name\":\"access_control\",\"connections\":[]}`. \
+                 From then on people who are no admin see only connections that name one of their groups."
+            }
+        };
+        Some(step.to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::Report;
+
+    fn error(kind: Kind) -> Error {
+        let call = Call {
+            method: "PUT",
+            path: "/connections/ledger-ro".to_owned(),
+            base: "https://hoop.example.com/api".to_owned(),
+            connection: Some("ledger-ro".to_owned()),
+        };
+        Error { call, kind }
+    }
+
+    #[test]
+    fn a_report_names_method_address_connection_message_and_next_step() {
+        let report = Report::of(&error(Kind::Refused { status: 422, message: "name: it must".to_owned() }));
+        assert_eq!(report.summary, "The gateway connection is not valid");
+        assert_eq!(
+            report.detail,
+            "Connection `ledger-ro`: PUT https://hoop.example.com/api/connections/ledger-ro: the gateway refuses the \
+             request (422: name: it must).\n\nCorrect what the message names and apply again."
+        );
+    }
+
+    #[test]
+    fn only_writes_without_a_clear_answer_may_have_happened() {
+        let lost = Kind::Timeout { after: Duration::from_secs(30) };
+        assert!(error(lost.clone()).may_have_happened());
+        let mut read = error(lost);
+        read.call.method = "GET";
+        assert!(!read.may_have_happened() && read.is_unreachable());
+        assert!(!error(Kind::Refused { status: 422, message: String::new() }).may_have_happened());
+    }
+}

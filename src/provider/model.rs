@@ -1,0 +1,171 @@
+//! The provider block as it is written.
+
+use std::collections::BTreeMap;
+
+use crate::access::{AccountId, Region, Secret, Span, TlsMode};
+use crate::model;
+use crate::report::Report;
+use crate::schema::{Kind, Shape, misfit};
+use crate::value::{Path, Value};
+
+model! {
+    /// Controlled access to every RDS database of an AWS Organization, from one provider block.
+    ///
+    /// The provider reaches each account through a role of the same name, so `for_each` over discovered databases needs
+    /// no provider aliases. Configuring the provider makes no network call.
+    pub struct ProviderModel {
+        /// Home region: for STS, Organizations and lookups that name no region. Databases carry their region in their ARN.
+        region: Region = optional().default_words("the AWS default chain"),
+        /// Profile of the shared configuration files.
+        profile: String = optional().not_empty().default_words("the AWS default chain"),
+        /// Access key of the hub identity. Prefer the default chain, or an ephemeral variable.
+        access_key: Secret<String> = optional(),
+        /// Secret access key of the hub identity.
+        secret_key: Secret<String> = optional(),
+        /// Session token of the hub identity.
+        token: Secret<String> = optional(),
+        /// A role to take before anything else.
+        assume_role: AssumeRole = optional(),
+        /// How to enter every account other than the caller's own.
+        member_role: MemberRole = optional(),
+        /// Custom endpoints, full URLs.
+        endpoints: Endpoints = optional(),
+        /// How servers of databases are verified.
+        tls: Tls = optional(),
+        /// What a refresh does with a target that AWS says exists but that cannot be reached or entered: `fail` stops
+        /// the plan, `keep` keeps the prior state with one warning per target.
+        on_unreachable: String = optional().one_of(&["fail", "keep"]).defaults_to("fail"),
+        /// What a refresh looks at: `database` opens sessions on the databases, `aws` asks AWS and the gateway only, for
+        /// plans on pull requests. Also from the environment variable `RDSACCESS_REFRESH`.
+        refresh: String = optional().one_of(&["database", "aws"]).defaults_to("database"),
+        /// Tags for every AWS object that the provider creates.
+        tags: BTreeMap<String, String> = optional(),
+        /// The most requests to AWS at the same time.
+        max_concurrency: i64 = optional().between(1, 1_024).defaults_to(64),
+        /// The most connections to one database at the same time.
+        max_connections_per_target: i64 = optional().between(1, 64).defaults_to(3),
+    }
+}
+
+model! {
+    /// A role to take.
+    pub struct AssumeRole {
+        /// ARN of the role.
+        role_arn: RoleArn = required(),
+        /// External id that the trust policy asks for.
+        external_id: String = optional().not_empty(),
+        /// Name of the session in CloudTrail.
+        session_name: String = optional().not_empty(),
+        /// Length of the session, `15m` to `12h`.
+        duration: Span = optional().check("between 15m and 12h", session_length),
+        /// Session policy as JSON, which narrows the role.
+        policy: String = optional().not_empty(),
+        /// Session tags.
+        tags: BTreeMap<String, String> = optional(),
+    }
+}
+
+model! {
+    /// The role of the same name in every member account.
+    pub struct MemberRole {
+        /// Name of the role, with its path if it has one.
+        name: String = optional().not_empty().defaults_to("HoopOrganizationAccountAccessRole"),
+        /// External id that the trust policies ask for.
+        external_id: String = optional().not_empty(),
+        /// Name of the session in CloudTrail.
+        session_name: String = optional().not_empty(),
+        /// Length of the session, `15m` to `12h`; it is renewed before it ends.
+        duration: Span = optional().check("between 15m and 12h", session_length).defaults_to("1h"),
+        /// Accounts where the role is another one, by account id.
+        overrides: BTreeMap<String, MemberOverride> = optional()
+            .check("a map with account ids of 12 digits as keys", account_ids),
+    }
+}
+
+model! {
+    /// What differs in one account.
+    pub struct MemberOverride {
+        /// Name of the role in this account.
+        name: String = optional().not_empty(),
+        /// External id of the role in this account.
+        external_id: String = optional().not_empty(),
+    }
+}
+
+model! {
+    /// Custom endpoints of AWS services.
+    pub struct Endpoints {
+        /// RDS.
+        rds: String = optional().check("an http or https URL", is_url),
+        /// EC2.
+        ec2: String = optional().check("an http or https URL", is_url),
+        /// STS.
+        sts: String = optional().check("an http or https URL", is_url),
+        /// Organizations.
+        organizations: String = optional().check("an http or https URL", is_url),
+        /// Secrets Manager.
+        secretsmanager: String = optional().check("an http or https URL", is_url),
+    }
+}
+
+model! {
+    /// TLS to databases.
+    pub struct Tls {
+        /// Certificates to trust besides the RDS roots that are built in, PEM text: write `file("ca.pem")`.
+        ca_bundle: String = optional().not_empty(),
+        /// `verify-full` checks the chain and the host name, `verify-ca` the chain only, `disable` switches TLS off.
+        mode: TlsMode = optional().defaults_to("verify-full"),
+    }
+}
+
+/// The ARN of an IAM role.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoleArn(pub String);
+
+impl Kind for RoleArn {
+    fn shape() -> Shape {
+        String::shape()
+    }
+
+    fn decode(value: &Value, at: &Path, problems: &mut Vec<Report>) -> Option<Self> {
+        let text = String::decode(value, at, problems)?;
+        let parts: Vec<&str> = text.splitn(6, ':').collect();
+        let fits = matches!(parts[..], ["arn", _, "iam", "", account, resource]
+            if account.parse::<AccountId>().is_ok() && resource.len() > 5 && resource.starts_with("role/"));
+        if fits {
+            Some(Self(text))
+        } else {
+            let why =
+                format!("`{text}` is not the ARN of a role: `arn:<partition>:iam::<account>:role/<name>` is expected");
+            problems.push(misfit(at, why));
+            None
+        }
+    }
+
+    fn encode(&self) -> Value {
+        self.0.as_str().into()
+    }
+}
+
+fn is_url(value: &Value) -> bool {
+    match value {
+        Value::String(text) => ["http://", "https://"]
+            .iter()
+            .any(|scheme| text.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty() && !rest.contains(' '))),
+        _ => true,
+    }
+}
+
+fn session_length(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.parse::<Span>().map_or(true, |span| (900..=43_200).contains(&span.seconds())),
+        _ => true,
+    }
+}
+
+fn account_ids(value: &Value) -> bool {
+    match value {
+        Value::Map(entries) => entries.keys().all(|key| key.parse::<AccountId>().is_ok()),
+        _ => true,
+    }
+}

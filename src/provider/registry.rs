@@ -1,0 +1,53 @@
+//! THE list of everything that the provider offers.
+
+use crate::context::Context;
+use crate::data_sources::InstancesDataSource;
+use crate::functions;
+use crate::report::Report;
+use crate::schema::{AnyDataSource, AnyEphemeral, AnyResource, Function, Provider, Reports};
+
+use super::config;
+use super::model::ProviderModel;
+use super::variables::Variables;
+
+/// The provider `rdsaccess`.
+#[derive(Debug, Clone, Default)]
+pub struct Rdsaccess {
+    variables: Variables,
+}
+
+impl Rdsaccess {
+    /// A provider that falls back to these environment variables.
+    pub fn new(variables: Variables) -> Self {
+        Self { variables }
+    }
+}
+
+impl Provider for Rdsaccess {
+    type Context = Context;
+    type Model = ProviderModel;
+
+    fn resources(&self) -> Vec<Box<dyn AnyResource<Context>>> {
+        vec![]
+    }
+
+    fn data_sources(&self) -> Vec<Box<dyn AnyDataSource<Context>>> {
+        vec![Box::new(InstancesDataSource)]
+    }
+
+    fn ephemerals(&self) -> Vec<Box<dyn AnyEphemeral<Context>>> {
+        vec![]
+    }
+
+    fn functions(&self) -> Vec<Function> {
+        functions::all()
+    }
+
+    fn validate(&self, config: &ProviderModel) -> Vec<Report> {
+        config::validate(config)
+    }
+
+    fn configure(&self, config: &ProviderModel, _client_version: &str) -> Result<(Context, Vec<Report>), Reports> {
+        config::resolve(config, &self.variables)
+    }
+}

@@ -1,0 +1,37 @@
+//! Environment variables that the provider block falls back to. AWS's own variables are read by the AWS SDK.
+
+use std::ffi::OsString;
+
+use crate::access::Secret;
+
+/// The variables, read once at start; a variable that is set but empty counts as not set.
+#[derive(Debug, Clone, Default)]
+pub struct Variables {
+    /// `RDSACCESS_REFRESH`
+    pub refresh: Option<String>,
+    /// `HOOP_APIURL`
+    pub gateway_url: Option<String>,
+    /// `HOOP_APIKEY`
+    pub gateway_token: Option<Secret<String>>,
+    /// `TF_APPEND_USER_AGENT`
+    pub append_user_agent: Option<String>,
+}
+
+impl Variables {
+    /// Picks what the provider needs.
+    pub fn collect(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
+        let mut picked = Self::default();
+        for (name, value) in variables {
+            let (Some(name), Some(value)) = (name.to_str(), value.to_str().filter(|v| !v.is_empty())) else { continue };
+            let value = value.to_owned();
+            match name {
+                "RDSACCESS_REFRESH" => picked.refresh = Some(value),
+                "HOOP_APIURL" => picked.gateway_url = Some(value),
+                "HOOP_APIKEY" => picked.gateway_token = Some(Secret::new(value)),
+                "TF_APPEND_USER_AGENT" => picked.append_user_agent = Some(value),
+                _ => {}
+            }
+        }
+        picked
+    }
+}

@@ -1,0 +1,137 @@
+//! Typed models: a struct per object, declared together with its attributes.
+
+use std::collections::BTreeMap;
+
+use crate::report::Report;
+use crate::value::{Path, Value};
+
+use super::attr::Attr;
+use super::attribute::Attribute;
+use super::kind::Kind;
+
+/// A struct whose fields are the attributes of an object. Made by [`model!`](crate::model).
+pub trait Model: Clone + PartialEq + Default + Send + Sync + 'static {
+    /// What the object is for, Markdown.
+    const DOC: &'static [&'static str];
+
+    /// The declarations, in the order they were written.
+    fn attributes() -> Vec<Attribute>;
+
+    /// Reads the fields of a known object. What does not fit is reported and reads as null.
+    fn from_fields(object: &Value, at: &Path, problems: &mut Vec<Report>) -> Self;
+
+    /// The fields as values.
+    fn fields(&self) -> BTreeMap<String, Value>;
+
+    /// The object as a value.
+    fn to_value(&self) -> Value {
+        Value::Object(self.fields())
+    }
+}
+
+/// Reads a model; null and unknown objects give the default (all null).
+pub fn decode_object<M: Model>(object: &Value, at: &Path, problems: &mut Vec<Report>) -> M {
+    M::from_fields(object, at, problems)
+}
+
+/// Reads a model from a whole object.
+///
+/// # Errors
+/// Everything that does not fit, with its path.
+pub fn decode<M: Model>(object: &Value) -> Result<M, Vec<Report>> {
+    let mut problems = Vec::new();
+    let model = decode_object(object, &Path::root(), &mut problems);
+    if problems.is_empty() { Ok(model) } else { Err(problems) }
+}
+
+/// Reads one field; used by [`model!`](crate::model).
+pub fn decode_field<K: Kind>(object: &Value, name: &str, at: &Path, problems: &mut Vec<Report>) -> Attr<K> {
+    match object.attribute(name) {
+        Value::Null => Attr::Null,
+        Value::Unknown(_) => Attr::Unknown,
+        known => {
+            let before = problems.len();
+            match K::decode(known, &at.field(name), problems) {
+                Some(value) => Attr::Known(value),
+                None if problems.len() == before => Attr::Unknown,
+                None => Attr::Null,
+            }
+        }
+    }
+}
+
+/// Writes one field; used by [`model!`](crate::model).
+pub fn encode_field<K: Kind>(attr: &Attr<K>) -> Value {
+    match attr {
+        Attr::Null => Value::Null,
+        Attr::Unknown => Value::unknown(),
+        Attr::Known(value) => value.encode(),
+    }
+}
+
+/// Carries typed changes over to a raw object: a field that the typed code did not change keeps its raw value, with its
+/// notation (`720h` stays `720h`) and its refinements.
+pub fn overlay<M: Model>(raw: &Value, before: &M, after: &M) -> Value {
+    let (old, new) = (before.fields(), after.fields());
+    Value::Object(
+        new.into_iter()
+            .map(|(name, value)| {
+                let kept = old.get(&name) == Some(&value);
+                let value = if kept { raw.attribute(&name).clone() } else { value };
+                (name, value)
+            })
+            .collect(),
+    )
+}
+
+/// Declares a model: a struct, its attributes with documentation, and the conversion between both.
+///
+/// ```ignore
+/// model! {
+///     /// What the object is for.
+///     pub struct Example {
+///         /// The database.
+///         target_arn: Arn = required().replace(),
+///     }
+/// }
+/// ```
+#[macro_export]
+macro_rules! model {
+    (
+        $(#[doc = $doc:literal])*
+        $(#[derive($($extra:ident),*)])?
+        $vis:vis struct $name:ident {
+            $($(#[doc = $field_doc:literal])* $field:ident: $kind:ty = $flags:expr,)*
+        }
+    ) => {
+        $(#[doc = $doc])*
+        #[derive(Debug, Clone, PartialEq, Default $(, $($extra),*)?)]
+        $vis struct $name {
+            $($(#[doc = $field_doc])* pub $field: $crate::schema::Attr<$kind>,)*
+        }
+
+        impl $crate::schema::Model for $name {
+            const DOC: &'static [&'static str] = &[$($doc),*];
+
+            fn attributes() -> Vec<$crate::schema::Attribute> {
+                #[allow(unused_imports)]
+                use $crate::schema::{computed, optional, required};
+                vec![$($crate::schema::Attribute::declare::<$kind>(stringify!($field), &[$($field_doc),*], $flags)),*]
+            }
+
+            fn from_fields(
+                object: &$crate::value::Value,
+                at: &$crate::value::Path,
+                problems: &mut Vec<$crate::report::Report>,
+            ) -> Self {
+                Self { $($field: $crate::schema::decode_field(object, stringify!($field), at, problems)),* }
+            }
+
+            fn fields(&self) -> std::collections::BTreeMap<String, $crate::value::Value> {
+                std::collections::BTreeMap::from([
+                    $((stringify!($field).to_owned(), $crate::schema::encode_field(&self.$field))),*
+                ])
+            }
+        }
+    };
+}

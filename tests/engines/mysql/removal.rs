@@ -1,0 +1,78 @@
+//! Destroy leaves nothing behind, and says what it cannot end.
+
+use rdsaccess::access::Access;
+use rdsaccess::engine::{Removal, RemovalAction, Server};
+
+use super::*;
+
+pub(crate) fn dropped() -> Removal {
+    Removal { action: RemovalAction::Drop, end_sessions: true, reassign_owned_to: None }
+}
+
+async fn prepared(access: Access) -> (TestServer, Mysql, RoleSpec) {
+    let server = TestServer::start(&[]).await;
+    server.by_hand(&["CREATE DATABASE app_prod", "CREATE TABLE app_prod.t (id INT)"]).await;
+    let (mysql, role) = (mysql(&server), role("hoop_x", access));
+    ensure(&mysql, &role).await;
+    (server, mysql, role)
+}
+
+async fn left(server: &TestServer) -> String {
+    let counts = ["user", "db", "tables_priv", "columns_priv", "procs_priv"]
+        .map(|table| format!("SELECT COUNT(*) AS n FROM mysql.{table} WHERE User = 'hoop_x'"));
+    server.by_hand(&[&format!("SELECT SUM(n) FROM ({}) AS counts", counts.join(" UNION ALL "))]).await[0][0].clone()
+}
+
+#[tokio::test]
+async fn a_dropped_role_leaves_nothing_and_dropping_it_again_succeeds() {
+    let (server, mysql, role) = prepared(Access::ReadOnly).await;
+    assert_eq!(left(&server).await, "2");
+    assert_eq!(mysql.remove(&role, &dropped()).await.unwrap(), [""; 0]);
+    assert_eq!(left(&server).await, "0");
+    assert_eq!(mysql.remove(&role, &dropped()).await.unwrap(), [""; 0]);
+    assert_eq!(texts(&mysql.read(&role).await.unwrap().coverage)["app_prod"], "role is missing");
+}
+
+#[tokio::test]
+async fn open_sessions_end_with_the_role() {
+    let (server, mysql, role) = prepared(Access::ReadWrite).await;
+    let mut conn = enter(&server, "hoop_x", "app_prod").await;
+    may(&mut conn, "INSERT INTO t VALUES (1)").await;
+    assert_eq!(mysql.remove(&role, &dropped()).await.unwrap(), [""; 0]);
+    assert!(conn.query_drop("INSERT INTO t VALUES (2)").await.is_err(), "a session outlived its role");
+    assert_eq!(server.by_hand(&["SELECT COUNT(*) FROM app_prod.t"]).await, [["1"]]);
+}
+
+#[tokio::test]
+async fn sessions_of_another_account_of_the_same_user_live_on() {
+    let (server, mysql, role) = prepared(Access::ReadOnly).await;
+    server
+        .by_hand(&[
+            "CREATE USER hoop_x@'127.0.0.1' IDENTIFIED BY 'x-Other1'",
+            "GRANT SELECT ON app_prod.* TO hoop_x@'127.0.0.1'",
+        ])
+        .await;
+    let mut theirs = server.connect(("hoop_x", "x-Other1"), "app_prod").await.unwrap();
+    mysql.remove(&role, &dropped()).await.unwrap();
+    may(&mut theirs, "SELECT * FROM t").await;
+}
+
+#[tokio::test]
+async fn a_disabled_role_keeps_its_name_and_nothing_else() {
+    let (server, mysql, role) = prepared(Access::ReadOnly).await;
+    let how = Removal { action: RemovalAction::Disable, ..dropped() };
+    mysql.remove(&role, &how).await.unwrap();
+    assert_eq!(left(&server).await, "1");
+    assert!(server.connect(("hoop_x", PASSWORD), "").await.is_err());
+    assert_complete(&ensure(&mysql, &role).await, &["app_prod"]);
+    enter(&server, "hoop_x", "app_prod").await;
+}
+
+#[tokio::test]
+async fn what_the_role_defines_is_named_when_it_goes() {
+    let (server, mysql, role) = prepared(Access::Ddl).await;
+    may(&mut enter(&server, "hoop_x", "app_prod").await, "CREATE VIEW v AS SELECT * FROM t").await;
+    let warnings = mysql.remove(&role, &dropped()).await.unwrap();
+    assert!(warnings.len() == 1 && warnings[0].contains("view app_prod.v"), "{warnings:?}");
+    assert_eq!(left(&server).await, "0");
+}

@@ -1,0 +1,202 @@
+//! Making, reading, changing and deleting connections.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rdsaccess::access::{EngineKind, Span};
+use rdsaccess::gateway::{
+    AccessModes, ConnectionSpec, DATABASE_TAG, Env, EnvState, EnvValue, HOST, Kind, PASS, Reference, Setting, USER,
+    endpoint_env, iam_env, mark_tags,
+};
+use serde_json::json;
+
+use crate::rig::Rig;
+
+fn texts<const N: usize>(texts: [&str; N]) -> BTreeSet<String> {
+    texts.map(str::to_owned).into()
+}
+
+async fn full_spec(rig: &Rig) -> ConnectionSpec {
+    let arn = "arn:aws:rds:eu-central-1:123456789012:db:ledger".parse().unwrap();
+    let mut spec = rig.spec("ledger-ro").await;
+    spec.env = endpoint_env("ledger.internal", 5432, "ledger");
+    spec.env.insert(USER.to_owned(), EnvValue::Plain("hoop_ro".to_owned()));
+    spec.env.insert(PASS.to_owned(), EnvValue::Reference(Reference::aws("rdsaccess/ledger", "password").unwrap()));
+    ConnectionSpec {
+        resource_name: Some("ledger".to_owned()),
+        access_modes: AccessModes { exec: false, ..AccessModes::default() },
+        reviewers: Setting::Set(texts(["dba", "sre"])),
+        redact_types: Setting::Set(texts(["EMAIL_ADDRESS"])),
+        force_approve_groups: Setting::Set(texts(["sre"])),
+        attributes: Setting::Set(texts(["pii"])),
+        mandatory_metadata_fields: Setting::Set(texts(["ticket"])),
+        access_max_duration: Setting::Set(Span::from_seconds(3600)),
+        min_review_approvals: Setting::Set(2),
+        jira_issue_template_id: Setting::Set("b19bba55-8646-4d94-a40a-c3afe2f4bafd".to_owned()),
+        tags: mark_tags(&arn),
+        ..spec
+    }
+}
+
+#[tokio::test]
+async fn a_new_connection_reads_back_as_it_was_wanted_with_what_the_gateway_fills_in() {
+    let rig = Rig::start();
+    let gateway = rig.gateway();
+    assert!(gateway.get_connection("ledger-ro").await.unwrap().is_none());
+    let spec = full_spec(&rig).await;
+    let made = gateway.create_connection(&spec).await.unwrap();
+    assert_eq!(gateway.get_connection("ledger-ro").await.unwrap().unwrap().id, made.id);
+    assert_eq!(made.subtype, "postgres");
+    assert_eq!(made.command[0], "psql");
+    assert_eq!((made.resource_name.as_str(), made.status.as_str()), ("ledger", "online"));
+    assert_eq!(made.agent_id, spec.agent_id);
+    assert_eq!(made.access_modes, spec.access_modes);
+    assert_eq!(made.default_database.as_deref(), Some("ledger"));
+    assert_eq!(Setting::Set(made.reviewers.clone()), spec.reviewers);
+    assert_eq!(Setting::Set(made.attributes.clone()), spec.attributes);
+    assert_eq!(made.access_max_duration, Some(Span::from_seconds(3600)));
+    assert_eq!(made.min_review_approvals, Some(2));
+    assert!(made.is_ours() && made.jira_issue_template_id.is_some());
+    for (key, value) in &spec.env {
+        assert_eq!(made.compare(key, value), EnvState::InSync, "{key}");
+    }
+    assert_eq!(made.env("SSLMODE"), Env::Literal("require".into()));
+}
+
+#[tokio::test]
+async fn every_engine_gets_the_command_of_its_subtype() {
+    let rig = Rig::start();
+    let gateway = rig.gateway();
+    for (engine, subtype, command) in [
+        (EngineKind::Mysql, "mysql", "mysql"),
+        (EngineKind::Mariadb, "mysql", "mysql"),
+        (EngineKind::Sqlserver, "mssql", "sqlcmd"),
+    ] {
+        let spec = ConnectionSpec { engine, ..rig.spec(&format!("of-{engine}")).await };
+        let made = gateway.create_connection(&spec).await.unwrap();
+        assert_eq!((made.subtype.as_str(), made.command[0].as_str()), (subtype, command), "{engine}");
+    }
+    let made = gateway.get_connection("of-sqlserver").await.unwrap().unwrap();
+    assert_eq!(made.env("INSECURE"), Env::Literal("false".into()));
+}
+
+#[tokio::test]
+async fn an_update_keeps_what_others_set_and_fields_that_we_do_not_know() {
+    let rig = Rig::start();
+    let gateway = rig.gateway();
+    gateway.create_connection(&full_spec(&rig).await).await.unwrap();
+    rig.steer("POST", "attributes", json!({"name": "profile", "managed_by": "hoop"})).await;
+    rig.change(
+        "ledger-ro",
+        json!({
+            "command": ["psql", "--own"], "connection_tags": {"env": "prod", "old": "x"}, "redact_types": ["PHONE"],
+            "attributes": ["pii", "profile"], "a_field_of_tomorrow": {"on": true}, "tags": ["legacy"],
+            "secret": {"envvar:SSLMODE": "dmVyaWZ5LWZ1bGw=", "envvar:OWN": "bWluZQ==", "envvar:USER": "aG9vcF9ybw=="},
+        }),
+    )
+    .await;
+    let mut spec = rig.spec("ledger-ro").await;
+    spec.env.insert(PASS.to_owned(), EnvValue::Secret("s3cret".into()));
+    spec.forget_env.insert(USER.to_owned());
+    spec.tags = BTreeMap::from([("team".to_owned(), "pay".to_owned())]);
+    spec.forget_tags = texts(["old"]);
+    spec.reviewers = Setting::Clear;
+    spec.access_max_duration = Setting::Clear;
+    let updated = gateway.update_connection(&spec).await.unwrap();
+
+    let stored = rig.stored("ledger-ro").await;
+    assert_eq!(stored["command"], json!(["psql", "--own"]));
+    assert_eq!(stored["connection_tags"], json!({"env": "prod", "team": "pay"}));
+    assert_eq!(stored["attributes"], json!(["pii", "profile"]));
+    assert_eq!(stored["redact_types"], json!(["PHONE"]));
+    assert_eq!(stored["tags"], json!(["legacy"]));
+    assert_eq!(stored["resource_name"], "ledger");
+    assert_eq!((&stored["reviewers"], &stored["access_max_duration"]), (&json!([]), &json!(null)));
+    assert_eq!(stored["force_approve_groups"], json!(["sre"]));
+    assert_eq!(stored["min_review_approvals"], 2);
+    assert_eq!(
+        stored["secret"],
+        json!({"envvar:SSLMODE": "dmVyaWZ5LWZ1bGw=", "envvar:OWN": "bWluZQ==", "envvar:PASS": "czNjcmV0"})
+    );
+    assert_eq!(rig.last_body("PUT").await["a_field_of_tomorrow"], json!({"on": true}));
+    assert_eq!(updated.attributes, texts(["pii"]));
+    assert_eq!(updated.managed_attributes, texts(["profile"]));
+    assert_eq!(updated.compare(PASS, &EnvValue::Secret("s3cret".into())), EnvState::InSync);
+}
+
+#[tokio::test]
+async fn an_update_that_changes_nothing_writes_nothing() {
+    let rig = Rig::start();
+    let gateway = rig.gateway();
+    let spec = full_spec(&rig).await;
+    gateway.create_connection(&spec).await.unwrap();
+    rig.change("ledger-ro", json!({"reviewers": ["sre", "dba"]})).await;
+    rig.forget_log().await;
+    assert_eq!(Setting::Set(gateway.update_connection(&spec).await.unwrap().reviewers), spec.reviewers);
+    assert_eq!(rig.calls().await, ["GET /api/connections/ledger-ro 200"]);
+}
+
+#[tokio::test]
+async fn secrets_of_the_gateway_resource_are_not_taken_for_the_connections_own() {
+    let rig = Rig::start();
+    let gateway = rig.gateway();
+    rig.steer("PUT", "resources/ledger", json!({"envs": {"envvar:PASS": "cmVzb3VyY2U="}})).await;
+    let mut spec = ConnectionSpec { resource_name: Some("ledger".to_owned()), ..rig.spec("ledger-ro").await };
+    assert_eq!(gateway.create_connection(&spec).await.unwrap().env(PASS), Env::Absent);
+    spec.env.insert(HOST.to_owned(), EnvValue::Plain("b.internal".to_owned()));
+    assert_eq!(gateway.update_connection(&spec).await.unwrap().env(PASS), Env::Absent);
+    assert!(rig.stored("ledger-ro").await["secret"].get("envvar:PASS").is_none());
+}
+
+#[tokio::test]
+async fn iam_logins_and_another_engine_are_written_in_place() {
+    let rig = Rig::start();
+    let gateway = rig.gateway();
+    gateway.create_connection(&full_spec(&rig).await).await.unwrap();
+    let mut spec = ConnectionSpec { engine: EngineKind::Mysql, ..rig.spec("ledger-ro").await };
+    spec.env = iam_env("hoop_ro").unwrap();
+    let updated = gateway.update_connection(&spec).await.unwrap();
+    assert_eq!(updated.env(USER), Env::Reference(Reference::rds_iam("hoop_ro").unwrap()));
+    assert_eq!((updated.subtype.as_str(), updated.command[0].as_str()), ("mysql", "mysql"));
+}
+
+#[tokio::test]
+async fn a_connection_that_an_agent_manages_is_refused_before_anything_is_written() {
+    let rig = Rig::start();
+    let gateway = rig.gateway();
+    let spec = full_spec(&rig).await;
+    gateway.create_connection(&spec).await.unwrap();
+    rig.change("ledger-ro", json!({"managed_by": "agent"})).await;
+    rig.forget_log().await;
+    let error = gateway.update_connection(&spec).await.unwrap_err();
+    assert_eq!(error.kind, Kind::AgentManaged { managed_by: "agent".to_owned() });
+    assert_eq!(rig.calls().await, ["GET /api/connections/ledger-ro 200"]);
+}
+
+#[tokio::test]
+async fn deleting_twice_succeeds_and_updating_after_that_says_it_is_gone() {
+    let rig = Rig::start();
+    let gateway = rig.gateway();
+    let spec = full_spec(&rig).await;
+    gateway.create_connection(&spec).await.unwrap();
+    gateway.delete_connection("ledger-ro").await.unwrap();
+    gateway.delete_connection("ledger-ro").await.unwrap();
+    assert!(gateway.get_connection("ledger-ro").await.unwrap().is_none());
+    assert!(gateway.update_connection(&spec).await.unwrap_err().is_not_found());
+}
+
+#[tokio::test]
+async fn the_connections_of_a_database_are_found_over_several_pages() {
+    let rig = Rig::start();
+    let gateway = rig.gateway();
+    let ledger = full_spec(&rig).await;
+    for number in 0..101 {
+        let spec = ConnectionSpec { name: format!("ledger-{number:03}"), ..ledger.clone() };
+        gateway.create_connection(&spec).await.unwrap();
+    }
+    gateway.create_connection(&rig.spec("other").await).await.unwrap();
+    let arn = &ledger.tags[DATABASE_TAG];
+    let found = gateway.connections_tagged(DATABASE_TAG, arn).await.unwrap();
+    assert_eq!(found.len(), 101);
+    assert!(found.iter().all(|c| c.is_ours() && c.resource_name == "ledger"));
+    assert!(gateway.connections_tagged(DATABASE_TAG, "arn:aws:rds:x").await.unwrap().is_empty());
+}

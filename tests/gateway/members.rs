@@ -1,0 +1,44 @@
+//! Agents, and the groups that may use a connection.
+
+use std::collections::BTreeSet;
+
+use rdsaccess::gateway::{AgentStatus, Kind};
+use serde_json::json;
+
+use crate::rig::Rig;
+
+#[tokio::test]
+async fn agents_are_listed_and_found_by_name_and_by_id() {
+    let rig = Rig::start();
+    let gateway = rig.gateway();
+    rig.steer("POST", "agents", json!({"name": "edge/eu 1"})).await;
+    rig.steer("POST", "agents", json!({"name": "hidden", "mode": "multi-connection"})).await;
+    let agents = gateway.agents().await.unwrap();
+    let shown: Vec<_> = agents.iter().map(|a| (a.name.as_str(), a.status)).collect();
+    assert_eq!(shown, [("edge/eu 1", AgentStatus::Disconnected), ("lab", AgentStatus::Connected)]);
+    assert_eq!(gateway.agent("edge/eu 1").await.unwrap().as_ref(), Some(&agents[0]));
+    assert_eq!(gateway.agent(&agents[1].id).await.unwrap().as_ref(), Some(&agents[1]));
+    assert_eq!(gateway.agent("nobody").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn groups_need_the_plugin_and_are_set_read_and_cleared_for_one_connection() {
+    let rig = Rig::start();
+    let gateway = rig.gateway();
+    let made = gateway.create_connection(&rig.spec("ledger-ro").await).await.unwrap();
+    let other = gateway.create_connection(&rig.spec("ledger-rw").await).await.unwrap();
+    let groups = BTreeSet::from(["dba".to_owned(), "sre".to_owned()]);
+    assert_eq!(gateway.groups(&made).await.unwrap(), None);
+    gateway.clear_groups(&made).await.unwrap();
+    let error = gateway.set_groups(&made, &groups).await.unwrap_err();
+    assert_eq!(error.kind, Kind::AccessControlOff);
+    assert_eq!(error.call.connection.as_deref(), Some("ledger-ro"));
+
+    rig.toggle("access_control", true).await;
+    gateway.set_groups(&other, &BTreeSet::from(["all".to_owned()])).await.unwrap();
+    gateway.set_groups(&made, &groups).await.unwrap();
+    assert_eq!(gateway.groups(&made).await.unwrap(), Some(groups));
+    gateway.clear_groups(&made).await.unwrap();
+    assert_eq!(gateway.groups(&made).await.unwrap(), None);
+    assert_eq!(gateway.groups(&other).await.unwrap(), Some(BTreeSet::from(["all".to_owned()])));
+}

@@ -1,0 +1,106 @@
+//! The floors of the house: an import only ever points down.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::switch::root;
+
+/// The floors from the lowest. Modules of one floor do not import each other, but for the pairs in `NEIGHBOURS`.
+const FLOORS: [&[&str]; 9] = [
+    &["value"],
+    &["access", "report", "schema"],
+    &["engine", "aws", "gateway", "network"],
+    &["store"],
+    &["context"],
+    &["protocol", "resources", "data_sources", "ephemeral", "functions"],
+    &["provider", "plugin"],
+    &["lib"],
+    &["main"],
+];
+
+/// Imports inside a floor that the design foresees: the schema declares attributes of domain types and reports
+/// problems. `access` imports none of its neighbours.
+const NEIGHBOURS: [(&str, &str); 2] = [("schema", "access"), ("schema", "report")];
+
+/// Only here are the concrete adapters chosen.
+const LARGEST_FILE: usize = 800;
+
+fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            rust_files(&path, found);
+        } else if path.extension().is_some_and(|e| e == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+fn sources() -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    rust_files(&root().join("src"), &mut found);
+    found.sort();
+    found
+}
+
+/// The module that a file belongs to: the first part of its path below `src`.
+fn module(file: &Path) -> String {
+    let below = file.strip_prefix(root().join("src")).unwrap();
+    below.iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs").to_owned()
+}
+
+/// The modules that a text imports: what follows `crate::` outside of comments, and, in `main`, the crate's name.
+fn imports(text: &str, file: &str) -> Vec<String> {
+    let word = |rest: &str| rest.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect::<String>();
+    let mut found = Vec::new();
+    for line in text.lines().map(|line| line.split("//").next().unwrap_or_default()) {
+        let marker = if file == "main" { "rdsaccess::" } else { "crate::" };
+        found.extend(line.split(marker).skip(1).map(word).filter(|module| !module.is_empty()));
+        found.extend(line.split("crate::{").skip(1).flat_map(|list| list.split(',').map(|m| word(m.trim_start()))));
+    }
+    found.retain(|module| !module.is_empty());
+    found
+}
+
+#[test]
+fn imports_only_point_down() {
+    let floors: BTreeMap<&str, usize> =
+        FLOORS.iter().enumerate().flat_map(|(floor, modules)| modules.iter().map(move |m| (*m, floor))).collect();
+    let mut wrong = Vec::new();
+    for file in sources() {
+        let module = module(&file);
+        let floor = floors.get(module.as_str()).unwrap_or_else(|| panic!("`{module}` stands on no floor"));
+        for import in imports(&std::fs::read_to_string(&file).unwrap(), &module) {
+            let Some(below) = floors.get(import.as_str()) else { continue };
+            let neighbour = NEIGHBOURS.contains(&(module.as_str(), import.as_str()));
+            if import != module && below >= floor && !neighbour {
+                wrong.push(format!("{}: {module} must not import {import}", file.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_import_reader_sees_what_it_should() {
+    assert_eq!(
+        imports("use crate::aws::Error; // crate::store\nlet x = crate::value::Value::Null;", "x"),
+        ["aws", "value"]
+    );
+    assert_eq!(imports("use crate::{access, report};", "x"), ["access", "report"]);
+    assert_eq!(imports("use rdsaccess::plugin::run;", "main"), ["plugin"]);
+}
+
+#[test]
+fn no_file_is_too_long_to_read() {
+    let mut files = sources();
+    rust_files(&root().join("tests"), &mut files);
+    rust_files(&root().join("proto"), &mut files);
+    let long: Vec<String> = files
+        .iter()
+        .map(|file| (file, std::fs::read_to_string(file).unwrap().lines().count()))
+        .filter(|(_, lines)| *lines > LARGEST_FILE)
+        .map(|(file, lines)| format!("{} has {lines} lines", file.display()))
+        .collect();
+    assert!(long.is_empty(), "{}", long.join("\n"));
+}

@@ -1,0 +1,17 @@
+//! The provider binary from outside, without Terraform: as a process, and over gRPC.
+//!
+//! [`client::Plugin`] is the simplest way to talk to the provider service; [`host::Host`] plays the program that starts
+//! plugins, with everything that belongs to that.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod client;
+mod host;
+
+mod by_hand;
+mod handshake;
+mod lifetime;
+mod log;
+mod messages;
+mod mutual_tls;
+mod reattach;
