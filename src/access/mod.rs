@@ -3,8 +3,10 @@
 
 mod account;
 mod arn;
+mod cidr;
 mod coverage;
 mod duration;
+mod endpoint_region;
 mod kind;
 mod level;
 mod mark;
@@ -18,8 +20,10 @@ mod trust;
 
 pub use account::{AccountId, Partition, Region};
 pub use arn::{Arn, TargetKind};
+pub use cidr::{Cidr, GroupRef, RuleSource};
 pub use coverage::{COMPLETE, Coverage, Missing, list_names};
 pub use duration::Span;
+pub use endpoint_region::region_of_endpoint;
 pub use kind::EngineKind;
 pub use level::Access;
 pub use mark::{MANAGED_TAG, Mark, TARGET_TAG};

@@ -83,13 +83,12 @@ impl fmt::Display for Call {
         if let Some(resource) = &self.resource {
             write!(f, " on {resource}")?;
         }
-        if let Some(account) = &self.account {
-            write!(f, " in account {account}")?;
+        match (&self.account, &self.region) {
+            (Some(account), Some(region)) => write!(f, " in account {account}, region {region}"),
+            (Some(account), None) => write!(f, " in account {account}"),
+            (None, Some(region)) => write!(f, " in region {region}"),
+            (None, None) => Ok(()),
         }
-        if let Some(region) = &self.region {
-            write!(f, ", region {region}")?;
-        }
-        Ok(())
     }
 }
 
@@ -113,7 +112,7 @@ pub enum Fault {
     #[error("no AWS credentials: {0}")]
     NoCredentials(String),
     /// Credentials were sent and not accepted
-    #[error("AWS refused the credentials: {0}")]
+    #[error("credentials refused: {0}")]
     CredentialsRefused(String),
     /// Neither the provider block nor the default chain names a region
     #[error("no home region is set")]
@@ -143,7 +142,7 @@ pub enum Fault {
     #[error("a quota is reached: {0}")]
     LimitExceeded(String),
     /// No answer: name resolution, routing, proxy, TLS, a time-out
-    #[error("AWS cannot be reached: {0}")]
+    #[error("no answer: {0}")]
     Unreachable(String),
     /// An answer that does not say what it must
     #[error("unexpected answer: {0}")]

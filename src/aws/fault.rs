@@ -141,6 +141,9 @@ const DENIED: &[&str] = &[
     "UnauthorizedOperation",
 ];
 
+/// Secrets Manager has no code of its own for a secret that is scheduled for deletion.
+const WAITS_FOR_DELETION: &[&str] = &["scheduled for deletion", "marked for deletion", "marked deleted"];
+
 /// Sorts a code of any of the services into our classes.
 pub(super) fn classify(code: &str, text: String) -> Fault {
     // The JSON services may put a namespace before, or an address after the code.
@@ -152,7 +155,7 @@ pub(super) fn classify(code: &str, text: String) -> Fault {
         Fault::Throttled(text)
     } else if REFUSED_CREDENTIALS.contains(&code) {
         Fault::CredentialsRefused(text)
-    } else if text.contains("scheduled for deletion") || text.contains("marked for deletion") {
+    } else if WAITS_FOR_DELETION.iter().any(|words| text.contains(words)) {
         Fault::ScheduledForDeletion(text)
     } else if code == "AWSOrganizationsNotInUseException" {
         Fault::NoOrganization(text)

@@ -5,20 +5,29 @@
 //!               |- caller, home_region, check_access
 //!               |- session(account, region) -> Session   credentials of the account, renewed
 //!               |- inventory, describe, describe_now, modify_lock       rds/
+//!               |- organization, account_tags                           organizations/
+//!               |- security_groups, enabled_regions                     ec2/
+//!               |- secrets                                              secrets.rs
+//!               |- iam_token                                            token.rs
 //! ```
 //!
 //! One HTTP client serves all accounts (`http.rs`): connections are shared, the number of requests under way is bounded,
 //! proxies are honoured. Every error is an [`Error`] that names action, account, region, object and role.
 
 mod credentials;
+pub mod ec2;
 mod error;
 mod fault;
 mod http;
 mod once;
+pub mod organizations;
 pub mod rds;
+pub mod secrets;
 mod sessions;
 pub mod settings;
+mod token;
 
 pub use error::{Call, Error, Fault};
 pub use sessions::{Caller, Session, Sessions};
 pub use settings::Settings;
+pub use token::IamToken;

@@ -31,7 +31,8 @@ impl<K: Eq + Hash + Clone, V: Clone> OncePerKey<K, V> {
         F: Future<Output = Result<V, Error>>,
     {
         let cell = self.cells().entry(key.clone()).or_default().clone();
-        let outcome = cell.get_or_init(make).await.clone();
+        // Boxed: what is rarely run must not make the futures of all callers large.
+        let outcome = cell.get_or_init(|| Box::pin(make())).await.clone();
         if outcome.is_err() {
             self.remove(key, &cell);
         }

@@ -11,6 +11,7 @@ use aws_credential_types::Credentials;
 use aws_sdk_sts::config::retry::{RetryPartition, TokenBucket};
 use aws_sdk_sts::config::{FrameworkMetadata, IdentityCache, SharedHttpClient};
 use aws_types::sdk_config::SharedTimeSource;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::credentials::{HeldCredentials, Source};
 use super::http::{behavior_version, bounded_client};
@@ -22,8 +23,12 @@ use crate::access::{AccountId, Arn, Partition, Region};
 
 /// Tries per call. Throttling and broken connections are retried with a growing pause of at most 20 seconds.
 const MAX_ATTEMPTS: u32 = 8;
-const CONNECT_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
+const CONNECT_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
 const READ_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// Inventories in preparation per request that may be under way. Thousands may be asked for at once; more than this
+/// would only hold memory and compete for the processor. With two there is always one whose next request is ready.
+const INVENTORIES_PER_REQUEST: usize = 2;
 
 /// Everything the provider knows of AWS while it runs. Cheap to clone; all clones share connections, credentials and
 /// what was read.
@@ -38,6 +43,7 @@ struct Inner {
     caller: OncePerKey<(), Arc<Caller>>,
     accounts: OncePerKey<AccountId, Arc<AccountAccess>>,
     inventories: OncePerKey<(AccountId, Region), Arc<Inventory>>,
+    inventory_turns: Semaphore,
     modify_locks: Mutex<HashMap<Arn, Arc<tokio::sync::Mutex<()>>>>,
 }
 
@@ -75,8 +81,10 @@ impl fmt::Debug for Sessions {
 impl Sessions {
     /// Keeps the settings; no file is read and no call is made until something is asked for.
     pub fn new(settings: Settings) -> Self {
+        let inventory_turns = Semaphore::new(settings.max_concurrency.max(1) * INVENTORIES_PER_REQUEST);
         Self(Arc::new(Inner {
             settings,
+            inventory_turns,
             http: OnceLock::new(),
             retries: OnceLock::new(),
             hub: OncePerKey::default(),
@@ -158,6 +166,11 @@ impl Sessions {
 
     pub(super) fn inventories(&self) -> &OncePerKey<(AccountId, Region), Arc<Inventory>> {
         &self.0.inventories
+    }
+
+    /// Waits for the turn to read an inventory.
+    pub(super) async fn inventory_turn(&self) -> Option<SemaphorePermit<'_>> {
+        self.0.inventory_turns.acquire().await.ok()
     }
 
     pub(super) fn modify_mutex(&self, arn: &Arn) -> Arc<tokio::sync::Mutex<()>> {
@@ -422,5 +435,21 @@ mod tests {
         assert_eq!(session_name(&long).len(), 64);
         assert_eq!(session_name("arn:aws:iam::111111111111:root"), "rdsaccess-root");
         assert_eq!(session_name("arn:aws:sts::1:federated-user/Jürgen Q"), "rdsaccess-JrgenQ");
+    }
+
+    #[test]
+    fn the_futures_may_move_between_threads() {
+        fn check(_: impl Send) {}
+        let sessions = Sessions::new(Settings::default());
+        let arn: Arn = "arn:aws:rds:eu-west-1:123456789012:db:ledger".parse().unwrap();
+        check(sessions.organization());
+        check(sessions.account_tags([arn.account_id.clone()]));
+        check(sessions.describe(&arn));
+        check(sessions.describe_now(&arn));
+        check(sessions.inventory(&arn.account_id, &arn.region));
+        check(sessions.enabled_regions(&arn.account_id));
+        check(sessions.modify_lock(&arn));
+        check(sessions.secrets(&arn.account_id, &arn.region));
+        check(sessions.security_groups(&arn.account_id, &arn.region));
     }
 }

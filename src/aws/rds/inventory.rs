@@ -60,7 +60,10 @@ impl Sessions {
     /// The account cannot be entered, or a Describe is refused.
     pub async fn inventory(&self, account: &AccountId, region: &Region) -> Result<Arc<Inventory>, Error> {
         let key = (account.clone(), region.clone());
-        let read = || async { read(&self.session(account, region).await?).await.map(Arc::new) };
+        let read = || async {
+            let _turn = self.inventory_turn().await;
+            read(&self.session(account, region).await?).await.map(Arc::new)
+        };
         self.inventories().get(&key, read).await
     }
 

@@ -1,0 +1,158 @@
+//! Which accounts of the tree are meant. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::path::{UnitPath, UnitRef};
+use super::tree::{Account, OrganizationTree};
+use crate::access::{AccountId, list_names};
+
+/// A choice of accounts; an empty list does not restrict.
+#[derive(Debug, Clone, Default)]
+pub struct Selection {
+    /// Units to look in; empty for all
+    pub units: Vec<UnitRef>,
+    /// Whether units below those are meant too
+    pub recursive: bool,
+    /// Statuses to take; empty for all
+    pub statuses: BTreeSet<String>,
+    /// Accounts to leave out
+    pub exclude_ids: BTreeSet<AccountId>,
+    /// Tags that an account must have, all of them
+    pub tags: BTreeMap<String, String>,
+}
+
+/// A unit that the organization does not have.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the organization has no unit `{name}`; it has {known}")]
+pub struct UnknownUnit {
+    /// As it was written
+    pub name: String,
+    known: String,
+}
+
+impl OrganizationTree {
+    /// The chosen accounts, by id. With `tags` in the selection the tags of the accounts must have been read.
+    ///
+    /// # Errors
+    /// A unit that does not exist: a misspelt name must not select nothing.
+    pub fn select(&self, selection: &Selection) -> Result<Vec<&Account>, UnknownUnit> {
+        let units = selection.units.iter().map(|u| self.path_of(u)).collect::<Result<Vec<_>, _>>()?;
+        let in_units = |a: &Account| {
+            let held = |unit: &&UnitPath| {
+                if selection.recursive { unit.contains(&a.ou_path) } else { **unit == a.ou_path }
+            };
+            units.is_empty() || units.iter().any(held)
+        };
+        let chosen = |a: &&Account| {
+            in_units(a)
+                && (selection.statuses.is_empty() || selection.statuses.contains(&a.status))
+                && !selection.exclude_ids.contains(&a.id)
+                && selection.tags.iter().all(|(key, value)| a.tags.get(key) == Some(value))
+        };
+        Ok(self.accounts.iter().filter(chosen).collect())
+    }
+
+    fn path_of(&self, wanted: &UnitRef) -> Result<&UnitPath, UnknownUnit> {
+        let found = self.units.iter().find(|unit| match wanted {
+            UnitRef::Id(id) => unit.id == *id,
+            UnitRef::Path(path) => unit.path == *path,
+        });
+        found.map(|unit| &unit.path).ok_or_else(|| {
+            let known: Vec<String> = self.units.iter().map(|u| u.path.to_string()).collect();
+            UnknownUnit { name: wanted.to_string(), known: list_names(&known) }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tree::Unit;
+    use super::*;
+
+    fn unit(id: &str, path: &str) -> Unit {
+        Unit { id: id.to_owned(), name: path.rsplit('/').next().unwrap().to_owned(), path: path.parse().unwrap() }
+    }
+
+    fn account(id: &str, unit: &Unit, status: &str, env: &str) -> Account {
+        Account {
+            id: id.parse().unwrap(),
+            name: String::new(),
+            email: String::new(),
+            arn: String::new(),
+            status: status.to_owned(),
+            joined_method: "CREATED".to_owned(),
+            joined_at: None,
+            ou_id: unit.id.clone(),
+            ou_path: unit.path.clone(),
+            tags: BTreeMap::from([("env".to_owned(), env.to_owned())]),
+        }
+    }
+
+    /// Root (1), Root/Prod (2, 3 suspended), Root/Prod/EU (4), Root/Production (5)
+    fn tree() -> OrganizationTree {
+        let units = [
+            unit("r-ab12", "Root"),
+            unit("ou-ab12-00000001", "Root/Prod"),
+            unit("ou-ab12-00000002", "Root/Prod/EU"),
+            unit("ou-ab12-00000003", "Root/Production"),
+        ];
+        let accounts = vec![
+            account("100000000000", &units[0], "ACTIVE", "none"),
+            account("200000000000", &units[1], "ACTIVE", "prod"),
+            account("300000000000", &units[1], "SUSPENDED", "prod"),
+            account("400000000000", &units[2], "ACTIVE", "prod"),
+            account("500000000000", &units[3], "ACTIVE", "test"),
+        ];
+        OrganizationTree { units: units.to_vec(), accounts }
+    }
+
+    /// First digits of the chosen ids.
+    fn chosen(selection: &Selection) -> String {
+        tree().select(selection).unwrap().iter().map(|a| &a.id.as_str()[..1]).collect()
+    }
+
+    fn units(names: &[&str]) -> Vec<UnitRef> {
+        names.iter().map(|n| n.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn without_restrictions_every_account_is_chosen() {
+        assert_eq!(chosen(&Selection::default()), "12345");
+    }
+
+    #[test]
+    fn units_are_chosen_by_path_or_id_with_or_without_what_is_below() {
+        for name in ["Root/Prod", "ou-ab12-00000001"] {
+            let all = Selection { units: units(&[name]), recursive: true, ..Selection::default() };
+            assert_eq!(chosen(&all), "234", "{name}");
+            assert_eq!(chosen(&Selection { recursive: false, ..all }), "23", "{name}");
+        }
+        let two = Selection { units: units(&["Root/Prod/EU", "Root/Production"]), ..Selection::default() };
+        assert_eq!(chosen(&two), "45");
+    }
+
+    #[test]
+    fn statuses_exclusions_and_tags_narrow_the_choice() {
+        let active = Selection { statuses: BTreeSet::from(["ACTIVE".to_owned()]), ..Selection::default() };
+        assert_eq!(chosen(&active), "1245");
+        let exclude_ids = BTreeSet::from(["400000000000".parse().unwrap()]);
+        let tags = BTreeMap::from([("env".to_owned(), "prod".to_owned())]);
+        assert_eq!(chosen(&Selection { exclude_ids, tags, ..active }), "2");
+    }
+
+    #[test]
+    fn a_misspelt_unit_is_an_error_that_lists_what_there_is() {
+        let wrong = Selection { units: units(&["Root/Prdo"]), ..Selection::default() };
+        let text = tree().select(&wrong).unwrap_err().to_string();
+        assert!(text.contains("`Root/Prdo`") && text.contains("Root/Production"), "{text}");
+    }
+
+    #[test]
+    fn the_accounts_of_a_unit_are_those_it_holds_itself() {
+        let tree = tree();
+        let ids: Vec<_> = tree.accounts_in(&tree.units[1]).map(AccountId::as_str).collect();
+        assert_eq!(ids, ["200000000000", "300000000000"]);
+        assert_eq!(tree.account(&"400000000000".parse().unwrap()).unwrap().ou_path.to_string(), "Root/Prod/EU");
+        assert_eq!(tree.account(&"999999999999".parse().unwrap()), None);
+    }
+}
