@@ -108,7 +108,7 @@ def from_template(cache: Path, name: str, destination: Path, build: Callable[[Pa
     """Copies the data directory `name` from the cache; the first caller builds it (others wait for it)."""
     cache.mkdir(parents=True, exist_ok=True)
     template = cache / f"{name}-{run_as()}"
-    with (cache / f"{name}.lock").open("w") as lock:
+    with template.with_name(template.name + ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not template.exists():
             _build_template(template, build)
