@@ -15,10 +15,8 @@ use crate::context::Context;
 use crate::report::{Explain, Report};
 use crate::schema::{Attr, DataSource, Query, Reports};
 
-use model::{ErrorModel, OtherModel, RegionOrAll, TargetModel};
+use model::{ErrorModel, Instances, OtherModel, RegionOrAll, TargetModel};
 use select::Selection;
-
-pub use model::Instances;
 
 /// The data source.
 pub struct InstancesDataSource;
@@ -88,7 +86,7 @@ async fn regions_of(
         })
         .collect();
     if regions.contains(&RegionOrAll::All) {
-        //named.extend(sessions.enabled_regions(account).await?);
+        named.extend(sessions.enabled_regions(account).await?);
     }
     Ok(named)
 }
