@@ -1,7 +1,7 @@
 //! THE list of everything that the provider offers.
 
 use crate::context::Context;
-use crate::data_sources::InstancesDataSource;
+use crate::data_sources::{AccountsDataSource, InstancesDataSource};
 use crate::ephemeral::IamToken;
 use crate::functions;
 use crate::report::Report;
@@ -34,7 +34,7 @@ impl Provider for Rdsaccess {
     }
 
     fn data_sources(&self) -> Vec<Box<dyn AnyDataSource<Context>>> {
-        vec![Box::new(InstancesDataSource)]
+        vec![Box::new(AccountsDataSource), Box::new(InstancesDataSource)]
     }
 
     fn ephemerals(&self) -> Vec<Box<dyn AnyEphemeral<Context>>> {

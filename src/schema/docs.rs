@@ -180,6 +180,8 @@ fn literal(value: &Value) -> String {
         Value::String(text) => format!("{text:?}"),
         Value::Bool(value) => value.to_string(),
         Value::Number(number) => number.to_string(),
+        Value::List(elements) => format!("[{}]", elements.iter().map(literal).collect::<Vec<_>>().join(", ")),
+        Value::Set(elements) => format!("[{}]", elements.iter().map(literal).collect::<Vec<_>>().join(", ")),
         _ => "null".to_owned(),
     }
 }

@@ -182,7 +182,9 @@ fn to_pack(value: &Value, kind: &Type, at: &Path) -> Result<Pack, Error> {
         (Type::Map(element), Value::Map(entries)) => Ok(Pack::Map(
             entries
                 .iter()
-                .map(|(key, value)| Ok((Pack::from(key.as_str()), to_pack(value, element, &at.key(key))?)))
+                .map(|(key, value)| {
+                    Ok((Pack::from(key.nfc().collect::<String>()), to_pack(value, element, &at.key(key))?))
+                })
                 .collect::<Result<_, Error>>()?,
         )),
         (Type::Object(attributes), Value::Object(object)) => {
