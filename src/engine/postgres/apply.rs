@@ -37,15 +37,22 @@ impl Postgres {
         let mut attempt = 1;
         loop {
             match self.attempt(spec, password).await {
-                Err(failure) if failure.remedy == Remedy::Retry && attempt < ATTEMPTS => {
-                    // After a failover the old sessions lead to a server that takes no writes.
-                    self.pool.close_idle();
-                    pause_after(attempt).await;
-                    attempt += 1;
-                }
-                other => return other,
+                Err(failure) => self.wait_to_retry(failure, &mut attempt).await?,
+                done => return done,
             }
         }
+    }
+
+    /// Waits before the next attempt, or gives the failure back when another attempt cannot help.
+    pub(super) async fn wait_to_retry(&self, failure: Failure, attempt: &mut u32) -> Result<(), Failure> {
+        if failure.remedy != Remedy::Retry || *attempt >= ATTEMPTS {
+            return Err(failure);
+        }
+        // After a failover the old sessions lead to a server that takes no writes.
+        self.pool.close_idle();
+        pause_after(*attempt).await;
+        *attempt += 1;
+        Ok(())
     }
 
     async fn attempt(&self, spec: &RoleSpec, password: Option<&Secret<String>>) -> Result<Observed, Failure> {

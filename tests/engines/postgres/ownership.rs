@@ -184,3 +184,15 @@ async fn a_database_that_defaults_to_read_only_is_covered_all_the_same() {
     server.superuser("postgres").await.batch_execute(setting).await.unwrap();
     make(&*server.engine(), &spec_in("hoop_ro", Access::ReadOnly, &["app"])).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_extension_made_is_left_to_the_extension() {
+    let server = PostgresServer::start().await;
+    let superuser = server.superuser("app").await;
+    superuser.batch_execute("CREATE EXTENSION pg_stat_statements").await.unwrap();
+    let observed = make(&*server.engine(), &spec_in("hoop_rw", Access::ReadWrite, &["app"])).await;
+    let texts = observed.uncovered.texts();
+    assert!(!texts.get("app").is_some_and(|text| text.contains("pg_stat")), "{texts:?}");
+    let acl = column(&superuser, "SELECT relacl::text FROM pg_class WHERE relname = 'pg_stat_statements'").await;
+    assert!(!acl.iter().any(|acl| acl.contains("rdsaccess")), "{acl:?}");
+}

@@ -151,7 +151,7 @@ async fn sessions_that_are_left_open_are_counted() {
     make(&*engine, &spec).await;
     let _open = enter(&server, "hoop_ro", "app").await;
     let warnings = engine.remove(&spec, &Removal { end_sessions: false, ..drop_role() }).await.unwrap();
-    assert!(warnings.len() == 1 && warnings[0].starts_with("1 sessions of hoop_ro"), "{warnings:?}");
+    assert!(warnings.len() == 1 && warnings[0].starts_with("1 session of hoop_ro"), "{warnings:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -177,4 +177,41 @@ async fn a_disabled_role_keeps_its_name_and_nothing_else() {
         drop(client);
         engine.remove(spec, &drop_role()).await.unwrap();
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn removals_that_meet_other_tools_are_tried_again() {
+    let server = PostgresServer::start().await;
+    let master = server.master("app").await;
+    master.batch_execute(EVERY_KIND).await.unwrap();
+    master.batch_execute("CREATE ROLE bystander").await.unwrap();
+    let engine = server.engine();
+    let noise = tokio::spawn(async move {
+        for _ in 0..300 {
+            let sql = "GRANT SELECT ON sales.orders TO bystander; REVOKE SELECT ON sales.orders FROM bystander";
+            let _may_collide_too = master.batch_execute(sql).await;
+        }
+    });
+    for spec in trio().iter().chain(&trio()) {
+        make(&*engine, spec).await;
+        assert_eq!(engine.remove(spec, &drop_role()).await.unwrap_or_else(|e| panic!("{e}")), Vec::<String>::new());
+    }
+    noise.await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_that_cannot_be_dropped_does_not_keep_the_login() {
+    let server = PostgresServer::start().await;
+    let engine = server.engine();
+    let spec = spec_in("hoop_ro", Access::ReadOnly, &["app"]);
+    make(&*engine, &spec).await;
+    let superuser = server.superuser("app").await;
+    let group =
+        column(&superuser, "SELECT rolname::text FROM pg_roles WHERE rolname LIKE 'rdsaccess%'").await.remove(0);
+    let by_hand = format!("CREATE TABLE public.locked (id int); GRANT SELECT ON public.locked TO {group}");
+    superuser.batch_execute(&by_hand).await.unwrap();
+    let warnings = engine.remove(&spec, &drop_role()).await.unwrap();
+    assert!(warnings.len() == 1 && warnings[0].contains("could not be dropped"), "{warnings:?}");
+    assert!(server.connect("hoop_ro", PASSWORD, "app").await.is_err());
+    assert_eq!(engine.remove(&spec, &drop_role()).await.unwrap().len(), 1, "a second time");
 }
