@@ -234,7 +234,7 @@ pub(super) fn plan(
         return Err(Failure::last(Fault::Foreign(words)));
     }
     if let Some(words) = wrong_choice(catalog, spec) {
-        return Err(Failure::last(Fault::Unsupported(words)));
+        return Err(Failure::last(Fault::NotFound(words)));
     }
     let name = account_name(spec);
     let account = catalog.account(&name);
