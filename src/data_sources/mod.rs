@@ -1,5 +1,7 @@
 //! Data sources: one folder each.
 
+mod agents;
 mod instances;
 
+pub use agents::AgentsDataSource;
 pub use instances::InstancesDataSource;

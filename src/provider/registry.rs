@@ -1,7 +1,7 @@
 //! THE list of everything that the provider offers.
 
 use crate::context::Context;
-use crate::data_sources::InstancesDataSource;
+use crate::data_sources::{AgentsDataSource, InstancesDataSource};
 use crate::functions;
 use crate::report::Report;
 use crate::schema::{AnyDataSource, AnyEphemeral, AnyResource, Function, Provider, Reports};
@@ -32,7 +32,7 @@ impl Provider for Rdsaccess {
     }
 
     fn data_sources(&self) -> Vec<Box<dyn AnyDataSource<Context>>> {
-        vec![Box::new(InstancesDataSource)]
+        vec![Box::new(AgentsDataSource), Box::new(InstancesDataSource)]
     }
 
     fn ephemerals(&self) -> Vec<Box<dyn AnyEphemeral<Context>>> {
