@@ -4,6 +4,7 @@ use crate::context::Context;
 use crate::data_sources::{AgentsDataSource, InstancesDataSource};
 use crate::functions;
 use crate::report::Report;
+use crate::resources::ConnectionResource;
 use crate::schema::{AnyDataSource, AnyEphemeral, AnyResource, Function, Provider, Reports};
 
 use super::config;
@@ -28,7 +29,7 @@ impl Provider for Rdsaccess {
     type Model = ProviderModel;
 
     fn resources(&self) -> Vec<Box<dyn AnyResource<Context>>> {
-        vec![]
+        vec![Box::new(ConnectionResource)]
     }
 
     fn data_sources(&self) -> Vec<Box<dyn AnyDataSource<Context>>> {

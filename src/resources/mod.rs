@@ -1,1 +1,5 @@
-//! resources
+//! Managed resources: one folder each.
+
+mod connection;
+
+pub use connection::ConnectionResource;
