@@ -5,9 +5,7 @@ mod model;
 use crate::context::Context;
 use crate::schema::{Attr, DataSource, Query, Reports};
 
-use model::AgentModel;
-
-pub use model::Agents;
+use model::{AgentModel, Agents};
 
 /// The data source.
 pub struct AgentsDataSource;

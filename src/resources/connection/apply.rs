@@ -10,7 +10,7 @@ use super::error::Error;
 use super::imported::Unclaimed;
 use super::model::Connection;
 use super::read::secret_state;
-use super::spec::{Wish, spec};
+use super::spec::{Delivery, Wish, spec};
 
 /// Makes the connection, then sets its groups.
 pub(super) async fn create(gateway: &Gateway, apply: &mut Apply<Connection>) -> Result<(), Reports> {
@@ -60,7 +60,8 @@ async fn wanted(
     }
     let unclaimed = Unclaimed::of(&apply.private);
     let agent_id = agent_id(gateway, &apply.planned).await?;
-    let wish = Wish { planned: &apply.planned, prior: apply.prior.as_ref(), unclaimed: &unclaimed, agent_id };
+    let (planned, prior) = (&apply.planned, apply.prior.as_ref());
+    let wish = Wish { planned, prior, unclaimed: &unclaimed, agent_id, delivery: Delivery::Reference };
     Ok((spec(&wish)?, wish.setting("groups", |c| &c.groups)))
 }
 
@@ -153,5 +154,5 @@ fn settle(state: &mut Connection, found: &gateway::Connection) {
     if state.command.is_unknown() {
         state.command = found.command.clone().into();
     }
-    state.secret_state = secret_state(state.role.get(), found);
+    state.secret_state = secret_state(state.role.get(), &Delivery::Reference, found);
 }

@@ -32,9 +32,9 @@ use crate::schema::{Apply, Change, Limits, Reading, Reports, Resource};
 
 use error::Error;
 use imported::Unclaimed;
+use model::{Connection, ConnectionIdentity};
 use read::{Sight, observe};
-
-pub use model::{Connection, ConnectionIdentity};
+use spec::Delivery;
 
 /// The resource.
 pub struct ConnectionResource;
@@ -136,7 +136,8 @@ async fn look(gateway: &Gateway, reading: &mut Reading<Connection>) -> Result<bo
     }
     let agent_name = agent_name(gateway, &reading.state, &found).await?;
     let groups = groups(gateway, reading, &found).await?;
-    observe(&mut reading.state, &Sight { connection: &found, groups, agent_name }, reading.imported);
+    let sight = Sight { connection: &found, groups, agent_name, delivery: Delivery::Reference };
+    observe(&mut reading.state, &sight, reading.imported);
     if reading.imported {
         reading.state.secret_delivery = "reference".to_owned().into();
         Unclaimed::remember(&mut reading.private, &reading.state);

@@ -7,7 +7,7 @@ use crate::schema::{Attr, Change, Reports};
 use super::imported::Unclaimed;
 use super::model::{Connection, Role};
 use super::rules::problems;
-use super::spec::wanted_password;
+use super::spec::{Delivery, wanted_password};
 
 /// Fills in the default of `resource_name` and says which results the change can move.
 pub(super) fn plan(change: &mut Change<Connection>) -> Result<(), Reports> {
@@ -35,7 +35,7 @@ pub(super) fn without_level(name: &str) -> String {
 }
 
 /// The results of an update: a command belongs to an engine, a status to an agent, the state of the secret to the login.
-fn moved(prior: &Connection, planned: &mut Connection) {
+pub(super) fn moved(prior: &Connection, planned: &mut Connection) {
     if gateway_engine(&prior.role) != gateway_engine(&planned.role) {
         planned.command = Attr::Unknown;
     }
@@ -57,7 +57,8 @@ fn gateway_engine(role: &Attr<Role>) -> Attr<&'static str> {
 
 /// A password that differs is planned to be in sync; one that the gateway hides is written with any other change.
 fn secret_state(prior: &Connection, planned: &Connection) -> Attr<String> {
-    let (before, after) = (prior.role.get().and_then(wanted_password), planned.role.get().and_then(wanted_password));
+    let wanted = |of: &Connection| of.role.get().and_then(|role| wanted_password(role, &Delivery::Reference));
+    let (before, after) = (wanted(prior), wanted(planned));
     let word = |state: EnvState| Attr::Known(state.as_str().to_owned());
     let is = |state: EnvState| prior.secret_state == word(state);
     if after.is_none() || before != after {

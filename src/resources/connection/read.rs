@@ -6,7 +6,7 @@ use crate::gateway::{self, DATABASE_TAG, DB, Env, HOST, MANAGED_TAG, PASS, PORT,
 use crate::schema::Attr;
 
 use super::model::{AccessModes, Connection, IAM, PASSWORD, Role};
-use super::spec::{engine_of, wanted_password};
+use super::spec::{Delivery, engine_of, wanted_password};
 
 /// What a user of IAM tokens begins with.
 const IAM_MARKER: &str = "_aws_iam_rds:";
@@ -19,6 +19,8 @@ pub(super) struct Sight<'a> {
     pub(super) groups: Option<BTreeSet<String>>,
     /// Name of its agent; `None` when it was not asked for
     pub(super) agent_name: Option<String>,
+    /// How it should get its password
+    pub(super) delivery: Delivery,
 }
 
 /// Brings the state up to date. A setting that the state does not hold is not managed and is not looked at; an import
@@ -39,12 +41,12 @@ pub(super) fn observe(state: &mut Connection, sight: &Sight<'_>, all: bool) {
     state.id = found.id.clone().into();
     state.command = found.command.clone().into();
     state.status = found.status.clone().into();
-    state.secret_state = secret_state(state.role.get(), found);
+    state.secret_state = secret_state(state.role.get(), &sight.delivery, found);
 }
 
 /// Whether the password is the wanted one; null when the role does not say which that is.
-pub(super) fn secret_state(role: Option<&Role>, found: &gateway::Connection) -> Attr<String> {
-    let word = match (role.and_then(wanted_password), found.env(PASS)) {
+pub(super) fn secret_state(role: Option<&Role>, delivery: &Delivery, found: &gateway::Connection) -> Attr<String> {
+    let word = match (role.and_then(|role| wanted_password(role, delivery)), found.env(PASS)) {
         (Some(wanted), _) => found.compare(PASS, &wanted),
         (None, Env::Hidden) => gateway::EnvState::Hidden,
         (None, Env::Reference(_)) => return Attr::Null,

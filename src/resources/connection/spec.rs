@@ -14,6 +14,13 @@ use super::model::{AccessModes, Connection, Role};
 /// Key of the password in a stored secret, in every store.
 pub(super) const PASSWORD_KEY: &str = "password";
 
+/// How the connection gets its password, by `secret_delivery`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Delivery {
+    /// The gateway's agent reads it from the store
+    Reference,
+}
+
 /// What the planned connection asks for.
 pub(super) fn spec(wish: &Wish<'_>) -> Result<ConnectionSpec, Reports> {
     let planned = wish.planned;
@@ -23,7 +30,7 @@ pub(super) fn spec(wish: &Wish<'_>) -> Result<ConnectionSpec, Reports> {
     let approvals = wish.setting("min_review_approvals", |c| &c.min_review_approvals);
     Ok(ConnectionSpec {
         resource_name: planned.resource_name.get().cloned(),
-        env: environment(planned, role)?,
+        env: environment(planned, role, &wish.delivery)?,
         access_modes: planned.access_modes.get().map(modes).unwrap_or_default(),
         reviewers: wish.setting("reviewers", |c| &c.reviewers),
         redact_types: wish.setting("redact_types", |c| &c.redact_types),
@@ -50,6 +57,8 @@ pub(super) struct Wish<'a> {
     pub(super) unclaimed: &'a Unclaimed,
     /// The agent
     pub(super) agent_id: String,
+    /// How it gets its password
+    pub(super) delivery: Delivery,
 }
 
 impl Wish<'_> {
@@ -78,12 +87,12 @@ impl Wish<'_> {
 }
 
 /// The variables that are ours.
-pub(super) fn environment(planned: &Connection, role: &Role) -> Result<BTreeMap<String, EnvValue>, Reports> {
+fn environment(planned: &Connection, role: &Role, delivery: &Delivery) -> Result<BTreeMap<String, EnvValue>, Reports> {
     let port = role_part(&role.port, "port")?;
     let port = u16::try_from(*port).map_err(|_| invalid("port", &Invalid::new("a port is at most 65535")))?;
     let database = wanted_database(planned, role).ok_or_else(|| super::rules::problems(planned))?;
     let mut env = endpoint_env(role_part(&role.endpoint, "endpoint")?, port, database);
-    env.extend(login(role)?);
+    env.extend(login(role, delivery)?);
     Ok(env)
 }
 
@@ -93,27 +102,30 @@ fn wanted_database<'a>(planned: &'a Connection, role: &'a Role) -> Option<&'a St
 }
 
 /// User and password.
-fn login(role: &Role) -> Result<BTreeMap<String, EnvValue>, Reports> {
+fn login(role: &Role, delivery: &Delivery) -> Result<BTreeMap<String, EnvValue>, Reports> {
     let username = role_part(&role.username, "username")?;
     if role.is_iam() {
         return iam_env(username).map_err(|why| invalid("username", &why));
     }
     Ok(BTreeMap::from([
         (USER.to_owned(), EnvValue::Plain(username.clone())),
-        (gateway::PASS.to_owned(), password(role)?),
+        (gateway::PASS.to_owned(), password(role, delivery)?),
     ]))
 }
 
-/// The password in the way of `secret_delivery`: a reference, the only one so far.
-fn password(role: &Role) -> Result<EnvValue, Reports> {
-    let secret = role_part(&role.secret_ref, "secret_ref")?;
-    let reference = Reference::to_secret(secret, PASSWORD_KEY).map_err(|why| invalid("secret_ref", &why))?;
-    Ok(EnvValue::Reference(reference))
+fn password(role: &Role, delivery: &Delivery) -> Result<EnvValue, Reports> {
+    match delivery {
+        Delivery::Reference => {
+            let secret = role_part(&role.secret_ref, "secret_ref")?;
+            let reference = Reference::to_secret(secret, PASSWORD_KEY).map_err(|why| invalid("secret_ref", &why))?;
+            Ok(EnvValue::Reference(reference))
+        }
+    }
 }
 
 /// The password that the connection should have, if the role says.
-pub(super) fn wanted_password(role: &Role) -> Option<EnvValue> {
-    login(role).ok()?.remove(gateway::PASS)
+pub(super) fn wanted_password(role: &Role, delivery: &Delivery) -> Option<EnvValue> {
+    login(role, delivery).ok()?.remove(gateway::PASS)
 }
 
 /// The ways of using a connection; what is not known counts as the default.
