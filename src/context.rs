@@ -3,6 +3,7 @@
 //! Only this file knows the concrete adapters. Everything is made lazily: a context that is never asked anything never
 //! opens a connection or a file.
 
+mod gateway;
 mod target;
 
 use std::sync::OnceLock;
@@ -10,10 +11,12 @@ use std::time::SystemTime;
 
 use crate::access::{TlsMode, Trust};
 use crate::aws::{self, Sessions};
+use crate::gateway::Gateway;
 use crate::network;
 use crate::report::Report;
 use crate::schema::Reports;
 
+pub use gateway::{Error as GatewayError, GatewayBlock};
 pub use target::{Error as TargetError, Found, Takes, check_ready, found};
 
 /// What a refresh does with a target that cannot be reached or entered.
@@ -50,6 +53,8 @@ pub struct Parts {
     pub unknown: Vec<String>,
     /// How to reach AWS
     pub aws: aws::Settings,
+    /// The gateway and the token for it
+    pub gateway: GatewayBlock,
     /// How databases are verified
     pub tls: TlsSettings,
     /// What a refresh does with an unreachable target
@@ -64,13 +69,14 @@ pub struct Parts {
 pub struct Context {
     parts: Parts,
     aws: Sessions,
+    gateway: OnceLock<Gateway>,
     trust: OnceLock<Trust>,
 }
 
 impl Context {
     /// Makes a context; opens nothing.
     pub fn new(parts: Parts) -> Self {
-        Self { aws: Sessions::new(parts.aws.clone()), trust: OnceLock::new(), parts }
+        Self { aws: Sessions::new(parts.aws.clone()), gateway: OnceLock::new(), trust: OnceLock::new(), parts }
     }
 
     /// AWS.
@@ -78,7 +84,8 @@ impl Context {
     /// # Errors
     /// The provider block holds values that are not known yet: at plan it cannot be said which account is meant.
     pub fn aws(&self) -> Result<&Sessions, Reports> {
-        if self.parts.unknown.is_empty() {
+        let unknown: Vec<&str> = self.parts.unknown.iter().map(String::as_str).filter(|n| *n != "gateway").collect();
+        if unknown.is_empty() {
             return Ok(&self.aws);
         }
         Err(Report::error(
@@ -86,7 +93,7 @@ impl Context {
             format!(
                 "These attributes of the provider block will be known only after apply: {}. Apply what they come from \
                  first (-target), or give them as variables.",
-                self.parts.unknown.join(", ")
+                unknown.join(", ")
             ),
         )
         .into())

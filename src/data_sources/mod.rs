@@ -1,7 +1,9 @@
 //! Data sources: one folder each.
 
 mod accounts;
+mod agents;
 mod instances;
 
 pub use accounts::AccountsDataSource;
+pub use agents::AgentsDataSource;
 pub use instances::InstancesDataSource;

@@ -71,7 +71,7 @@ pub struct Connection {
 pub enum Env {
     /// It is not there
     Absent,
-    /// It is there, but the gateway hides its value (`hide_role_info`)
+    /// The gateway hides its value (`hide_role_info`, or a token that is no admin's)
     Hidden,
     /// Where the agent finds the value
     Reference(Reference),
@@ -109,9 +109,12 @@ impl Connection {
         is_marked(&self.tags)
     }
 
-    /// One environment variable by its plain name, such as [`super::HOST`].
+    /// One environment variable by its plain name, such as [`super::HOST`]. Without a single variable all count as hidden:
+    /// that is what the gateway shows to a token that is no admin's.
     pub fn env(&self, key: &str) -> Env {
-        let secret = self.raw.0.get("secret").and_then(|s| s.get(format!("{ENV_PREFIX}{key}")));
+        let secrets = self.raw.0.get("secret").and_then(Value::as_object).filter(|secrets| !secrets.is_empty());
+        let Some(secrets) = secrets else { return Env::Hidden };
+        let secret = secrets.get(&format!("{ENV_PREFIX}{key}"));
         let encoded = match secret {
             None => return Env::Absent,
             Some(Value::Null) => return Env::Hidden,
@@ -309,6 +312,13 @@ mod tests {
         assert_eq!([read.env("USER"), read.env("DB"), read.env("PORT")], [Env::Hidden, Env::Unreadable, Env::Absent]);
         let states = ["HOST", "USER", "PASS", "DB", "PORT"].map(|key| read.compare(key, &literal).as_str());
         assert_eq!(states, ["in_sync", "hidden", "differs", "differs", "differs"]);
+    }
+
+    #[test]
+    fn a_token_without_rights_sees_no_variable_and_nothing_counts_as_gone() {
+        for read in [connection(json!({})), connection(json!({"secret": {}})), connection(json!({"secret": null}))] {
+            assert_eq!(read.env("HOST"), Env::Hidden);
+        }
     }
 
     #[test]

@@ -1,10 +1,12 @@
 //! Reading and writing connections.
 
+use std::borrow::Cow;
+
 use reqwest::Method;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Connection, ConnectionSpec, Error, Gateway, Kind, ListedConnection};
+use super::{Connection, ConnectionSpec, Error, Gateway, Kind, ListedConnection, MANAGED_TAG};
 
 /// Connections per page of a list; the gateway takes 1 to 100.
 const PAGE: usize = 100;
@@ -47,7 +49,7 @@ impl Gateway {
         Ok(self.written(answer).await)
     }
 
-    /// Changes a connection: reads it, lays the spec over it, and sends it back when something differs. Settings that
+    /// Changes a connection: reads it, lays the spec over it, and sends it back when something else than our mark differs. Settings that
     /// the spec does not name stay, fields that this provider does not know included.
     ///
     /// # Errors
@@ -62,7 +64,7 @@ impl Gateway {
         }
         let invalid = |error| self.error(&write, Kind::Invalid(error));
         let body = spec.laid_over(&old.raw.0).map_err(invalid)?;
-        if body.iter().all(|(field, value)| same(field, old.raw.0.get(field), value)) {
+        if body.iter().all(|(field, value)| same(field, old.raw.0.get(field), &unmarked(field, value, &old))) {
             return Ok(old);
         }
         let answer = self.send(&write.body(Value::Object(body))).await?;
@@ -113,6 +115,18 @@ impl Gateway {
             }
         }
     }
+}
+
+/// The wanted value, without our mark where the connection does not have it: to mark an imported connection is not
+/// worth a write of its own.
+fn unmarked<'a>(field: &str, value: &'a Value, old: &Connection) -> Cow<'a, Value> {
+    let mut value = Cow::Borrowed(value);
+    if field == "connection_tags" && !old.tags.contains_key(MANAGED_TAG) {
+        if let Value::Object(tags) = value.to_mut() {
+            tags.remove(MANAGED_TAG);
+        }
+    }
+    value
 }
 
 /// Whether a field is already as the body wants it. Lists are sets, except the command; nothing and empty are alike.

@@ -136,6 +136,13 @@ pub enum Kind {
 }
 
 impl Error {
+    /// The same error, about a connection.
+    #[must_use]
+    pub fn about(mut self, connection: &str) -> Self {
+        self.call.connection = Some(connection.to_owned());
+        self
+    }
+
     /// Whether the gateway says that the object does not exist.
     pub fn is_not_found(&self) -> bool {
         matches!(self.kind, Kind::NotFound { .. })

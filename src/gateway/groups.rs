@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 
 use reqwest::Method;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::json;
 
 use super::client::Request;
@@ -19,6 +20,18 @@ struct Link {
 }
 
 impl Gateway {
+    /// Checks that groups can be set, before a connection is made that needs them.
+    ///
+    /// # Errors
+    /// [`Kind::AccessControlOff`] when the plugin is not enabled; otherwise when the gateway refuses.
+    pub async fn require_access_control(&self, connection: &str) -> Result<(), Error> {
+        let request = self.request(Method::GET, &["plugins", "access_control"]).about(connection);
+        match self.send::<IgnoredAny>(&request).await {
+            Err(error) if error.is_not_found() => Err(self.error(&request, Kind::AccessControlOff)),
+            answer => answer.map(|_| ()),
+        }
+    }
+
     /// The groups that may use a connection. `None`: the plugin is not enabled, or it has nothing for this connection.
     ///
     /// # Errors

@@ -2,7 +2,8 @@
 
 use crate::access::{AccountId, TlsMode};
 use crate::aws::settings::{self, Settings};
-use crate::context::{Context, OnUnreachable, Parts, Refresh, TlsSettings};
+use crate::context::{Context, GatewayBlock, OnUnreachable, Parts, Refresh, TlsSettings};
+use crate::gateway::BaseUrl;
 use crate::report::Report;
 use crate::schema::{Attr, Model, Reports};
 use crate::value::{Path, Value};
@@ -37,13 +38,16 @@ pub(super) fn validate(config: &ProviderModel) -> Vec<Report> {
 
 /// Resolves the provider block.
 pub(super) fn resolve(config: &ProviderModel, variables: &Variables) -> Result<(Context, Vec<Report>), Reports> {
-    let reports = validate(config);
+    let mut reports = validate(config);
     if crate::schema::has_errors(&reports) {
         return Err(reports.into());
     }
+    let gateway = gateway(config, variables);
+    reports.extend(clear_text(&gateway));
     let parts = Parts {
         unknown: unknown_attributes(config),
         aws: aws_settings(config),
+        gateway,
         tls: TlsSettings {
             mode: nested(&config.tls).and_then(|t| t.mode.get().copied()).unwrap_or(TlsMode::VerifyFull),
             ca_bundle: nested(&config.tls).and_then(|t| t.ca_bundle.get().cloned()),
@@ -65,6 +69,26 @@ fn unknown_attributes(config: &ProviderModel) -> Vec<String> {
 
 fn nested<M>(attr: &Attr<M>) -> Option<&M> {
     attr.get()
+}
+
+/// What is written, else what the environment says.
+fn gateway(config: &ProviderModel, variables: &Variables) -> GatewayBlock {
+    let written = config.gateway.get();
+    GatewayBlock {
+        url: written.and_then(|g| g.url.get().cloned()).or_else(|| variables.gateway_url.clone()),
+        token: written.and_then(|g| g.token.get().cloned()).or_else(|| variables.gateway_token.clone()),
+        ca_bundle: written.and_then(|g| g.ca_bundle.get().cloned()),
+        user_agent: variables.append_user_agent.clone(),
+    }
+}
+
+fn clear_text(gateway: &GatewayBlock) -> Option<Report> {
+    let url: BaseUrl = gateway.url.as_deref()?.parse().ok()?;
+    let report = Report::warning(
+        "The gateway's token travels in clear text",
+        format!("The address {url} has no TLS: everybody in between can read the token. Use an `https://` address."),
+    );
+    (gateway.token.is_some() && url.is_clear_text()).then_some(report)
 }
 
 fn refresh(config: &ProviderModel, variables: &Variables) -> Result<Refresh, Reports> {
@@ -171,6 +195,23 @@ mod tests {
         assert_eq!(refresh(&config, &variables), Ok(Refresh::Database));
         let variables = Variables { refresh: Some("often".to_owned()), ..Default::default() };
         assert!(refresh(&ProviderModel::default(), &variables).is_err());
+    }
+
+    #[test]
+    fn the_environment_is_the_fallback_of_the_gateway() {
+        let variables = Variables {
+            gateway_url: Some("http://env.example.com".to_owned()),
+            gateway_token: Some("hpk_env".into()),
+            ..Default::default()
+        };
+        let found = gateway(&ProviderModel::default(), &variables);
+        assert_eq!((found.url.as_deref(), found.token.is_some()), (Some("http://env.example.com"), true));
+        assert!(clear_text(&found).is_some_and(|r| r.severity == crate::report::Severity::Warning));
+        let url = "https://written.example.com".to_owned();
+        let written = model::Gateway { url: url.clone().into(), ..Default::default() };
+        let found = gateway(&ProviderModel { gateway: written.into(), ..Default::default() }, &variables);
+        assert_eq!((found.url.as_deref(), found.token.is_some()), (Some(url.as_str()), true));
+        assert!(clear_text(&found).is_none());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::access::{AccountId, Region, Secret, Span, TlsMode};
+use crate::gateway::BaseUrl;
 use crate::model;
 use crate::report::Report;
 use crate::schema::{Kind, Shape, misfit};
@@ -30,6 +31,8 @@ model! {
         member_role: MemberRole = optional(),
         /// Custom endpoints, full URLs.
         endpoints: Endpoints = optional(),
+        /// The Hoop gateway whose connections are managed.
+        gateway: Gateway = optional(),
         /// How servers of databases are verified.
         tls: Tls = optional(),
         /// What a refresh does with a target that AWS says exists but that cannot be reached or entered: `fail` stops
@@ -109,6 +112,19 @@ model! {
 }
 
 model! {
+    /// The API of a Hoop gateway.
+    pub struct Gateway {
+        /// Address of the gateway, with or without `/api`. Also from the environment variable `HOOP_APIURL`.
+        url: String = optional().check("the address of a gateway, such as `https://hoop.example.com`", is_gateway),
+        /// API key `hpk_…` with the group `admin`. Also from the environment variable `HOOP_APIKEY`. Prefer that, or an
+        /// ephemeral variable.
+        token: Secret<String> = optional(),
+        /// Certificates to trust besides those of the operating system, PEM text: write `file("ca.pem")`.
+        ca_bundle: String = optional().not_empty(),
+    }
+}
+
+model! {
     /// TLS to databases.
     pub struct Tls {
         /// Certificates to trust besides the RDS roots that are built in, PEM text: write `file("ca.pem")`.
@@ -152,6 +168,13 @@ fn is_url(value: &Value) -> bool {
         Value::String(text) => ["http://", "https://"]
             .iter()
             .any(|scheme| text.strip_prefix(scheme).is_some_and(|rest| !rest.is_empty() && !rest.contains(' '))),
+        _ => true,
+    }
+}
+
+fn is_gateway(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.parse::<BaseUrl>().is_ok(),
         _ => true,
     }
 }

@@ -1,11 +1,11 @@
 //! THE list of everything that the provider offers.
 
 use crate::context::Context;
-use crate::data_sources::{AccountsDataSource, InstancesDataSource};
+use crate::data_sources::{AccountsDataSource, AgentsDataSource, InstancesDataSource};
 use crate::ephemeral::IamToken;
 use crate::functions;
 use crate::report::Report;
-use crate::resources::SecurityGroupResource;
+use crate::resources::{ConnectionResource, SecurityGroupResource};
 use crate::schema::{AnyDataSource, AnyEphemeral, AnyResource, Function, Provider, Reports};
 
 use super::config;
@@ -30,11 +30,11 @@ impl Provider for Rdsaccess {
     type Model = ProviderModel;
 
     fn resources(&self) -> Vec<Box<dyn AnyResource<Context>>> {
-        vec![Box::new(SecurityGroupResource)]
+        vec![Box::new(ConnectionResource), Box::new(SecurityGroupResource)]
     }
 
     fn data_sources(&self) -> Vec<Box<dyn AnyDataSource<Context>>> {
-        vec![Box::new(AccountsDataSource), Box::new(InstancesDataSource)]
+        vec![Box::new(AccountsDataSource), Box::new(AgentsDataSource), Box::new(InstancesDataSource)]
     }
 
     fn ephemerals(&self) -> Vec<Box<dyn AnyEphemeral<Context>>> {

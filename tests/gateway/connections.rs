@@ -200,3 +200,17 @@ async fn the_connections_of_a_database_are_found_over_several_pages() {
     assert!(found.iter().all(|c| c.is_ours() && c.resource_name == "ledger"));
     assert!(gateway.connections_tagged(DATABASE_TAG, "arn:aws:rds:x").await.unwrap().is_empty());
 }
+
+#[tokio::test]
+async fn to_add_our_mark_alone_is_not_worth_a_write() {
+    let rig = Rig::start();
+    let gateway = rig.gateway();
+    let spec = full_spec(&rig).await;
+    gateway.create_connection(&spec).await.unwrap();
+    rig.change("ledger-ro", json!({"connection_tags": {DATABASE_TAG: spec.tags[DATABASE_TAG]}})).await;
+    rig.forget_log().await;
+    gateway.update_connection(&spec).await.unwrap();
+    assert_eq!(rig.calls().await, ["GET /api/connections/ledger-ro 200"]);
+    let changed = ConnectionSpec { reviewers: Setting::Clear, ..spec };
+    assert!(gateway.update_connection(&changed).await.unwrap().is_ours());
+}

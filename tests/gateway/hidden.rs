@@ -48,5 +48,5 @@ async fn who_is_no_admin_sees_no_secrets_at_all() {
     rig.gateway().create_connection(&spec).await.unwrap();
     let reader = rdsaccess::gateway::Gateway::new(rig.settings(READER));
     let read = reader.get_connection("ledger-ro").await.unwrap().unwrap();
-    assert_eq!(read.env(HOST), Env::Absent);
+    assert_eq!(read.env(HOST), Env::Hidden);
 }

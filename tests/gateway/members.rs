@@ -33,8 +33,11 @@ async fn groups_need_the_plugin_and_are_set_read_and_cleared_for_one_connection(
     let error = gateway.set_groups(&made, &groups).await.unwrap_err();
     assert_eq!(error.kind, Kind::AccessControlOff);
     assert_eq!(error.call.connection.as_deref(), Some("ledger-ro"));
+    let error = gateway.require_access_control("ledger-ro").await.unwrap_err();
+    assert_eq!((error.kind, error.call.method), (Kind::AccessControlOff, "GET"));
 
     rig.toggle("access_control", true).await;
+    gateway.require_access_control("ledger-ro").await.unwrap();
     gateway.set_groups(&other, &BTreeSet::from(["all".to_owned()])).await.unwrap();
     gateway.set_groups(&made, &groups).await.unwrap();
     assert_eq!(gateway.groups(&made).await.unwrap(), Some(groups));

@@ -6,8 +6,9 @@
 //! | `wish`       | what a test wants to exist: accounts, databases                                    |
 //! | `namespace`  | runs programs where the RDS host names resolve                                     |
 //! | `workspace`  | a directory with a configuration, and the Terraform commands in it                 |
+//! | `gateway`    | starts the stand-in of the gateway and steers it                                   |
 //! | `sql`        | logins and statements through `psql` and `mariadb`                                 |
-//! | `*_tests`    | the tests                                                                          |
+//! | `connection*`, `*_tests` | the tests                                                              |
 //!
 //! `scripts/install` brings what they need.
 
@@ -19,6 +20,9 @@
 )]
 
 mod blocks;
+mod connection;
+mod connection_failures;
+mod gateway;
 mod namespace;
 mod rig;
 mod rig_tests;

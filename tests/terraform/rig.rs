@@ -203,7 +203,7 @@ impl Rig {
     pub(crate) fn control(&self, method: &str, path: &str, value: &Value) -> Value {
         let body = if value.is_null() { String::new() } else { value.to_string() };
         let address = self.made.endpoint.trim_start_matches("http://");
-        let (status, answer) = http(address, method, &format!("/rig/{path}"), &body).expect("the fake AWS answers");
+        let (status, answer) = http(address, method, &format!("/rig/{path}"), "", &body).expect("the fake AWS answers");
         assert_eq!(status, 200, "{method} /rig/{path} {body}: {answer}");
         serde_json::from_str(&answer).expect("the control API answers in JSON")
     }
@@ -288,13 +288,19 @@ impl Drop for Boto {
     }
 }
 
-/// The smallest HTTP client: one request, one connection.
-fn http(address: &str, method: &str, path: &str, body: &str) -> std::io::Result<(u16, String)> {
+/// The smallest HTTP client: one request, one connection. Further headers end with `\r\n` each.
+pub(crate) fn http(
+    address: &str,
+    method: &str,
+    path: &str,
+    headers: &str,
+    body: &str,
+) -> std::io::Result<(u16, String)> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(Duration::from_secs(30)))?;
     write!(
         stream,
-        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{headers}Content-Length: {}\r\n\r\n{body}",
         body.len()
     )?;
     let mut answer = String::new();

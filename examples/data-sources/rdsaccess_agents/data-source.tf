@@ -1,0 +1,15 @@
+data "rdsaccess_agents" "all" {}
+
+# The agents in the networks of production, of which at least one must be connected.
+locals {
+  production = { for name, agent in data.rdsaccess_agents.all.agents : name => agent if startswith(name, "prod-") }
+}
+
+output "connected" {
+  value = [for name, agent in local.production : name if agent.status == "CONNECTED"]
+
+  precondition {
+    condition     = anytrue([for agent in values(local.production) : agent.status == "CONNECTED"])
+    error_message = "No agent of production is connected to the gateway."
+  }
+}

@@ -1,0 +1,42 @@
+//! Results of `rdsaccess_agents`.
+
+use std::collections::BTreeMap;
+
+use crate::gateway::Agent;
+use crate::model;
+
+model! {
+    /// Lists the agents of the gateway.
+    ///
+    /// An agent runs in a network that reaches the databases and opens the sessions of their connections; its name or id
+    /// goes into `rdsaccess_connection`. An agent that is not connected right now is listed too.
+    pub struct Agents {
+        /// The agents, by name.
+        agents: BTreeMap<String, AgentModel> = computed(),
+    }
+}
+
+model! {
+    /// An agent.
+    pub struct AgentModel {
+        /// UUID.
+        id: String = computed(),
+        /// Name, unique in the organisation.
+        name: String = computed(),
+        /// `CONNECTED` or `DISCONNECTED`.
+        status: String = computed(),
+        /// `standard`, or `embedded` for an agent that runs inside an application.
+        mode: String = computed(),
+    }
+}
+
+impl From<&Agent> for AgentModel {
+    fn from(agent: &Agent) -> Self {
+        Self {
+            id: agent.id.clone().into(),
+            name: agent.name.clone().into(),
+            status: agent.status.as_str().to_owned().into(),
+            mode: agent.mode.clone().into(),
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! The steps of create, update and delete.
+
+use std::collections::BTreeSet;
+
+use crate::gateway::{self, ConnectionSpec, DATABASE_TAG, Env, EnvState, Gateway, Setting, USER};
+use crate::report::Report;
+use crate::schema::{Apply, Attr, Reports};
+
+use super::error::Error;
+use super::imported::Unclaimed;
+use super::model::Connection;
+use super::read::secret_state;
+use super::spec::{Delivery, Wish, spec};
+
+/// Makes the connection, then sets its groups.
+pub(super) async fn create(gateway: &Gateway, apply: &mut Apply<Connection>) -> Result<(), Reports> {
+    let (spec, groups) = wanted(gateway, apply).await?;
+    if matches!(groups, Setting::Set(_)) {
+        gateway.require_access_control(&spec.name).await?;
+    }
+    let made = make(gateway, &spec).await?;
+    finish(gateway, apply, &made, &groups).await
+}
+
+/// Writes what differs, then sets or removes the groups.
+pub(super) async fn update(gateway: &Gateway, apply: &mut Apply<Connection>) -> Result<(), Reports> {
+    let (spec, groups) = wanted(gateway, apply).await?;
+    let changed = gateway.update_connection(&spec).await?;
+    finish(gateway, apply, &changed, &groups).await?;
+    Unclaimed::forget(&mut apply.private);
+    Ok(())
+}
+
+/// Deletes the connection, unless another one has taken its name.
+pub(super) async fn delete(gateway: &Gateway, apply: &mut Apply<Connection>) -> Result<(), Reports> {
+    let Some(name) = apply.state.name.get() else { return Ok(()) };
+    let Some(found) = gateway.get_connection(name).await? else { return Ok(()) };
+    if apply.state.id.get().is_some_and(|id| *id != found.id) {
+        apply.warnings.push(Report::warning(
+            "A connection of the same name was left",
+            format!(
+                "Connection `{name}` was deleted and made anew by somebody else (its id is {} now), so it stays. Import \
+                 it to manage it, or delete it in the gateway.",
+                found.id
+            ),
+        ));
+        return Ok(());
+    }
+    Ok(gateway.delete_connection(name).await?)
+}
+
+/// What the plan asks for, with the agent's id.
+async fn wanted(
+    gateway: &Gateway,
+    apply: &Apply<Connection>,
+) -> Result<(ConnectionSpec, Setting<BTreeSet<String>>), Reports> {
+    let problems = super::rules::problems(&apply.planned);
+    if !problems.is_empty() {
+        return Err(problems.into());
+    }
+    let unclaimed = Unclaimed::of(&apply.private);
+    let agent_id = agent_id(gateway, &apply.planned).await?;
+    let (planned, prior) = (&apply.planned, apply.prior.as_ref());
+    let wish = Wish { planned, prior, unclaimed: &unclaimed, agent_id, delivery: Delivery::Reference };
+    Ok((spec(&wish)?, wish.setting("groups", |c| &c.groups)))
+}
+
+async fn agent_id(gateway: &Gateway, planned: &Connection) -> Result<String, Reports> {
+    let Some(agent) = planned.agent_name.get() else {
+        return Ok(planned.agent_id.get().cloned().unwrap_or_default());
+    };
+    let name = planned.name.get().cloned().unwrap_or_default();
+    if let Some(found) = gateway.agent(agent).await.map_err(|error| error.about(&name))? {
+        return Ok(found.id);
+    }
+    let known = gateway.agents().await.map_err(|error| error.about(&name))?;
+    let known = known.into_iter().map(|agent| agent.name).collect();
+    Err(Error::NoAgent { name, agent: agent.clone(), base: gateway.settings().url.to_string(), known }.into())
+}
+
+/// Makes the connection. When the name is taken, or when the answer was lost, it may be our own from a run that was
+/// interrupted: then it is brought to what is wanted.
+async fn make(gateway: &Gateway, spec: &ConnectionSpec) -> Result<gateway::Connection, Reports> {
+    let error = match gateway.create_connection(spec).await {
+        Ok(made) => return Ok(made),
+        Err(error) if error.is_conflict() || error.may_have_happened() => error,
+        Err(error) => return Err(error.into()),
+    };
+    match gateway.get_connection(&spec.name).await {
+        Ok(Some(found)) => {
+            check_ours(&found, spec, error)?;
+            Ok(gateway.update_connection(spec).await?)
+        }
+        _ => Err(error.into()),
+    }
+}
+
+/// Our mark, the same database and the same user: this is the connection that an interrupted run has made.
+fn check_ours(found: &gateway::Connection, spec: &ConnectionSpec, conflict: gateway::Error) -> Result<(), Error> {
+    let name = spec.name.clone();
+    if let Some(managed_by) = found.managed_by.clone() {
+        return Err(Error::AgentManaged { name, managed_by });
+    }
+    if !found.is_ours() {
+        return Err(Error::Taken { name, conflict });
+    }
+    let same_user = spec.env.get(USER).is_some_and(|user| found.compare(USER, user) != EnvState::Differs);
+    let database = found.tags.get(DATABASE_TAG);
+    if same_user && database == spec.tags.get(DATABASE_TAG) {
+        return Ok(());
+    }
+    let user = match found.env(USER) {
+        Env::Literal(user) => user.expose().clone(),
+        Env::Reference(user) => user.as_str().to_owned(),
+        Env::Hidden | Env::Absent | Env::Unreadable => "unknown".to_owned(),
+    };
+    Err(Error::TakenByOurs { name, conflict, user, database: database.cloned().unwrap_or_default() })
+}
+
+/// From here on the connection is there: its state is kept whatever happens.
+async fn finish(
+    gateway: &Gateway,
+    apply: &mut Apply<Connection>,
+    found: &gateway::Connection,
+    groups: &Setting<BTreeSet<String>>,
+) -> Result<(), Reports> {
+    apply.saved = true;
+    let planned = apply.planned.secret_state.clone();
+    settle(&mut apply.state, found);
+    apply.state.groups = apply.prior.as_ref().map_or(Attr::Null, |prior| prior.groups.clone());
+    match groups {
+        Setting::Keep => {}
+        Setting::Clear => gateway.clear_groups(found).await?,
+        Setting::Set(groups) => gateway.set_groups(found, groups).await?,
+    }
+    apply.state.groups = apply.planned.groups.clone();
+    let state = apply.state.secret_state.get().cloned().unwrap_or_default();
+    if planned.get().is_some_and(|promised| *promised == EnvState::InSync.as_str() && state != *promised) {
+        return Err(Error::NotInSync { name: found.name.clone(), state }.into());
+    }
+    Ok(())
+}
+
+/// Fills in the results. One that the plan promised stays, but for the state of the secret, which is always looked at.
+fn settle(state: &mut Connection, found: &gateway::Connection) {
+    let promise = |attr: &mut Attr<String>, there: &str| {
+        if attr.is_unknown() {
+            *attr = there.to_owned().into();
+        }
+    };
+    promise(&mut state.id, &found.id);
+    promise(&mut state.status, &found.status);
+    promise(&mut state.resource_name, &found.resource_name);
+    if state.command.is_unknown() {
+        state.command = found.command.clone().into();
+    }
+    state.secret_state = secret_state(state.role.get(), &Delivery::Reference, found);
+}

@@ -1,0 +1,112 @@
+//! What can go wrong with a connection besides the gateway itself.
+
+use crate::access::list_names;
+use crate::gateway;
+use crate::report::Explain;
+use crate::value::Path;
+
+/// Why a connection cannot be made, changed or imported.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Error {
+    /// Somebody else has a connection of this name
+    #[error("connection `{name}`: {conflict}; this provider did not make the connection of that name")]
+    Taken {
+        /// Name
+        name: String,
+        /// What the gateway said
+        conflict: gateway::Error,
+    },
+    /// We have one of this name, for another database or user
+    #[error(
+        "connection `{name}`: {conflict}; this provider made the connection of that name for another login: user \
+         `{user}` on {database}"
+    )]
+    TakenByOurs {
+        /// Name
+        name: String,
+        /// What the gateway said
+        conflict: gateway::Error,
+        /// User of the other one
+        user: String,
+        /// ARN of its database
+        database: String,
+    },
+    /// An agent has one of this name
+    #[error("connection `{name}` on the gateway is managed by `{managed_by}`, and nobody else can change it")]
+    AgentManaged {
+        /// Name
+        name: String,
+        /// Content of `managed_by`
+        managed_by: String,
+    },
+    /// It is something else than a database
+    #[error("connection `{name}` is of the type `{kind}`, subtype `{subtype}`")]
+    NotADatabase {
+        /// Name
+        name: String,
+        /// Type
+        kind: String,
+        /// Subtype
+        subtype: String,
+    },
+    /// No agent of this name
+    #[error("connection `{name}`: the gateway has no agent `{agent}` (GET {base}/agents/{agent} answered 404)")]
+    NoAgent {
+        /// Name of the connection
+        name: String,
+        /// Name of the agent
+        agent: String,
+        /// Address of the API
+        base: String,
+        /// The agents that it has
+        known: Vec<String>,
+    },
+    /// The gateway took the request, but shows another password
+    #[error("connection `{name}`: after the change its password still shows as `{state}`")]
+    NotInSync {
+        /// Name
+        name: String,
+        /// `differs` or `hidden`
+        state: String,
+    },
+}
+
+impl Explain for Error {
+    fn summary(&self) -> String {
+        match self {
+            Self::Taken { .. } | Self::TakenByOurs { .. } => "The gateway connection exists already",
+            Self::AgentManaged { .. } => "The gateway connection belongs to an agent",
+            Self::NotADatabase { .. } => "The gateway connection is not one to a database",
+            Self::NoAgent { .. } => "The gateway has no such agent",
+            Self::NotInSync { .. } => "The gateway connection has another password",
+        }
+        .to_owned()
+    }
+
+    fn next_step(&self) -> Option<String> {
+        Some(match self {
+            Self::Taken { name, .. } => format!(
+                "To manage that connection, import it: an import block with `id = \"{name}\"`, or `terraform import \
+                 <address> {name}`. Otherwise choose another name."
+            ),
+            Self::TakenByOurs { name, .. } => format!(
+                "Choose another name. If the other connection is to become this one, import it by its name, `{name}`."
+            ),
+            Self::AgentManaged { .. } => "Change it where the agent is configured, or choose another name.".to_owned(),
+            Self::NotADatabase { .. } => {
+                "Import a connection of the type `database` with the subtype `postgres`, `mysql` or `mssql`.".to_owned()
+            }
+            Self::NoAgent { known, .. } if known.is_empty() => "Create an agent in the gateway first.".to_owned(),
+            Self::NoAgent { known, .. } => format!("Use one of its agents: {}.", list_names(known)),
+            Self::NotInSync { .. } => "Look into the gateway's log, then apply again.".to_owned(),
+        })
+    }
+
+    fn attribute(&self) -> Option<Path> {
+        match self {
+            Self::Taken { .. } | Self::TakenByOurs { .. } | Self::AgentManaged { .. } => Some(Path::attribute("name")),
+            Self::NoAgent { .. } => Some(Path::attribute("agent_name")),
+            Self::NotADatabase { .. } | Self::NotInSync { .. } => None,
+        }
+    }
+}

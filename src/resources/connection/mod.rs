@@ -1,0 +1,183 @@
+//! `rdsaccess_connection`: a database role as a connection of the Hoop gateway.
+//!
+//! | module     | what it does                                                    |
+//! |------------|-----------------------------------------------------------------|
+//! | `model`    | declares the arguments and results                              |
+//! | `rules`    | checks what needs no gateway                                    |
+//! | `plan`     | says what an update moves                                       |
+//! | `spec`     | turns a planned connection into a request                       |
+//! | `read`     | turns what the gateway shows into state                         |
+//! | `apply`    | creates, updates and deletes                                    |
+//! | `imported` | remembers what an import found and the configuration leaves out |
+//! | `error`    | puts into words what can go wrong                               |
+
+mod apply;
+mod error;
+mod imported;
+mod model;
+mod plan;
+mod read;
+mod rules;
+mod spec;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+
+use crate::access::is_connection_name;
+use crate::context::{Context, OnUnreachable};
+use crate::gateway::{self, Gateway};
+use crate::report::Report;
+use crate::schema::{Apply, Change, Limits, Reading, Reports, Resource};
+
+use error::Error;
+use imported::Unclaimed;
+use model::{Connection, ConnectionIdentity};
+use read::{Sight, observe};
+use spec::Delivery;
+
+/// The resource.
+pub struct ConnectionResource;
+
+impl Resource for ConnectionResource {
+    type Context = Context;
+    type Model = Connection;
+    type Identity = ConnectionIdentity;
+
+    const NAME: &'static str = "rdsaccess_connection";
+    const SUBCATEGORY: &'static str = "Gateway";
+    const IMPORT_ID: &'static str = "the name of the connection";
+    const LIMITS: Limits = Limits { create: 300, read: 120, update: 300, delete: 300 };
+
+    fn identity(state: &Connection) -> ConnectionIdentity {
+        ConnectionIdentity { name: state.name.clone() }
+    }
+
+    fn validate(config: &Connection) -> Vec<Report> {
+        rules::problems(config)
+    }
+
+    async fn plan(&self, _context: &Context, change: &mut Change<Connection>) -> Result<(), Reports> {
+        plan::plan(change)
+    }
+
+    async fn read(&self, context: &Context, reading: &mut Reading<Connection>) -> Result<bool, Reports> {
+        match look(context.gateway()?, reading).await {
+            Err(Failure::Gateway(error)) if may_keep(context, reading, &error) => {
+                let name = reading.state.name.get().cloned().unwrap_or_default();
+                reading.warnings.push(Report::of(&error.about(&name)).as_warning());
+                Ok(true)
+            }
+            looked => Ok(looked?),
+        }
+    }
+
+    async fn create(&self, context: &Context, apply: &mut Apply<Connection>) -> Result<(), Reports> {
+        apply::create(context.gateway()?, apply).await
+    }
+
+    async fn update(&self, context: &Context, apply: &mut Apply<Connection>) -> Result<(), Reports> {
+        apply::update(context.gateway()?, apply).await
+    }
+
+    async fn delete(&self, context: &Context, apply: &mut Apply<Connection>) -> Result<(), Reports> {
+        apply::delete(context.gateway()?, apply).await
+    }
+
+    fn import_id(id: &str) -> Result<Connection, Reports> {
+        if is_connection_name(id) {
+            return Ok(Connection { name: id.to_owned().into(), ..Connection::default() });
+        }
+        let detail =
+            format!("`{id}` is not the name of a connection. Give the name alone, such as `payments-main-ro`.");
+        Err(Report::error("Invalid import id", detail).into())
+    }
+
+    fn import_identity(identity: &ConnectionIdentity) -> Result<Connection, Reports> {
+        Self::import_id(identity.name.get().map_or("", String::as_str))
+    }
+}
+
+/// Why a connection could not be looked at.
+enum Failure {
+    Gateway(gateway::Error),
+    Own(Error),
+}
+
+impl From<gateway::Error> for Failure {
+    fn from(error: gateway::Error) -> Self {
+        Self::Gateway(error)
+    }
+}
+
+impl From<Failure> for Reports {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Gateway(error) => error.into(),
+            Failure::Own(error) => error.into(),
+        }
+    }
+}
+
+/// `on_unreachable = "keep"`: the prior state stands in for a gateway that does not answer.
+fn may_keep(context: &Context, reading: &Reading<Connection>, error: &gateway::Error) -> bool {
+    error.is_unreachable() && context.on_unreachable() == OnUnreachable::Keep && !reading.imported
+}
+
+/// Reads the connection. `false`: there is none, or another one has taken the name.
+async fn look(gateway: &Gateway, reading: &mut Reading<Connection>) -> Result<bool, Failure> {
+    let name = reading.state.name.get().cloned().unwrap_or_default();
+    let Some(found) = gateway.get_connection(&name).await? else { return Ok(false) };
+    if reading.state.id.get().is_some_and(|id| *id != found.id) {
+        return Ok(false);
+    }
+    if reading.imported {
+        check_importable(&found).map_err(Failure::Own)?;
+    }
+    let agent_name = agent_name(gateway, &reading.state, &found).await?;
+    let groups = groups(gateway, reading, &found).await?;
+    let sight = Sight { connection: &found, groups, agent_name, delivery: Delivery::Reference };
+    observe(&mut reading.state, &sight, reading.imported);
+    if reading.imported {
+        reading.state.secret_delivery = "reference".to_owned().into();
+        Unclaimed::remember(&mut reading.private, &reading.state);
+    }
+    Ok(true)
+}
+
+fn check_importable(found: &gateway::Connection) -> Result<(), Error> {
+    let name = found.name.clone();
+    if let Some(managed_by) = found.managed_by.clone() {
+        return Err(Error::AgentManaged { name, managed_by });
+    }
+    if spec::engine_of(&found.kind, &found.subtype, None).is_none() {
+        return Err(Error::NotADatabase { name, kind: found.kind.clone(), subtype: found.subtype.clone() });
+    }
+    Ok(())
+}
+
+/// The name of the connection's agent, where the state names one; its id where the agent is gone.
+async fn agent_name(
+    gateway: &Gateway,
+    state: &Connection,
+    found: &gateway::Connection,
+) -> Result<Option<String>, gateway::Error> {
+    let Some(name) = state.agent_name.get() else { return Ok(None) };
+    let ask = async |agent: &str| gateway.agent(agent).await.map_err(|error| error.about(&found.name));
+    if ask(name).await?.is_some_and(|agent| agent.id == found.agent_id) {
+        return Ok(Some(name.clone()));
+    }
+    Ok(Some(ask(&found.agent_id).await?.map_or_else(|| found.agent_id.clone(), |agent| agent.name)))
+}
+
+/// The groups, where the state holds some or an import looks for them.
+async fn groups(
+    gateway: &Gateway,
+    reading: &Reading<Connection>,
+    found: &gateway::Connection,
+) -> Result<Option<BTreeSet<String>>, gateway::Error> {
+    if reading.state.groups.is_known() || reading.imported {
+        return gateway.groups(found).await;
+    }
+    Ok(None)
+}

@@ -1,0 +1,167 @@
+//! Arguments and results of `rdsaccess_connection`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::access::{Access, Arn, EngineKind, SecretRef, Span, is_connection_name};
+use crate::model;
+use crate::schema::Timeouts;
+use crate::value::Value;
+
+/// Longest name of a gateway resource: the width of its column.
+const LONGEST_RESOURCE_NAME: usize = 128;
+/// Largest number that the gateway's database takes.
+const LARGEST: i64 = i32::MAX as i64;
+
+model! {
+    /// Registers a database role as a connection of the Hoop gateway.
+    ///
+    /// The gateway stores no password: the connection holds a reference to the secret, and the gateway's agent reads it
+    /// when somebody opens a session. Host, port, user and database are plain values.
+    ///
+    /// A setting that is left out is not managed: it stays as it is on the gateway and never shows as a difference.
+    /// Taking a setting out of the configuration clears what it had set. Environment variables, tags and everything else
+    /// that other people set on the connection stay.
+    ///
+    /// A connection that exists already is taken over only when this provider made it for the same database and user;
+    /// everything else is imported. Destroying a connection leaves the gateway's resource of `resource_name`, which other
+    /// connections may share.
+    pub struct Connection {
+        /// Name of the connection; `provider::rdsaccess::connection_name` builds one.
+        name: String = required().replace().check(
+            "letters, digits and `_`, joined by single `-` or `.`, with at least three letters, digits or `_`, at most \
+             254 characters", is_name),
+        /// ARN of the database, for the tag by which Hoop finds the connections of a database.
+        target_arn: Arn = required(),
+        /// The login: `role = rdsaccess_role.example`, or an object of your own.
+        role: Role = required(),
+        /// Database that sessions open first.
+        database: String = optional().not_empty().default_words("the role's `default_database`"),
+        /// Id of the agent that opens the sessions. Exactly one of `agent_id` and `agent_name` is needed.
+        agent_id: String = optional().not_empty(),
+        /// Name of the agent that opens the sessions.
+        agent_name: String = optional().not_empty(),
+        /// How the gateway gets the password. `reference`: the agent reads it from the store of secrets, so that its
+        /// identity must be allowed to (AWS) or its environment must name a token (Vault).
+        secret_delivery: String = optional().computed().one_of(&["reference"]).defaults_to("reference"),
+        /// The gateway's resource that holds the connections of a database together; it is made when it does not exist.
+        resource_name: String = optional().computed().not_empty().check("at most 128 characters", fits_resource_name)
+            .default_words("the name without its ending `-ro`, `-rw` or `-ddl`"),
+        /// Ways of using the connection.
+        access_modes: AccessModes = optional().computed().defaults_to(all_modes()),
+        /// Groups that review sessions.
+        reviewers: BTreeSet<String> = optional(),
+        /// Groups that may use the connection. Needs the gateway's plugin `access_control`.
+        groups: BTreeSet<String> = optional(),
+        /// Ids of guardrail rules.
+        guardrail_rules: BTreeSet<String> = optional(),
+        /// Info types that are redacted from results, such as `EMAIL_ADDRESS`.
+        redact_types: BTreeSet<String> = optional(),
+        /// Groups whose approval is enough on its own.
+        force_approve_groups: BTreeSet<String> = optional(),
+        /// Attributes of the gateway that the connection carries.
+        attributes: BTreeSet<String> = optional(),
+        /// Metadata that a session must come with.
+        mandatory_metadata_fields: BTreeSet<String> = optional(),
+        /// Longest just-in-time access, such as `4h`.
+        access_max_duration: Span = optional().check("between 1s and 24855d", is_duration),
+        /// Approvals that a session needs.
+        min_review_approvals: i64 = optional().between(1, LARGEST),
+        /// Id of the template for Jira issues.
+        jira_issue_template_id: String = optional().not_empty(),
+        /// Tags, at most 8. Values may hold no dot; `provider::rdsaccess::tag_value` cleans a text.
+        tags: BTreeMap<String, String> = optional(),
+        /// Time-outs.
+        timeouts: Timeouts = optional(),
+        /// UUID of the connection.
+        id: String = computed(),
+        /// Command of the web terminal. The gateway chooses it by engine; a change by hand stays.
+        command: Vec<String> = computed(),
+        /// `online` when the agent was connected, else `offline`.
+        status: String = computed(),
+        /// Whether the connection's password is the wanted one: `in_sync`, `differs`, or `hidden` where the gateway does
+        /// not show it.
+        secret_state: String = computed(),
+    }
+}
+
+model! {
+    /// A login on a database.
+    pub struct Role {
+        /// User.
+        username: String = required().not_empty(),
+        /// Engine. The gateway knows MariaDB as MySQL.
+        engine: EngineKind = required(),
+        /// Host name of the database.
+        endpoint: String = required().not_empty(),
+        /// TCP port.
+        port: i64 = required().between(1, 65_535),
+        /// Database that sessions open first, unless `database` names another.
+        default_database: String = optional(),
+        /// `password`, or `iam` for tokens that the agent makes.
+        auth: String = optional().computed().one_of(&["password", "iam"]).defaults_to("password"),
+        /// Level of access of the role; the connection does not depend on it.
+        access: Access = optional(),
+        /// The stored secret; needed unless `auth = "iam"`. The password is its key `password`.
+        secret_ref: SecretRef = optional(),
+        /// Version of the stored secret. With a reference the agent always reads the current one.
+        secret_version: String = optional(),
+    }
+}
+
+model! {
+    /// Ways of using a connection.
+    pub struct AccessModes {
+        /// Through a local port.
+        connect: bool = optional().computed().defaults_to(true),
+        /// In the web terminal and by one-off commands.
+        exec: bool = optional().computed().defaults_to(true),
+        /// By runbooks.
+        runbooks: bool = optional().computed().defaults_to(true),
+        /// Browsing the schema.
+        schema: bool = optional().computed().defaults_to(true),
+    }
+}
+
+model! {
+    /// What names a connection.
+    pub struct ConnectionIdentity {
+        /// Name of the connection.
+        name: String = required(),
+    }
+}
+
+/// `auth = "iam"`.
+pub(super) const IAM: &str = "iam";
+/// `auth = "password"`.
+pub(super) const PASSWORD: &str = "password";
+
+impl Role {
+    /// Whether the agent makes IAM tokens instead of reading a password.
+    pub(super) fn is_iam(&self) -> bool {
+        self.auth.get().is_some_and(|auth| auth == IAM)
+    }
+}
+
+fn all_modes() -> Value {
+    Value::Object(["connect", "exec", "runbooks", "schema"].map(|mode| (mode.to_owned(), true.into())).into())
+}
+
+fn is_name(value: &Value) -> bool {
+    text_fits(value, is_connection_name)
+}
+
+fn fits_resource_name(value: &Value) -> bool {
+    text_fits(value, |text| text.chars().count() <= LONGEST_RESOURCE_NAME)
+}
+
+fn is_duration(value: &Value) -> bool {
+    let whole_seconds = |span: Span| i64::try_from(span.seconds()).is_ok_and(|s| (1..=LARGEST).contains(&s));
+    text_fits(value, |text| text.parse().map_or(true, whole_seconds))
+}
+
+fn text_fits(value: &Value, rule: impl Fn(&str) -> bool) -> bool {
+    match value {
+        Value::String(text) => rule(text),
+        _ => true,
+    }
+}

@@ -1,0 +1,71 @@
+//! What a plan promises beyond the declarations.
+
+use crate::access::{Access, EngineKind};
+use crate::gateway::{EnvState, subtype};
+use crate::schema::{Attr, Change, Reports};
+
+use super::imported::Unclaimed;
+use super::model::{Connection, Role};
+use super::rules::problems;
+use super::spec::{Delivery, wanted_password};
+
+/// Fills in the default of `resource_name` and says which results the change can move.
+pub(super) fn plan(change: &mut Change<Connection>) -> Result<(), Reports> {
+    let found = problems(&change.planned);
+    if !found.is_empty() {
+        return Err(found.into());
+    }
+    match &change.prior {
+        None if change.config.resource_name.is_null() => {
+            change.planned.resource_name = change.planned.name.clone().map(|name| without_level(&name));
+        }
+        None => {}
+        Some(prior) => {
+            change.warnings.extend(Unclaimed::of(&change.private).warning(prior, &change.planned));
+            moved(prior, &mut change.planned);
+        }
+    }
+    Ok(())
+}
+
+/// `payments-main-ro` and its siblings belong to `payments-main`.
+pub(super) fn without_level(name: &str) -> String {
+    let level = Access::ALL.into_iter().find_map(|level| name.strip_suffix(&format!("-{}", level.suffix())));
+    level.filter(|rest| !rest.is_empty()).unwrap_or(name).to_owned()
+}
+
+/// The results of an update: a command belongs to an engine, a status to an agent, the state of the secret to the login.
+pub(super) fn moved(prior: &Connection, planned: &mut Connection) {
+    if gateway_engine(&prior.role) != gateway_engine(&planned.role) {
+        planned.command = Attr::Unknown;
+    }
+    if (&prior.agent_id, &prior.agent_name) != (&planned.agent_id, &planned.agent_name) {
+        planned.status = Attr::Unknown;
+    }
+    planned.secret_state = secret_state(prior, planned);
+}
+
+/// Unknown where a part of the role is.
+fn gateway_engine(role: &Attr<Role>) -> Attr<&'static str> {
+    let engine = |engine: EngineKind| subtype(engine);
+    match role {
+        Attr::Known(role) => role.engine.clone().map(engine),
+        Attr::Null => Attr::Null,
+        Attr::Unknown => Attr::Unknown,
+    }
+}
+
+/// A password that differs is planned to be in sync; one that the gateway hides is written with any other change.
+fn secret_state(prior: &Connection, planned: &Connection) -> Attr<String> {
+    let wanted = |of: &Connection| of.role.get().and_then(|role| wanted_password(role, &Delivery::Reference));
+    let (before, after) = (wanted(prior), wanted(planned));
+    let word = |state: EnvState| Attr::Known(state.as_str().to_owned());
+    let is = |state: EnvState| prior.secret_state == word(state);
+    if after.is_none() || before != after {
+        return Attr::Unknown;
+    }
+    if is(EnvState::Differs) {
+        return word(EnvState::InSync);
+    }
+    if is(EnvState::InSync) || prior == planned { prior.secret_state.clone() } else { Attr::Unknown }
+}

@@ -1,0 +1,190 @@
+//! What the gateway refuses, as a person reads it, and what cannot be configured.
+
+use serde_json::json;
+
+use crate::connection::{configuration, connection};
+use crate::gateway::{FakeGateway, READER};
+use crate::workspace::Workspace;
+
+const LAB: &str = "agent_name = \"lab\"";
+const IT: &str = "rdsaccess_connection.it";
+
+fn contains(said: &str, words: &[&str]) {
+    for word in words {
+        assert!(said.contains(word), "`{word}` is not in: {said}");
+    }
+    assert_eq!(said.matches("Error:").count(), 1, "one diagnostic: {said}");
+}
+
+#[test]
+fn tokens_that_are_unknown_or_may_not_write_are_told_apart() {
+    let gateway = FakeGateway::start();
+    let mut workspace = gateway.workspace(&configuration(LAB));
+    workspace.set("HOOP_APIKEY", "hpk_unknown");
+    contains(&workspace.apply().error(), &["`ledger-ro`", "GET http://", "/api/agents/lab", "401", "HOOP_APIKEY"]);
+    workspace.set("HOOP_APIKEY", READER);
+    contains(&workspace.apply().error(), &["`ledger-ro`", "POST http://", "/api/connections", "403", "group `admin`"]);
+    assert!(workspace.resource(IT).is_none() && gateway.stored("ledger-ro").is_null());
+}
+
+#[test]
+fn a_name_of_somebody_else_is_refused_with_the_way_to_import_it() {
+    let gateway = FakeGateway::start();
+    gateway.make("ledger-ro", &json!({}));
+    let foreign = gateway.stored("ledger-ro");
+    let workspace = gateway.workspace(&configuration(LAB));
+    contains(
+        &workspace.apply().error(),
+        &[
+            "`ledger-ro`",
+            "POST http://",
+            "/api/connections",
+            "409",
+            "terraform import <address> ledger-ro",
+            "another name",
+        ],
+    );
+    assert_eq!(gateway.stored("ledger-ro"), foreign);
+    assert!(workspace.resource(IT).is_none());
+
+    gateway.change("ledger-ro", &json!({"managed_by": "agent"}));
+    contains(&workspace.apply().error(), &["`ledger-ro`", "managed by `agent`", "another name"]);
+    contains(&workspace.import(IT, "ledger-ro").error(), &["`ledger-ro`", "managed by `agent`"]);
+}
+
+#[test]
+fn only_databases_are_imported() {
+    let gateway = FakeGateway::start();
+    gateway.make("ledger-ro", &json!({"subtype": "mongodb"}));
+    let workspace = gateway.workspace(&configuration(LAB));
+    contains(&workspace.import(IT, "ledger-ro").error(), &["`ledger-ro`", "`mongodb`"]);
+    contains(&workspace.import(IT, "no-such-one").error(), &["non-existent remote object"]);
+    contains(&workspace.import(IT, "a|b").error(), &["`a|b` is not the name of a connection"]);
+}
+
+#[test]
+fn an_agent_that_does_not_exist_is_named_with_those_that_do() {
+    let gateway = FakeGateway::start();
+    let workspace = gateway.workspace(&configuration("agent_name = \"nowhere\""));
+    contains(&workspace.apply().error(), &["`ledger-ro`", "/api/agents/nowhere", "lab, spare"]);
+    workspace.write("main.tf", &configuration("agent_id = \"0b6f2f0e-5c1d-4a86-9a3e-2d1c7b9f4e10\""));
+    contains(&workspace.apply().error(), &["`ledger-ro`", "POST http://", "500", "an agent"]);
+    assert!(workspace.resource(IT).is_none());
+}
+
+#[test]
+fn groups_need_the_plugin_before_anything_is_made() {
+    let gateway = FakeGateway::start();
+    let workspace = gateway.workspace(&configuration(&format!("{LAB}\n  groups = [\"developers\"]")));
+    contains(&workspace.apply().error(), &["`ledger-ro`", "/api/plugins/access_control", "Enable it once"]);
+    assert!(gateway.stored("ledger-ro").is_null());
+    gateway.toggle("access_control", true);
+
+    // A failure after the connection was made keeps it in state.
+    gateway.fault(&json!({"method": "PUT", "path": "/api/plugins/*", "n": 99, "status": 500}));
+    contains(&workspace.apply().error(), &["`ledger-ro`", "PUT http://", "500"]);
+    assert_eq!(workspace.resource(IT).unwrap()["id"], gateway.stored("ledger-ro")["id"]);
+    gateway.mend();
+    workspace.apply().ok();
+    assert_eq!(gateway.groups("ledger-ro"), json!(["developers"]));
+    workspace.plan().nothing();
+}
+
+#[test]
+fn the_gateways_own_words_reach_the_reader_and_a_failed_update_is_made_up_for() {
+    let gateway = FakeGateway::start();
+    let workspace = gateway.workspace(&configuration(LAB));
+    workspace.apply().ok();
+    gateway.change("ledger-ro", &json!({"tags": ["-broken-"]}));
+    workspace.write("main.tf", &configuration(&format!("{LAB}\n  reviewers = [\"dba\"]")));
+    contains(
+        &workspace.apply().error(),
+        &["`ledger-ro`", "PUT http://", "/api/connections/ledger-ro", "422", "tags: values must contain"],
+    );
+    assert_eq!(workspace.resource(IT).unwrap()["reviewers"], json!(null));
+    gateway.change("ledger-ro", &json!({"tags": []}));
+    workspace.apply().ok();
+    workspace.plan().nothing();
+}
+
+#[test]
+fn a_gateway_that_is_away_for_a_moment_is_waited_for_and_one_that_stays_away_is_named() {
+    let gateway = FakeGateway::start();
+    let mut workspace = gateway.workspace(&configuration(LAB));
+    for method in ["GET", "PUT"] {
+        gateway.fault(&json!({"method": method, "n": 2, "status": 503}));
+    }
+    workspace.apply().ok();
+    workspace.write("main.tf", &configuration(&format!("{LAB}\n  reviewers = [\"dba\"]")));
+    workspace.apply().ok();
+    workspace.plan().nothing();
+
+    workspace.set("HOOP_APIURL", "http://127.0.0.1:9");
+    contains(
+        &workspace.plan_run().error(),
+        &["`ledger-ro`", "GET http://127.0.0.1:9/api/connections/ledger-ro", "cannot be reached", "HOOP_APIURL"],
+    );
+    workspace.write("provider.tf", "provider \"rdsaccess\" {\n  on_unreachable = \"keep\"\n}\n");
+    let said = workspace.plan().nothing().stdout;
+    assert!(said.contains("Warning: The gateway cannot be reached"), "{said}");
+}
+
+#[test]
+fn without_a_gateway_the_plan_says_what_to_set() {
+    let workspace = Workspace::offline();
+    workspace.write("main.tf", &(configuration(LAB) + "data \"rdsaccess_agents\" \"all\" {}\n"));
+    workspace.init().ok();
+    workspace.validate().ok();
+    contains(&workspace.plan_run().error(), &["The gateway is not configured", "HOOP_APIURL"]);
+    workspace.write("provider.tf", "provider \"rdsaccess\" {\n  gateway = { url = \"https://hoop.example.com\" }\n}\n");
+    contains(&workspace.plan_run().error(), &["https://hoop.example.com/api", "HOOP_APIKEY"]);
+}
+
+#[test]
+fn the_provider_block_wins_over_the_environment() {
+    let gateway = FakeGateway::start();
+    let mut workspace = gateway.workspace(&configuration(LAB));
+    workspace.set("HOOP_APIURL", "http://127.0.0.1:9");
+    workspace.set("HOOP_APIKEY", "hpk_unknown");
+    let block = format!(
+        "provider \"rdsaccess\" {{\n  gateway = {{ url = \"{}/api\", token = \"hpk_admin_of_the_fake\" }}\n}}\n",
+        gateway.url
+    );
+    workspace.write("provider.tf", &block);
+    workspace.apply().ok();
+    assert!(!gateway.stored("ledger-ro").is_null());
+}
+
+#[test]
+fn what_needs_no_gateway_is_refused_by_validate() {
+    let workspace = Workspace::offline();
+    let role = |more: &str| {
+        format!(
+            "merge({{ username = \"u\", engine = \"postgres\", endpoint = \"db.internal\", port = 5432, default_database = \
+             \"d\", secret_ref = \"vault:kv2::kv:a\" }}, {{ {more} }})"
+        )
+    };
+    workspace.write("main.tf", &configuration(LAB));
+    workspace.init().ok();
+    for (configuration, words) in [
+        (configuration(""), "Exactly one of `agent_id` and `agent_name`"),
+        (configuration("agent_name = \"lab\"\n  agent_id = \"x\""), "Exactly one of `agent_id` and `agent_name`"),
+        (connection("ledger--ro", &role(""), LAB), "Invalid value for `name`"),
+        (connection("ledger-ro", &role("auth = \"iam\""), LAB), "third part of the host name"),
+        (connection("ledger-ro", &role("secret_ref = null"), LAB), "The role has no secret"),
+        (connection("ledger-ro", &role("secret_ref = \"vault:kv2:team:kv:a\""), LAB), "namespace `team`"),
+        (connection("ledger-ro", &role("default_database = null"), LAB), "No database to open"),
+        (configuration("agent_name = \"lab\"\n  min_review_approvals = 0"), "between 1 and"),
+        (configuration("agent_name = \"lab\"\n  access_max_duration = \"0s\""), "between 1s and"),
+        (configuration("agent_name = \"lab\"\n  secret_delivery = \"post\""), "Invalid value for `secret_delivery`"),
+        (configuration("agent_name = \"lab\"\n  tags = { a = \"b.c\" }"), "tag_value(\"b.c\")"),
+        (configuration("agent_name = \"lab\"\n  tags = { \"a-\" = \"b\" }"), "Invalid tag `a-`"),
+        (configuration("agent_name = \"lab\"\n  tags = { \"rdsaccess.managed\" = \"no\" }"), "sets this tag itself"),
+        (configuration("agent_name = \"lab\"\n  tags = { for n in range(9) : \"t${n}\" => \"x\" }"), "Too many tags"),
+        (configuration("agent_name = \"lab\"\n  id = \"x\""), "`id` cannot be set"),
+    ] {
+        workspace.write("main.tf", &configuration);
+        let said = workspace.validate().error();
+        assert!(said.contains(words), "`{words}` is not in: {said}");
+    }
+}
