@@ -211,6 +211,7 @@ impl Postgres {
             let step = format!("dropping {} in database {database}", role.name);
             self.transact(database, &transaction(&reach, &steps, farewell), &step).await?;
         }
+        self.forget();
         Ok(())
     }
 

@@ -73,6 +73,19 @@ async fn rights_that_the_group_got_beyond_its_level() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn rights_that_the_group_got_from_somebody_who_is_not_the_owner() {
+    let server = seen_and_repaired(
+        "SET ROLE admin1; CREATE ROLE middle; GRANT USAGE ON SCHEMA sales TO middle;
+         GRANT UPDATE ON sales.parts TO middle WITH GRANT OPTION; RESET ROLE;
+         SET ROLE middle; GRANT UPDATE ON sales.parts TO \"$group\"",
+        &["extra UPDATE on table sales.parts"],
+    )
+    .await;
+    let kept = "SELECT has_table_privilege('middle', 'sales.parts', 'UPDATE')::text";
+    assert_eq!(column(&server.superuser("app").await, kept).await, ["true"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_login_that_was_changed() {
     let server = seen_and_repaired(
         "ALTER ROLE hoop_ro NOLOGIN NOINHERIT CREATEROLE VALID UNTIL '2001-01-01' CONNECTION LIMIT 0;

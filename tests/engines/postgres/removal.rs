@@ -131,12 +131,23 @@ async fn a_login_that_owns_objects_is_not_dropped_without_an_heir() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sessions_end_even_those_that_run_as_the_group() {
+    sessions_end(&PostgresServer::start().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_end_although_the_administrator_may_not_signal_others() {
     let server = PostgresServer::start().await;
+    let sql = "REVOKE pg_signal_backend FROM rds_superuser; REVOKE pg_monitor FROM rds_superuser";
+    server.superuser("postgres").await.batch_execute(sql).await.unwrap();
+    sessions_end(&server).await;
+}
+
+async fn sessions_end(server: &PostgresServer) {
     server.master("app").await.batch_execute("CREATE TABLE public.t (id int)").await.unwrap();
     let engine = server.engine();
     let spec = spec_in("hoop_ddl", Access::Ddl, &["app"]);
     make(&*engine, &spec).await;
-    let open = enter(&server, "hoop_ddl", "app").await;
+    let open = enter(server, "hoop_ddl", "app").await;
     assert_allowed(&open, &["SELECT * FROM public.t"]).await;
     assert_eq!(engine.remove(&spec, &drop_role()).await.unwrap(), Vec::<String>::new());
     tokio::time::sleep(Duration::from_millis(50)).await;
