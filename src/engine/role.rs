@@ -29,7 +29,8 @@ pub struct RoleSpec {
     pub scope: Scope,
     /// The owner note to write
     pub mark: Mark,
-    /// Whether a role of this name without our mark may be taken over: a secret of ours for it exists, or it was imported
+    /// Whether a role of this name without our mark may be taken over: a secret of ours for it exists, or it was
+    /// imported
     pub adopt: bool,
 }
 

@@ -15,11 +15,14 @@ pub(super) async fn traces(server: &PostgresServer, databases: &[&str]) -> Vec<S
     for database in databases {
         let client = server.superuser(database).await;
         let sql = "SELECT 'role ' || rolname FROM pg_roles WHERE rolname LIKE 'rdsaccess%' OR rolname LIKE '%hoop%'
-            UNION ALL SELECT 'member ' || roleid::regrole || ' ' || member::regrole || ' ' || grantor::regrole FROM pg_auth_members
+            UNION ALL SELECT 'member ' || roleid::regrole || ' ' || member::regrole || ' ' || grantor::regrole
+              FROM pg_auth_members
             UNION ALL SELECT 'setting ' || setconfig::text FROM pg_db_role_setting
             UNION ALL SELECT 'depends ' || pg_describe_object(classid, objid, objsubid) || ' ' || refobjid::regrole
-              FROM pg_shdepend WHERE refclassid = 'pg_authid'::regclass AND dbid IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
-            UNION ALL SELECT 'relation ' || relname || ' ' || relacl::text FROM pg_class WHERE relnamespace::regnamespace::text !~ '^(pg_|information)'
+              FROM pg_shdepend WHERE refclassid = 'pg_authid'::regclass
+              AND dbid IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
+            UNION ALL SELECT 'relation ' || relname || ' ' || relacl::text FROM pg_class
+              WHERE relnamespace::regnamespace::text !~ '^(pg_|information)'
             UNION ALL SELECT 'schema ' || nspname || ' ' || nspacl::text FROM pg_namespace
             UNION ALL SELECT 'default ' || defaclacl::text FROM pg_default_acl
             UNION ALL SELECT 'database ' || datname || ' ' || datacl::text FROM pg_database ORDER BY 1";
@@ -162,7 +165,10 @@ async fn sessions_that_are_left_open_are_counted() {
     make(&*engine, &spec).await;
     let _open = enter(&server, "hoop_ro", "app").await;
     let warnings = engine.remove(&spec, &Removal { end_sessions: false, ..drop_role() }).await.unwrap();
-    assert!(warnings.len() == 1 && warnings[0].starts_with("1 session of hoop_ro"), "{warnings:?}");
+    assert!(
+        warnings.len() == 1 && warnings[0].starts_with("Sessions of hoop_ro that are still open: 1."),
+        "{warnings:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
