@@ -4,14 +4,15 @@ use std::collections::BTreeSet;
 
 use crate::access::{Access, Coverage, DatabaseName, HostPattern, Mark, Missing, RoleName, SchemaName};
 
-/// Which part of a server a role covers. `None` means all.
+/// Which part of a server a role covers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Scope {
     /// Databases; all non-system databases when `None`
     pub databases: Option<BTreeSet<DatabaseName>>,
     /// Schemas (PostgreSQL only); all non-system schemas when `None`
     pub schemas: Option<BTreeSet<SchemaName>>,
-    /// Owners whose objects a `ddl` role may change (PostgreSQL only)
+    /// Owners whose objects a `ddl` role may change and drop besides those that `ddl` logins made (PostgreSQL only);
+    /// no others when `None`
     pub owners: Option<BTreeSet<RoleName>>,
 }
 
@@ -28,7 +29,8 @@ pub struct RoleSpec {
     pub scope: Scope,
     /// The owner note to write
     pub mark: Mark,
-    /// Whether a role of this name without our mark may be taken over: a secret of ours for it exists, or it was imported
+    /// Whether a role of this name without our mark may be taken over: a secret of ours for it exists, or it was
+    /// imported
     pub adopt: bool,
 }
 

@@ -1,5 +1,5 @@
 //! The engines against real database servers, started for each test on loopback.
-// The whole crate is a test; helpers outside of #[test] functions may fail as loudly.
+// The whole crate is a test; functions without #[test] may fail as loudly.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub)]
 
 mod mysql;

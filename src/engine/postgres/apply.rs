@@ -192,7 +192,8 @@ mod tests {
         };
         let stored = (version >= 160_000).then_some(false);
         let json = serde_json::json!({
-            "version": version, "me": 1, "roles": [role(1, "admin", true), role(2, "owner", false), role(3, "other", false)],
+            "version": version, "me": 1,
+            "roles": [role(1, "admin", true), role(2, "owner", false), role(3, "other", false)],
             "memberships": [
                 {"role": 2, "member": 1, "grantor": 10, "admin": true, "inherit": stored, "set": stored}
             ],

@@ -211,6 +211,7 @@ impl Postgres {
             let step = format!("dropping {} in database {database}", role.name);
             self.transact(database, &transaction(&reach, &steps, farewell), &step).await?;
         }
+        self.forget();
         Ok(())
     }
 
@@ -389,9 +390,8 @@ fn has_members(cluster: &Cluster, oid: Oid) -> bool {
 }
 
 fn sessions_warning(name: &str, left: usize) -> String {
-    let subject = if left == 1 { "1 session".to_owned() } else { format!("{left} sessions") };
     format!(
-        "{subject} of {name} still open. PostgreSQL lets a session that runs as its group keep the group's rights until \
-         it ends. Set end_sessions, or end what is left by hand."
+        "Sessions of {name} that are still open: {left}. PostgreSQL lets a session that runs as its group keep the \
+         group's rights until it ends. Set end_sessions, or end them by hand."
     )
 }

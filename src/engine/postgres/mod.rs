@@ -1,8 +1,19 @@
 //! PostgreSQL, on RDS and Aurora, versions 12 and later.
 //!
-//! A level is held by a group without login, one per database and scope ([`group`]); a login is a member. Reading
-//! ([`snapshot`], [`catalog`]) is apart from comparing ([`plan`], [`grants`], [`defaults`], [`roles`], all pure) and
-//! from sending ([`apply`], [`drop`]). The administrator is no superuser: [`reach`] knows for whom it may act.
+//! A level is held by a group without login, one per database and scope (`group`); a login is a member. Reading
+//! (`snapshot`, `catalog`) is apart from comparing (`plan`, `grants`, `defaults`, `roles`: all pure) and from sending
+//! (`apply`, `drop`). The administrator is no superuser: `reach` knows for whom it may act.
+//!
+//! | file | what it knows |
+//! |---|---|
+//! | `server` | the contract, and how its calls find what they need |
+//! | `connect`, `tls`, `lock` | sessions, their bound, certificates, the one writer |
+//! | `catalog`, `snapshot` | what is there, read once per server and database |
+//! | `level`, `group` | what a level holds, and which group holds it |
+//! | `reach` | memberships, and the ways to act for another role |
+//! | `grants`, `defaults`, `roles`, `public`, `change`, `plan` | the difference, in words and in statements |
+//! | `apply`, `drop` | transactions, attempts, removal |
+//! | `quote`, `password`, `error` | safe SQL, verifiers, classes of failures |
 
 mod apply;
 mod catalog;

@@ -47,12 +47,14 @@ async fn rights_that_were_taken_from_the_group() {
 #[tokio::test(flavor = "multi_thread")]
 async fn rights_that_the_group_got_beyond_its_level() {
     let server = seen_and_repaired(
-        "SET ROLE admin1; GRANT INSERT, DELETE ON sales.orders TO \"$group\"; GRANT UPDATE (note) ON sales.orders TO \"$group\";
+        "SET ROLE admin1; GRANT INSERT, DELETE ON sales.orders TO \"$group\";
+         GRANT UPDATE (note) ON sales.orders TO \"$group\";
          GRANT CREATE ON SCHEMA sales TO \"$group\"; GRANT SELECT ON sales.parts TO \"$group\" WITH GRANT OPTION;
          GRANT CREATE, CONNECT ON DATABASE postgres TO \"$group\";
          ALTER DEFAULT PRIVILEGES IN SCHEMA sales GRANT DELETE ON TABLES TO \"$group\";
          ALTER DEFAULT PRIVILEGES GRANT EXECUTE ON FUNCTIONS TO \"$group\";
-         CREATE FUNCTION sales.f() RETURNS int LANGUAGE sql AS 'SELECT 1'; GRANT EXECUTE ON FUNCTION sales.f() TO \"$group\"",
+         CREATE FUNCTION sales.f() RETURNS int LANGUAGE sql AS 'SELECT 1';
+         GRANT EXECUTE ON FUNCTION sales.f() TO \"$group\"",
         &[
             "extra INSERT on table sales.orders",
             "extra DELETE on table sales.orders",
@@ -73,10 +75,24 @@ async fn rights_that_the_group_got_beyond_its_level() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn rights_that_the_group_got_from_somebody_who_is_not_the_owner() {
+    let server = seen_and_repaired(
+        "SET ROLE admin1; CREATE ROLE middle; GRANT USAGE ON SCHEMA sales TO middle;
+         GRANT UPDATE ON sales.parts TO middle WITH GRANT OPTION; RESET ROLE;
+         SET ROLE middle; GRANT UPDATE ON sales.parts TO \"$group\"",
+        &["extra UPDATE on table sales.parts"],
+    )
+    .await;
+    let kept = "SELECT has_table_privilege('middle', 'sales.parts', 'UPDATE')::text";
+    assert_eq!(column(&server.superuser("app").await, kept).await, ["true"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_login_that_was_changed() {
     let server = seen_and_repaired(
         "ALTER ROLE hoop_ro NOLOGIN NOINHERIT CREATEROLE VALID UNTIL '2001-01-01' CONNECTION LIMIT 0;
-         ALTER ROLE hoop_ro IN DATABASE app SET role = 'admin1'; SET ROLE admin1; CREATE ROLE extra; GRANT extra TO hoop_ro;
+         ALTER ROLE hoop_ro IN DATABASE app SET role = 'admin1'; SET ROLE admin1;
+         CREATE ROLE extra; GRANT extra TO hoop_ro;
          REVOKE \"$group\" FROM hoop_ro",
         &[
             "login is disabled",

@@ -28,7 +28,8 @@ async fn hostile_names_of_everything_are_only_names() {
         master.batch_execute(&format!("CREATE DATABASE {}", quoted(name))).await.unwrap();
         let inside = server.master(name).await;
         let setup = format!(
-            "CREATE SCHEMA {q}; CREATE TABLE {q}.{q} (id serial, {q} text); CREATE SEQUENCE {q}.{s}; CREATE ROLE {owner};
+            "CREATE SCHEMA {q}; CREATE TABLE {q}.{q} (id serial, {q} text); CREATE SEQUENCE {q}.{s};
+             CREATE ROLE {owner};
              GRANT CREATE, USAGE ON SCHEMA {q} TO {owner}",
             q = quoted(name),
             s = quoted(&format!("{}'s", name.chars().take(20).collect::<String>())),

@@ -198,7 +198,8 @@ async fn the_level_of_a_role_made_by_hand_is_inferred() {
     let master = server.master("app").await;
     master.batch_execute(EVERY_KIND).await.unwrap();
     let setup = "CREATE ROLE none LOGIN; CREATE ROLE r LOGIN; CREATE ROLE w LOGIN; CREATE ROLE d LOGIN;
-        GRANT SELECT ON sales.orders TO r; GRANT SELECT, UPDATE ON sales.orders TO w; GRANT CREATE ON SCHEMA sales TO d";
+        GRANT SELECT ON sales.orders TO r; GRANT SELECT, UPDATE ON sales.orders TO w;
+        GRANT CREATE ON SCHEMA sales TO d";
     master.batch_execute(&setup.replace("ROLE none", "ROLE nobody_yet")).await.unwrap();
     let engine = server.engine();
     for (name, level) in

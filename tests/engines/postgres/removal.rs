@@ -15,11 +15,14 @@ pub(super) async fn traces(server: &PostgresServer, databases: &[&str]) -> Vec<S
     for database in databases {
         let client = server.superuser(database).await;
         let sql = "SELECT 'role ' || rolname FROM pg_roles WHERE rolname LIKE 'rdsaccess%' OR rolname LIKE '%hoop%'
-            UNION ALL SELECT 'member ' || roleid::regrole || ' ' || member::regrole || ' ' || grantor::regrole FROM pg_auth_members
+            UNION ALL SELECT 'member ' || roleid::regrole || ' ' || member::regrole || ' ' || grantor::regrole
+              FROM pg_auth_members
             UNION ALL SELECT 'setting ' || setconfig::text FROM pg_db_role_setting
             UNION ALL SELECT 'depends ' || pg_describe_object(classid, objid, objsubid) || ' ' || refobjid::regrole
-              FROM pg_shdepend WHERE refclassid = 'pg_authid'::regclass AND dbid IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
-            UNION ALL SELECT 'relation ' || relname || ' ' || relacl::text FROM pg_class WHERE relnamespace::regnamespace::text !~ '^(pg_|information)'
+              FROM pg_shdepend WHERE refclassid = 'pg_authid'::regclass
+              AND dbid IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
+            UNION ALL SELECT 'relation ' || relname || ' ' || relacl::text FROM pg_class
+              WHERE relnamespace::regnamespace::text !~ '^(pg_|information)'
             UNION ALL SELECT 'schema ' || nspname || ' ' || nspacl::text FROM pg_namespace
             UNION ALL SELECT 'default ' || defaclacl::text FROM pg_default_acl
             UNION ALL SELECT 'database ' || datname || ' ' || datacl::text FROM pg_database ORDER BY 1";
@@ -131,12 +134,23 @@ async fn a_login_that_owns_objects_is_not_dropped_without_an_heir() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sessions_end_even_those_that_run_as_the_group() {
+    sessions_end(&PostgresServer::start().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_end_although_the_administrator_may_not_signal_others() {
     let server = PostgresServer::start().await;
+    let sql = "REVOKE pg_signal_backend FROM rds_superuser; REVOKE pg_monitor FROM rds_superuser";
+    server.superuser("postgres").await.batch_execute(sql).await.unwrap();
+    sessions_end(&server).await;
+}
+
+async fn sessions_end(server: &PostgresServer) {
     server.master("app").await.batch_execute("CREATE TABLE public.t (id int)").await.unwrap();
     let engine = server.engine();
     let spec = spec_in("hoop_ddl", Access::Ddl, &["app"]);
     make(&*engine, &spec).await;
-    let open = enter(&server, "hoop_ddl", "app").await;
+    let open = enter(server, "hoop_ddl", "app").await;
     assert_allowed(&open, &["SELECT * FROM public.t"]).await;
     assert_eq!(engine.remove(&spec, &drop_role()).await.unwrap(), Vec::<String>::new());
     tokio::time::sleep(Duration::from_millis(50)).await;
@@ -151,7 +165,10 @@ async fn sessions_that_are_left_open_are_counted() {
     make(&*engine, &spec).await;
     let _open = enter(&server, "hoop_ro", "app").await;
     let warnings = engine.remove(&spec, &Removal { end_sessions: false, ..drop_role() }).await.unwrap();
-    assert!(warnings.len() == 1 && warnings[0].starts_with("1 session of hoop_ro"), "{warnings:?}");
+    assert!(
+        warnings.len() == 1 && warnings[0].starts_with("Sessions of hoop_ro that are still open: 1."),
+        "{warnings:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
