@@ -7,7 +7,8 @@
 //! | `namespace`  | runs programs where the RDS host names resolve                                     |
 //! | `workspace`  | a directory with a configuration, and the Terraform commands in it                 |
 //! | `sql`        | logins and statements through `psql` and `mariadb`                                 |
-//! | `*_tests`    | the tests                                                                          |
+//! | `*_tests`    | the tests of all this                                                              |
+//! | `discovery`  | tests of the data sources that find accounts and databases                         |
 //!
 //! `scripts/install` brings what they need.
 
@@ -18,6 +19,7 @@
     reason = "the support modules run only inside tests, where a panic is the report"
 )]
 
+mod discovery;
 mod namespace;
 mod rig;
 mod rig_tests;
