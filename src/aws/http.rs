@@ -14,6 +14,7 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
+use http_body_util::Full;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
@@ -87,7 +88,8 @@ impl HttpConnector for BoundedConnector {
 async fn read_whole(mut response: HttpResponse) -> Result<HttpResponse, ConnectorError> {
     let body = std::mem::replace(response.body_mut(), SdkBody::taken());
     let bytes = ByteStream::new(body).collect().await.map_err(|broken| ConnectorError::io(broken.into()))?;
-    *response.body_mut() = SdkBody::from(bytes.into_bytes());
+    // Not `SdkBody::from(bytes)`: the SDK logs an answer at TRACE with such a body in clear, tokens and secrets included.
+    *response.body_mut() = SdkBody::from_body_1_x(Full::new(bytes.into_bytes()));
     Ok(response)
 }
 
@@ -137,6 +139,15 @@ mod tests {
             let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", ANSWER.len());
             connection.write_all(format!("{head}{ANSWER}").as_bytes()).await.unwrap();
         }
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_never_printed_with_its_body() {
+        let body = SdkBody::from(r#"{"SecretString":"hunter2"}"#);
+        let response = read_whole(HttpResponse::new(200.try_into().unwrap(), body)).await.unwrap();
+        assert!(!format!("{response:?}").contains("hunter2"));
+        let body = ByteStream::new(response.into_body()).collect().await.unwrap().to_vec();
+        assert_eq!(body, br#"{"SecretString":"hunter2"}"#);
     }
 
     #[tokio::test]

@@ -339,7 +339,7 @@ fn sdk_region(region: &Region) -> aws_config::Region {
 
 /// One account and region, entered. Clients are made on demand: what they share (connections, credentials, retries)
 /// lives in [`Sessions`], and thousands of them need not be kept.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Session {
     pub(super) sessions: Sessions,
     /// The account
@@ -349,6 +349,14 @@ pub struct Session {
     config: SdkConfig,
     credentials: HeldCredentials,
     identity: String,
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The SDK's configuration would print the environment of the process.
+        let Self { account, region, identity, .. } = self;
+        f.debug_struct("Session").field("account", account).field("region", region).field("identity", identity).finish()
+    }
 }
 
 impl Session {

@@ -144,9 +144,7 @@ pub fn found(arn: &Arn, takes: Takes, described: Described) -> Result<Found, Rep
         {
             Ok(Found::Target(Box::new(target)))
         }
-        Described::Unsupported(other) => {
-            Err(Error::Unsupported { arn: arn.clone(), reason: other.reason }.into())
-        }
+        Described::Unsupported(other) => Err(Error::Unsupported { arn: arn.clone(), reason: other.reason }.into()),
     }
 }
 

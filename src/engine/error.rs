@@ -112,7 +112,7 @@ impl Explain for Error {
     }
 
     fn detail(&self) -> String {
-        format!("{} at {} as user `{}`: {}", self.target, self.endpoint, self.username, with_causes(&self.fault))
+        format!("on {} at {} as user `{}`: {}", self.target, self.endpoint, self.username, with_causes(&self.fault))
     }
 
     fn next_step(&self) -> Option<String> {

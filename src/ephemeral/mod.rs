@@ -1,1 +1,5 @@
-//! ephemeral
+//! Ephemeral resources: one folder each.
+
+mod iam_token;
+
+pub use iam_token::IamToken;

@@ -2,8 +2,10 @@
 
 use crate::context::Context;
 use crate::data_sources::{AccountsDataSource, InstancesDataSource};
+use crate::ephemeral::IamToken;
 use crate::functions;
 use crate::report::Report;
+use crate::resources::SecurityGroupResource;
 use crate::schema::{AnyDataSource, AnyEphemeral, AnyResource, Function, Provider, Reports};
 
 use super::config;
@@ -28,7 +30,7 @@ impl Provider for Rdsaccess {
     type Model = ProviderModel;
 
     fn resources(&self) -> Vec<Box<dyn AnyResource<Context>>> {
-        vec![]
+        vec![Box::new(SecurityGroupResource)]
     }
 
     fn data_sources(&self) -> Vec<Box<dyn AnyDataSource<Context>>> {
@@ -36,7 +38,7 @@ impl Provider for Rdsaccess {
     }
 
     fn ephemerals(&self) -> Vec<Box<dyn AnyEphemeral<Context>>> {
-        vec![]
+        vec![Box::new(IamToken)]
     }
 
     fn functions(&self) -> Vec<Function> {

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
 use crate::access::{
-    Access, AccountId, Arn, DatabaseName, EngineKind, HostPattern, Invalid, Region, RoleName, SchemaName, Secret,
-    SecretRef, Span, TlsMode,
+    Access, AccountId, Arn, DatabaseName, EngineKind, GroupRef, HostPattern, Invalid, Region, RoleName, SchemaName,
+    Secret, SecretRef, Span, TlsMode,
 };
 use crate::report::Report;
 use crate::value::{Number, Path, Type, Value};
@@ -150,6 +150,7 @@ text_kinds! {
     Region;
     RoleName;
     DatabaseName;
+    GroupRef;
     SchemaName;
     HostPattern;
     SecretRef;

@@ -1,1 +1,112 @@
-//! store
+//! Where generated secrets live: one trait, one folder per store.
+//!
+//! A version of a secret is *pending* until a login has proven it, then it is *proven*. Readers of the current value
+//! (agents, applications) never see a pending one, except as the very first version of a secret, which some stores make
+//! current whatever is asked. [`rotate`] drives the state machine of [`crate::access::rotation`] over any store.
+
+mod credential;
+mod error;
+mod place;
+mod rotate;
+
+pub mod secrets_manager;
+
+use std::collections::BTreeMap;
+
+use futures_util::future::BoxFuture;
+
+use crate::access::{RoleName, SecretRef};
+
+pub use credential::Credential;
+pub use error::{Error, Fault};
+pub use place::Place;
+pub use rotate::{Request, Settled, Subject, rotate};
+
+/// Id of one version of a secret, as the store names it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct VersionId(pub String);
+
+/// A secret as far as it can be seen without reading a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Held {
+    /// Where it is
+    pub secret_ref: SecretRef,
+    /// The version that a login has proven
+    pub proven: Option<VersionId>,
+    /// The version that no login has proven yet
+    pub pending: Option<VersionId>,
+    /// Resource id of the database that it was made for; `None` when the secret does not carry our mark
+    pub target: Option<String>,
+    /// Whether it is scheduled for deletion
+    pub deleted: bool,
+}
+
+/// The result of a call on a store.
+pub type Reply<'a, T> = BoxFuture<'a, Result<T, Error>>;
+
+/// A store of secrets.
+///
+/// Every method may be cancelled at any await and called again: it continues from what it observes. No method logs a
+/// value.
+pub trait Store: Send + Sync {
+    /// The secret at a place, by its name. `None` when there is none.
+    fn find<'a>(&'a self, place: &'a Place) -> Reply<'a, Option<Held>>;
+
+    /// The secret behind a reference. `None` when it is gone.
+    fn look<'a>(&'a self, secret_ref: &'a SecretRef) -> Reply<'a, Option<Held>>;
+
+    /// The value of a version.
+    fn value<'a>(&'a self, secret_ref: &'a SecretRef, version: &'a VersionId) -> Reply<'a, Credential>;
+
+    /// Stores a new pending version at a place: makes the secret, or restores one that is scheduled for deletion, or
+    /// adds a version. The secret carries our mark for `target` afterwards.
+    ///
+    /// # Errors
+    /// [`Fault::Foreign`] when the name is taken by a secret without our mark for this database.
+    fn put_pending<'a>(
+        &'a self,
+        place: &'a Place,
+        target: &'a str,
+        username: &'a RoleName,
+        credential: &'a Credential,
+    ) -> Reply<'a, Held>;
+
+    /// Makes a pending version the proven one.
+    fn promote<'a>(&'a self, secret_ref: &'a SecretRef, version: &'a VersionId) -> Reply<'a, ()>;
+
+    /// Takes the secret away, where the store allows with a time to think; one that is gone is a success.
+    fn forget<'a>(&'a self, secret_ref: &'a SecretRef) -> Reply<'a, ()>;
+}
+
+/// How a store in AWS Secrets Manager is set up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretsManagerSettings {
+    /// Account of the secrets; the database's when `None`
+    pub account_id: Option<crate::access::AccountId>,
+    /// Region of the secrets; the database's when `None`
+    pub region: Option<crate::access::Region>,
+    /// What every name begins with
+    pub name_prefix: String,
+    /// Customer key; `aws/secretsmanager` when `None`
+    pub kms_key_id: Option<String>,
+    /// Days between destroy and deletion, 7 to 30
+    pub recovery_window_days: u8,
+    /// Regions that get a replica
+    pub replica_regions: Vec<crate::access::Region>,
+    /// Tags besides ours
+    pub tags: BTreeMap<String, String>,
+}
+
+impl Default for SecretsManagerSettings {
+    fn default() -> Self {
+        Self {
+            account_id: None,
+            region: None,
+            name_prefix: "rdsaccess/".to_owned(),
+            kms_key_id: None,
+            recovery_window_days: 7,
+            replica_regions: Vec::new(),
+            tags: BTreeMap::new(),
+        }
+    }
+}

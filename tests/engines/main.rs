@@ -1,4 +1,8 @@
-//! The engines against real servers, started on the loopback address.
+//! The engines against real database servers, started for each test on loopback.
+// The whole crate is a test; helpers outside of #[test] functions may fail as loudly.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub)]
 
 mod mysql;
+mod postgres;
 mod server_mariadb;
+mod server_postgres;

@@ -3,6 +3,7 @@
 mod access;
 mod drift;
 mod faults;
+mod mysql_server;
 mod removal;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -175,7 +175,9 @@ impl Program {
     /// An empty data directory, made once and kept beside the test programs.
     fn template(&self) -> PathBuf {
         let place = Path::new(env!("CARGO_TARGET_TMPDIR"));
-        let template = place.join(if self.is_mysql { "mysql-empty" } else { "mariadb-empty" });
+        // Another version of the server gets another template.
+        let size = fs::metadata(&self.path).map(|program| program.len()).unwrap_or_default();
+        let template = place.join(format!("{}-empty-{size}", if self.is_mysql { "mysql" } else { "mariadb" }));
         if !template.exists() {
             let dir = TempDir::with_prefix("rdsaccess-install-").expect("a temporary directory");
             fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).expect("a directory others can enter");
@@ -203,7 +205,8 @@ impl Program {
             command.args(options).args(["--skip-name-resolve", "--innodb-log-file-size=4M"]);
             command
         };
-        command.arg(option("--datadir=", data)).args(run_as_nobody());
+        // A server that starts clears its temporary directory, so it must not be one that others use.
+        command.arg(option("--datadir=", data)).args(run_as_nobody()).env("TMPDIR", data.parent().unwrap());
         let output = command.output().unwrap_or_else(|error| panic!("cannot install a database: {error}; {INSTALL}"));
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
@@ -245,6 +248,7 @@ impl Program {
         }
         for (name, file) in [
             ("--datadir=", "data"),
+            ("--tmpdir=", ""),
             ("--socket=", "s.sock"),
             ("--pid-file=", "pid"),
             ("--log-error=", "error.log"),

@@ -37,7 +37,7 @@ for variable in [name for name in os.environ if name.startswith(("AWS_", "PG", "
     del os.environ[variable]
 
 from aws.endpoints import cluster_host, instance_host  # noqa: E402
-from aws.seed import HOME_REGION, HUB_KEY, MANAGEMENT_ACCOUNT, Seeder  # noqa: E402
+from aws.seed import ACCOUNTS, HOME_REGION, HUB_KEY, MANAGEMENT_ACCOUNT, Seeder  # noqa: E402
 from databases.certificates import Authority  # noqa: E402
 from databases.mariadb import MariaDb  # noqa: E402
 from databases.postgres import Postgres  # noqa: E402
@@ -219,7 +219,12 @@ def main() -> int:
 
 
 def _check(wish: dict) -> None:
+    """Refuses a wish that can not be met before anything is started."""
     for database in wish.get("databases", []):
+        if database["account"] not in ACCOUNTS:
+            raise RigError(f"no account {database['account']}: only {', '.join(sorted(ACCOUNTS))}")
+        if database.get("kind", "instance") not in ("instance", "cluster"):
+            raise RigError(f"no kind {database['kind']}: only instance, cluster")
         if database.get("server", True) and database["engine"] not in SERVERS:
             raise RigError(f"no server for engine {database['engine']}: only {', '.join(sorted(SERVERS))}")
 

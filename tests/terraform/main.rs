@@ -19,10 +19,12 @@
     reason = "the support modules run only inside tests, where a panic is the report"
 )]
 
+mod blocks;
 mod discovery;
 mod namespace;
 mod rig;
 mod rig_tests;
+mod security_group;
 mod sql;
 mod wish;
 mod workspace;

@@ -174,9 +174,13 @@ fn a_killed_rig_takes_its_servers_with_it() {
 
 #[test]
 fn an_impossible_wish_is_refused_in_words() {
-    let wish = Wish::organization().with(DatabaseWish::instance("sandbox", "eu-west-1", "x", "oracle-ee"));
-    let Err(said) = Rig::try_start(&wish) else { panic!("there is no Oracle server in the rig") };
-    assert!(said.contains("no server for engine oracle-ee"), "{said}");
+    for (wish, reason) in [
+        (DatabaseWish::instance("sandbox", "eu-west-1", "x", "oracle-ee"), "no server for engine oracle-ee: only "),
+        (DatabaseWish::instance("payments", "eu-west-1", "x", "postgres"), "no account payments: only orders-eu, "),
+    ] {
+        let Err(said) = Rig::try_start(&Wish::organization().with(wish)) else { panic!("{reason}") };
+        assert!(said.contains(reason), "{said}");
+    }
 }
 
 /// A provider that we did not write reads the seeded database through the member role.

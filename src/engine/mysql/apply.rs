@@ -10,6 +10,7 @@ use super::Mysql;
 use super::catalog::Catalog;
 use super::connect::Session;
 use super::error::{Class, Failure};
+use super::grants::wrong_choice;
 use super::password::{Salt, is_hash_of, verifier};
 use super::quote::{Statement, literal};
 use super::roles::{account_name, compare, create, ownership, plugin, settle};
@@ -52,14 +53,16 @@ impl Drop for Writing<'_> {
 /// Decides whether a failure is worth another try, and waits before it.
 pub(super) struct Retry {
     tries: u32,
-    began: Instant,
     patience: Duration,
+    /// When the first failure came
+    since: Option<Instant>,
+    /// A session broke before, so that an unreachable server may be one that restarts
     broken: bool,
 }
 
 impl Retry {
     pub(super) fn new(patience: Duration) -> Self {
-        Self { tries: 0, began: Instant::now(), patience, broken: false }
+        Self { tries: 0, patience, since: None, broken: false }
     }
 
     /// Waits, or gives the failure back.
@@ -68,9 +71,9 @@ impl Retry {
     /// A failure that no other try can change, or one too many.
     pub(super) async fn after(&mut self, failure: Failure) -> Result<(), Failure> {
         self.broken |= matches!(failure.class, Class::Lost | Class::ReadOnly);
-        let in_time = self.began.elapsed() < self.patience;
+        let in_time = self.since.get_or_insert_with(Instant::now).elapsed() < self.patience;
         let again = match failure.class {
-            Class::Conflict | Class::Converge | Class::Busy | Class::Lost => self.tries < RETRIES,
+            Class::Conflict | Class::Converge | Class::Busy | Class::Lost => self.tries < RETRIES && in_time,
             // During a failover the old writer answers as read-only and then not at all.
             Class::ReadOnly => in_time,
             Class::Unreachable => self.broken && in_time,
@@ -179,8 +182,7 @@ impl Mysql {
     async fn catalog(&self) -> Result<Arc<Catalog>, Failure> {
         let mut cached = self.catalog.cached.lock().await;
         let writes = self.catalog.writes.load(Ordering::SeqCst);
-        if let Some((at, catalog)) = cached.as_ref().filter(|(at, _)| *at == writes) {
-            tracing::trace!(writes = at, "catalog reused");
+        if let Some((_, catalog)) = cached.as_ref().filter(|(at, _)| *at == writes) {
             return Ok(Arc::clone(catalog));
         }
         let mut retry = Retry::new(self.patience);
@@ -230,6 +232,9 @@ pub(super) fn plan(
 ) -> Result<Vec<Statement>, Failure> {
     if let Ownership::Foreign(words) = ownership(catalog, spec) {
         return Err(Failure::last(Fault::Foreign(words)));
+    }
+    if let Some(words) = wrong_choice(catalog, spec) {
+        return Err(Failure::last(Fault::NotFound(words)));
     }
     let name = account_name(spec);
     let account = catalog.account(&name);

@@ -124,6 +124,8 @@ pub(super) struct Settings {
 pub(super) struct Catalog {
     /// Engine and version
     pub(super) dialect: Dialect,
+    /// User of the account that is logged in
+    pub(super) administrator: String,
     /// Settings
     pub(super) settings: Settings,
     /// Databases that exist, system ones included
@@ -146,11 +148,13 @@ impl Catalog {
         let dialect = session.dialect();
         let mut sets = session.batch(&queries(dialect)).await?.into_iter();
         let mut next = || sets.next().unwrap_or_default();
+        let current_user = typed::<(String,)>(next()).pop().map(|(account,)| account).unwrap_or_default();
         let settings = settings(dialect, &typed(next()));
         let databases = typed::<(String,)>(next()).into_iter().map(|(name,)| name).collect();
         let accounts = next();
         let mut catalog = Self {
             dialect,
+            administrator: current_user.rsplit_once('@').map(|(user, _)| user.to_owned()).unwrap_or_default(),
             settings,
             databases,
             accounts: if dialect.mariadb { mariadb_accounts(accounts) } else { mysql_accounts(accounts) },
@@ -180,6 +184,7 @@ impl Catalog {
 
 fn queries(dialect: Dialect) -> Vec<Statement> {
     let mut queries = vec![
+        "SELECT CURRENT_USER()",
         "SHOW VARIABLES WHERE Variable_name IN ('partial_revokes', 'lower_case_table_names', \
          'default_authentication_plugin', 'authentication_policy', 'caching_sha2_password_digest_rounds', \
          'mandatory_roles')",

@@ -120,6 +120,11 @@ impl Sessions {
     /// Whether this user and password can log in: one attempt.
     pub(super) async fn can_log_in(&self, user: &RoleName, password: &Secret<String>) -> Result<(), Failure> {
         let _permit = self.permits.acquire().await;
+        let rested = lock(&self.resting).pop();
+        if let Some(rested) = rested {
+            // Its place is needed: resting sessions count as connections too.
+            let _ = timeout(CONNECT, rested.conn.disconnect()).await;
+        }
         let conn = self.connect(user, password).await?;
         // The login is proven; a goodbye that gets lost changes nothing.
         let _ = timeout(CONNECT, conn.disconnect()).await;
@@ -264,9 +269,8 @@ impl Session {
         let exchange = async {
             let sql = statements.iter().map(Statement::sql).collect::<Vec<_>>().join(";\n");
             let mut results = self.conn.query_iter(sql).await?;
-            for index in 1..=statements.len() {
-                // Reading to the end of one answer also fetches the head of the next, and with it its error.
-                running = index.min(statements.len() - 1);
+            for index in 0..statements.len() {
+                running = index;
                 sets.push(results.collect::<Row>().await?);
             }
             results.drop_result().await

@@ -27,7 +27,7 @@ const NO_SUCH_THREAD: u16 = 1094;
 const NOT_OWNER: [u16; 2] = [1095, 1227];
 
 impl Mysql {
-    /// Drops or disables the account; one that is not there is a success.
+    /// Drops or disables the account; one that is not there is a success, one that is not ours stays with a warning.
     pub(super) async fn remove_role(&self, spec: &RoleSpec, how: &Removal) -> Result<Vec<String>, Failure> {
         let _writer = self.writer.lock().await;
         let mut retry = Retry::new(self.patience);
@@ -47,7 +47,10 @@ impl Mysql {
                 self.unlock(session).await?;
                 return Ok(Vec::new());
             }
-            Ownership::Foreign(words) => return Err(Failure::last(Fault::Foreign(words))),
+            Ownership::Foreign(words) => {
+                self.unlock(session).await?;
+                return Ok(vec![format!("{words}; it was left as it is")]);
+            }
             Ownership::Ours => {}
         }
         let name = account_name(spec);
@@ -61,6 +64,9 @@ impl Mysql {
         let mut warnings = Vec::new();
         if how.end_sessions {
             warnings.extend(self.end_sessions(&mut session, &catalog, &name).await?);
+        } else {
+            let open = sessions_of(&mut session, &catalog, &name).await?;
+            warnings.extend(still_open(&name, &open, "are left open as asked"));
         }
         if how.action == RemovalAction::Drop {
             warnings.extend(self.drop_role(&mut session, &name).await?);
@@ -102,17 +108,24 @@ impl Mysql {
             }
             tokio::time::sleep(BETWEEN_LOOKS).await;
         }
-        let ids: Vec<String> = left.iter().map(u64::to_string).collect();
         let why = refused.map(|words| format!(" ({words})")).unwrap_or_default();
-        Ok(Some(format!(
-            "{} of '{}'@'{}' could not be ended{why}: session {} may keep its rights on its current database until it \
-             disconnects; end it by hand with CALL mysql.rds_kill(id)",
-            if ids.len() == 1 { "a session" } else { "sessions" },
+        Ok(still_open(name, &left, &format!("could not be ended{why}")))
+    }
+}
+
+/// A warning about sessions that outlive the rights of their account; none when there are none.
+fn still_open(name: &AccountName, ids: &[u64], why: &str) -> Option<String> {
+    let listed: Vec<String> = ids.iter().map(u64::to_string).collect();
+    (!ids.is_empty()).then(|| {
+        format!(
+            "{} open session(s) of '{}'@'{}' {why}: each keeps its rights on its current database until it disconnects; \
+             to end one: CALL mysql.rds_kill(id), id {}",
+            ids.len(),
             name.user,
             name.host,
-            list_names(&ids)
-        )))
-    }
+            list_names(&listed)
+        )
+    })
 }
 
 /// Ends one session, with RDS's own procedure where the administrator may not. Returns the server's words when both

@@ -13,11 +13,8 @@ use super::catalog::{AccountName, Catalog, DatabaseGrant, Object, ObjectGrant, i
 use super::pattern::unescape;
 use super::privilege::{Privilege, Privileges, is_level, level, list, smallest_level};
 use super::quote::{Statement, account as account_sql, identifier};
-use crate::access::{Access, Coverage, Identifier, Missing};
+use crate::access::{Access, Coverage, Identifier, Missing, list_names};
 use crate::engine::RoleSpec;
-
-/// Key of what concerns the account everywhere, in [`Comparison::uncovered`].
-pub(super) const EVERYWHERE: &str = "*";
 
 /// What a statement gives or takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -149,7 +146,7 @@ impl Comparison {
         } else if others.is_empty() {
             "a pattern that can open other databases".to_owned()
         } else {
-            format!("a pattern that also opens {}", crate::access::list_names(&others))
+            format!("a pattern that also opens {}", list_names(&others))
         };
         self.add(database, Missing::plain(format!("is granted as {stored}, {effect}")));
         self.revoke_on(On::Database(stored.clone()), &grant.privileges);
@@ -231,7 +228,7 @@ impl Comparison {
         }
         let mandatory = catalog.settings.mandatory_roles.trim();
         if !mandatory.is_empty() {
-            self.leave(EVERYWHERE, &format!("mandatory_roles gives every account the rights of {mandatory}"));
+            self.leave_everywhere(&format!("mandatory_roles gives every account the rights of {mandatory}"));
         }
     }
 
@@ -255,8 +252,15 @@ impl Comparison {
         }
     }
 
+    /// Names something that stays as it is and concerns every covered database.
+    pub(super) fn leave_everywhere(&mut self, text: &str) {
+        for database in self.coverage.databases.keys().cloned().collect::<Vec<_>>() {
+            self.leave(&database, text);
+        }
+    }
+
     /// Names something that stays as it is.
-    pub(super) fn leave(&mut self, key: &str, text: &str) {
+    fn leave(&mut self, key: &str, text: &str) {
         self.uncovered.databases.entry(key.to_owned()).or_default().push(Missing::plain(text));
     }
 
@@ -266,6 +270,21 @@ impl Comparison {
 
     fn revoke_on<'a>(&mut self, on: On, privileges: impl IntoIterator<Item = &'a Privilege>) {
         push(&mut self.revoke, on, privileges);
+    }
+}
+
+/// Why the chosen databases cannot be covered as written: one does not exist, or belongs to the server itself.
+pub(super) fn wrong_choice(catalog: &Catalog, spec: &RoleSpec) -> Option<String> {
+    spec.scope.databases.as_ref()?;
+    let chosen = chosen(catalog, spec);
+    let absent: Vec<&String> = chosen.iter().filter(|name| !catalog.databases.contains(*name)).collect();
+    let system: Vec<&String> = chosen.iter().filter(|name| is_system(name)).collect();
+    if !absent.is_empty() {
+        Some(format!("the server has no database {}; correct the name or create it first", list_names(&absent)))
+    } else if !system.is_empty() {
+        Some(format!("{} belongs to the server itself and is covered by no level; leave it out", list_names(&system)))
+    } else {
+        None
     }
 }
 

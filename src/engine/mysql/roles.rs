@@ -2,7 +2,7 @@
 
 use super::catalog::{Account, AccountName, Catalog, Membership};
 use super::connect::Dialect;
-use super::grants::{Comparison, EVERYWHERE};
+use super::grants::Comparison;
 use super::password::{Plugin, Verifier};
 use super::quote::{Statement, account as account_sql, identifier, literal};
 use crate::access::{EngineKind, Identifier, Invalid, Mark, Missing, RoleName};
@@ -12,7 +12,7 @@ use crate::engine::{Ownership, RoleSpec};
 const MARK: &str = "rdsaccess";
 
 /// Accounts and roles of the servers themselves and of RDS.
-const RESERVED: [&str; 14] = [
+const RESERVED: [&str; 13] = [
     "root",
     "mysql.sys",
     "mysql.session",
@@ -23,7 +23,6 @@ const RESERVED: [&str; 14] = [
     "rdsproxyadmin",
     "rdstopmgr",
     "rds_superuser_role",
-    "rds_reserved",
     "public",
     "none",
     "current_role",
@@ -68,6 +67,10 @@ pub(super) fn ownership(catalog: &Catalog, spec: &RoleSpec) -> Ownership {
     let Some(account) = catalog.account(&name) else { return Ownership::Absent };
     let printed = format!("'{}'@'{}'", name.user, name.host);
     match mark(account) {
+        // The master user's secret lies where that of a role of this name would, so adoption proves nothing here.
+        _ if name.user == catalog.administrator => Ownership::Foreign(format!(
+            "the account {printed} belongs to the administrator that the provider logs in as; it cannot be a role"
+        )),
         _ if spec.adopt => Ownership::Ours,
         Some(mark) if mark.target == spec.mark.target => Ownership::Ours,
         Some(mark) => Ownership::Foreign(format!("the account {printed} is marked as made for {}", mark.target)),
@@ -126,10 +129,10 @@ fn note_namesakes(comparison: &mut Comparison, catalog: &Catalog, name: &Account
         if other.user == name.user {
             let text =
                 format!("another account of this user exists for host {host}: logins from there may use that one");
-            comparison.leave(EVERYWHERE, &text);
+            comparison.leave_everywhere(&text);
         } else if other.user.is_empty() {
             let text = format!("an account without a name exists for host {host}: logins from there may end up in it");
-            comparison.leave(EVERYWHERE, &text);
+            comparison.leave_everywhere(&text);
         }
     }
 }

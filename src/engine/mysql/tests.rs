@@ -22,6 +22,7 @@ fn catalog(dialect: Dialect, databases: &[&str]) -> Catalog {
     let modern = !dialect.mariadb && dialect.version >= (8, 0, 0);
     Catalog {
         dialect,
+        administrator: "admin".to_owned(),
         settings: Settings {
             form: NameForm::Pattern,
             folds_case: false,
@@ -350,10 +351,17 @@ fn what_cannot_be_covered_is_named() {
     assert_eq!(uncovered["nosuch"], "does not exist");
     assert_eq!(uncovered["mysql"], "is a system database, which no level covers");
     assert!(uncovered[&long].contains("longer than 64 characters"), "{uncovered:?}");
-    assert_eq!(uncovered["app"], "PUBLIC holds DELETE; to take it back: REVOKE DELETE ON `app`.* FROM PUBLIC");
-    assert!(uncovered["*"].contains("another account of this user exists for host 10.%"), "{uncovered:?}");
-    assert!(uncovered["*"].contains("an account without a name exists for host localhost"), "{uncovered:?}");
-    assert!(sql(&catalog, &chosen(&["app", &long, "nosuch", "mysql"])).is_empty());
+    assert!(
+        uncovered["app"].contains("PUBLIC holds DELETE; to take it back: REVOKE DELETE ON `app`.* FROM PUBLIC"),
+        "{uncovered:?}"
+    );
+    assert!(uncovered["app"].contains("another account of this user exists for host 10.%"), "{uncovered:?}");
+    assert!(uncovered["app"].contains("an account without a name exists for host localhost"), "{uncovered:?}");
+    assert!(sql(&catalog, &chosen(&["app", &long])).is_empty());
+    for (wrong, words) in [("nosuch", "has no database nosuch"), ("mysql", "mysql belongs to the server itself")] {
+        let refused = plan(&catalog, &chosen(&["app", wrong]), None, true).unwrap_err();
+        assert!(refused.fault.to_string().contains(words), "{}", refused.fault);
+    }
 }
 
 #[test]
@@ -370,6 +378,15 @@ fn the_mark_decides_whose_an_account_is() {
     catalog.accounts = vec![Account { attributes: None, ..account(&catalog) }];
     assert!(matches!(ownership(&catalog, &spec(Access::ReadOnly)), Ownership::Foreign(_)));
     assert!(plan(&catalog, &spec(Access::ReadOnly), None, true).is_err());
+}
+
+#[test]
+fn the_administrator_is_never_taken_for_a_role() {
+    let mut catalog = catalog(MARIADB, &["app"]);
+    catalog.administrator = "hoop_ro".to_owned();
+    catalog.accounts = vec![account(&catalog)];
+    assert!(matches!(ownership(&catalog, &adopted(Access::ReadOnly)), Ownership::Foreign(_)));
+    assert!(plan(&catalog, &adopted(Access::ReadOnly), None, true).is_err());
 }
 
 #[test]

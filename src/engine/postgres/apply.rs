@@ -37,13 +37,22 @@ impl Postgres {
         let mut attempt = 1;
         loop {
             match self.attempt(spec, password).await {
-                Err(failure) if failure.remedy == Remedy::Retry && attempt < ATTEMPTS => {
-                    pause_after(attempt).await;
-                    attempt += 1;
-                }
-                other => return other,
+                Err(failure) => self.wait_to_retry(failure, &mut attempt).await?,
+                done => return done,
             }
         }
+    }
+
+    /// Waits before the next attempt, or gives the failure back when another attempt cannot help.
+    pub(super) async fn wait_to_retry(&self, failure: Failure, attempt: &mut u32) -> Result<(), Failure> {
+        if failure.remedy != Remedy::Retry || *attempt >= ATTEMPTS {
+            return Err(failure);
+        }
+        // After a failover the old sessions lead to a server that takes no writes.
+        self.pool.close_idle();
+        pause_after(*attempt).await;
+        *attempt += 1;
+        Ok(())
     }
 
     async fn attempt(&self, spec: &RoleSpec, password: Option<&Secret<String>>) -> Result<Observed, Failure> {
@@ -103,7 +112,7 @@ impl Postgres {
         let mut first_failure = None;
         for (n, (database, steps)) in parts.iter().enumerate() {
             let step = format!("giving {} to {} in database {database}", spec.access, spec.name);
-            match self.transact(database, &transaction(reach, steps), &step).await {
+            match self.transact(database, &transaction(reach, steps, None), &step).await {
                 Ok(()) => {}
                 // Without the login, or after a conflict, the rest was computed from something that is no longer so.
                 Err(failure) if n == 0 || failure.remedy == Remedy::Retry => return Err(failure),
@@ -125,9 +134,9 @@ impl Postgres {
 }
 
 /// The steps as one transaction. Roles that have to be borrowed are granted when they are first needed and given back
-/// at the end; nobody else ever sees the membership.
-pub(super) fn transaction(reach: &Reach<'_>, steps: &[Step]) -> Sql {
-    let mut out = vec![Sql::of("BEGIN READ WRITE", &[])];
+/// at the end; nobody else ever sees the membership. `farewell` runs after that: a role that goes cannot be given back.
+pub(super) fn transaction(reach: &Reach<'_>, steps: &[Step], farewell: Option<Sql>) -> Sql {
+    let mut out = vec![Sql::of("BEGIN", &[])];
     let mut returns = Vec::new();
     let mut borrowed = BTreeSet::new();
     let mut current: Option<&str> = None;
@@ -153,6 +162,7 @@ pub(super) fn transaction(reach: &Reach<'_>, steps: &[Step]) -> Sql {
         out.push(Sql::of("RESET ROLE", &[]));
     }
     out.extend(returns.into_iter().rev());
+    out.extend(farewell);
     out.push(Sql::of("COMMIT", &[]));
     Sql::batch(out)
 }
@@ -197,21 +207,21 @@ mod tests {
         let sql = Sql::of("SELECT 1", &[]);
         let steps: Vec<Step> =
             roles.iter().map(|oid| Step { actor: reach.actor(*oid, None), sql: sql.clone() }).collect();
-        transaction(&reach, &steps).as_str().to_owned()
+        transaction(&reach, &steps, None).as_str().to_owned()
     }
 
     #[test]
     fn a_borrowed_role_is_taken_once_and_given_back() {
         assert_eq!(
             sent(160_004, &[2, 1, 2]),
-            "BEGIN READ WRITE;\nGRANT \"owner\" TO \"admin\" WITH INHERIT TRUE, SET TRUE;\nSELECT 1;\nSELECT 1;\n\
+            "BEGIN;\nGRANT \"owner\" TO \"admin\" WITH INHERIT TRUE, SET TRUE;\nSELECT 1;\nSELECT 1;\n\
              SELECT 1;\nREVOKE \"owner\" FROM \"admin\";\nCOMMIT"
         );
     }
 
     #[test]
     fn a_membership_that_was_there_before_is_never_taken_away() {
-        assert_eq!(sent(150_018, &[2]), "BEGIN READ WRITE;\nSELECT 1;\nCOMMIT");
+        assert_eq!(sent(150_018, &[2]), "BEGIN;\nSELECT 1;\nCOMMIT");
     }
 
     #[test]
@@ -229,8 +239,8 @@ mod tests {
         let owner = reach.actor(2, None).in_person();
         let steps = [Step { actor: owner, sql: sql() }, Step { actor: Actor::me(), sql: sql() }];
         assert_eq!(
-            transaction(&reach, &steps).as_str(),
-            "BEGIN READ WRITE;\nSET LOCAL ROLE \"owner\";\nSELECT 1;\nRESET ROLE;\nSELECT 1;\nCOMMIT"
+            transaction(&reach, &steps, None).as_str(),
+            "BEGIN;\nSET LOCAL ROLE \"owner\";\nSELECT 1;\nRESET ROLE;\nSELECT 1;\nCOMMIT"
         );
     }
 }

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::catalog::{DATABASE_OWNER, DefaultPrivileges, Grant, ObjectType, Oid, PUBLIC, Privilege, Schema};
+use super::catalog::{DATABASE_OWNER, DefaultPrivileges, Grant, ObjectType, Oid, PUBLIC, Privilege, Role, Schema};
 use super::change::{Difference, Step};
 use super::grants::Place;
-use super::group::level_of;
+use super::group::{is_named_for, level_of};
 use super::level::{self, Privileges};
 use super::quote::{Sql, ident, words};
 use super::reach::{Actor, Way};
@@ -96,12 +96,18 @@ impl<'a> Defaults<'a> {
         }
     }
 
+    /// The other groups of ours that cover a schema: they hold USAGE on it, unless everybody does and the schema is out
+    /// of reach.
     fn other_groups(&self, schema: &Schema) -> Vec<(Oid, &'a str, Access)> {
-        let users: BTreeSet<Oid> =
-            schema.acl.iter().filter(|g| g.privilege == Privilege::Usage).map(|g| g.grantee).collect();
-        let others = users.into_iter().filter(|oid| Some(*oid) != self.place.group_oid);
-        let roles = others.filter_map(|oid| self.place.cluster.roles.get(&oid));
-        roles.filter_map(|role| Some((role.oid, role.name.as_str(), level_of(role)?))).collect()
+        let place = self.place;
+        let holds = |grantee: Oid| schema.acl.iter().any(|g| g.privilege == Privilege::Usage && g.grantee == grantee);
+        let covers = |role: &Role, level: Access| {
+            holds(role.oid) || holds(PUBLIC) && is_named_for(&role.name, level, &place.database.name, &schema.name)
+        };
+        let others = place.cluster.roles.values().filter(|role| Some(role.oid) != place.group_oid);
+        let groups = others.filter_map(|role| Some((role, level_of(role)?)));
+        let covering = groups.filter(|(role, level)| covers(role, *level));
+        covering.map(|(role, level)| (role.oid, role.name.as_str(), level)).collect()
     }
 
     fn extra(&self, out: &mut Difference) {
@@ -173,8 +179,8 @@ impl<'a> Defaults<'a> {
 /// who has the rights of one of these through memberships.
 ///
 /// Left out are superusers that own nothing there, logins of ours (they create as their group), and roles that may
-/// create only because PUBLIC may: that list would be every role of the server, and each entry would keep its role from
-/// being dropped. The right of PUBLIC itself is reported instead.
+/// create only because PUBLIC may, groups of ours apart: that list would be every role of the server, and each entry
+/// would keep its role from being dropped. The right of PUBLIC itself is reported instead.
 fn creators(place: &Place<'_>, schema: &Schema) -> BTreeSet<Oid> {
     let owners: BTreeSet<Oid> =
         place.contents.relations.iter().filter(|r| r.schema == schema.oid && !r.extension).map(|r| r.owner).collect();
@@ -184,6 +190,9 @@ fn creators(place: &Place<'_>, schema: &Schema) -> BTreeSet<Oid> {
         let oid = if oid == DATABASE_OWNER { place.database.owner } else { oid };
         able.extend(place.reach.holders_of(oid));
     }
+    if schema.acl.iter().any(|g| g.privilege == Privilege::Create && g.grantee == PUBLIC) {
+        able.extend(ddl_groups(place));
+    }
     able.retain(|oid| {
         place.cluster.roles.get(oid).is_some_and(|role| {
             let login_of_ours = role.mark().is_some() && level_of(role).is_none();
@@ -192,6 +201,15 @@ fn creators(place: &Place<'_>, schema: &Schema) -> BTreeSet<Oid> {
     });
     able.extend(owners);
     able.into_iter().filter(|oid| Some(*oid) != place.group_oid).collect()
+}
+
+/// The groups of ours that create in this database.
+fn ddl_groups(place: &Place<'_>) -> BTreeSet<Oid> {
+    let connect = place.database.acl.iter().map(|g| g.grantee);
+    let traces = place.cluster.footprints.iter().filter(|f| f.database == place.database.oid).map(|f| f.role);
+    let present: BTreeSet<Oid> = connect.chain(traces).collect();
+    let roles = present.into_iter().filter_map(|oid| place.cluster.roles.get(&oid));
+    roles.filter(|role| level_of(role) == Some(Access::Ddl)).map(|role| role.oid).collect()
 }
 
 fn grant(actor: &Actor, creator: &str, schema: &Schema, kind: ObjectType, privileges: &Privileges, to: &str) -> Step {

@@ -3,12 +3,13 @@
 //! The way through the databases follows `pg_shdepend`, where the server itself notes what depends on a role.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
 
 use super::apply::transaction;
-use super::catalog::{Cluster, Oid, Role};
+use super::catalog::{Cluster, Membership, Oid, Role};
 use super::change::{Difference, Step};
 use super::error::{Failure, Remedy};
 use super::grants::{self, Place};
@@ -40,12 +41,19 @@ impl Postgres {
     /// Drops or disables the login, and drops groups that nobody needs any more. Returns warnings.
     pub(super) async fn take_away(&self, spec: &RoleSpec, how: &Removal) -> Result<Vec<String>, Failure> {
         let lock = self.lock().await?;
-        self.forget();
-        let warnings = self.take_away_locked(spec, how).await;
-        self.forget();
-        let warnings = warnings?;
-        lock.release().await;
-        Ok(warnings)
+        let mut attempt = 1;
+        loop {
+            self.forget();
+            let done = self.take_away_locked(spec, how).await;
+            self.forget();
+            match done {
+                Err(failure) => self.wait_to_retry(failure, &mut attempt).await?,
+                Ok(warnings) => {
+                    lock.release().await;
+                    return Ok(warnings);
+                }
+            }
+        }
     }
 
     async fn take_away_locked(&self, spec: &RoleSpec, how: &Removal) -> Result<Vec<String>, Failure> {
@@ -123,10 +131,11 @@ impl Postgres {
             return Ok(());
         }
         let step = format!("disabling {}", role.name);
-        self.transact(self.maintenance().await?, &transaction(&reach, &steps), &step).await
+        self.transact(self.maintenance().await?, &transaction(&reach, &steps, None), &step).await
     }
 
-    /// Drops groups of ours without members, in which `related` names those that a warning is worth when they stay.
+    /// Drops groups of ours without members. Groups in `related` are worth a warning when they stay; a group that
+    /// cannot be dropped never keeps a login from going.
     async fn tidy(
         &self,
         spec: &RoleSpec,
@@ -137,20 +146,29 @@ impl Postgres {
         let cluster = self.shared().await?;
         let mut warnings = Vec::new();
         for group in unused_groups(&cluster, spec) {
-            let dependents = self.dependents(group.oid).await?;
-            let owned = self.owned(group.oid, &dependents).await?;
-            let heir = heir.filter(|_| related.contains(&group.name));
-            if owned.is_empty() || heir.is_some() {
-                self.dissolve(group, &dependents, heir).await?;
-            } else if related.contains(&group.name) {
-                warnings.push(format!(
-                    "The group {} stays, because it owns {}. Name a role in reassign_owned_to to hand that over.",
-                    group.name,
-                    list_names(&owned)
-                ));
-            }
+            let is_related = related.contains(&group.name);
+            let why = match self.tidy_group(group, heir.filter(|_| is_related)).await {
+                Ok(why) => why,
+                Err(failure) if failure.remedy == Remedy::Retry => return Err(failure),
+                Err(failure) => Some(format!("could not be dropped: {}", failure.fault)),
+            };
+            warnings.extend(why.filter(|_| is_related).map(|why| format!("The group {} {why}", group.name)));
         }
         Ok(warnings)
+    }
+
+    /// Drops one group, or says why it stays.
+    async fn tidy_group(&self, group: &Role, heir: Option<&str>) -> Result<Option<String>, Failure> {
+        let dependents = self.dependents(group.oid).await?;
+        let owned = self.owned(group.oid, &dependents).await?;
+        if !owned.is_empty() && heir.is_none() {
+            return Ok(Some(format!(
+                "stays, because it owns {}. Name a role in reassign_owned_to to hand that over.",
+                list_names(&owned)
+            )));
+        }
+        self.dissolve(group, &dependents, heir).await?;
+        Ok(None)
     }
 
     /// The same after a change; what cannot be tidied now is tidied by the next change.
@@ -189,11 +207,9 @@ impl Postgres {
             if !dependents.is_empty() {
                 steps.extend(letting_go(&cluster, &reach, role, heir));
             }
-            if n == last {
-                steps.push(Step::mine(Sql::of("DROP ROLE {}", &[ident(&role.name)])));
-            }
+            let farewell = (n == last).then(|| Sql::of("DROP ROLE {}", &[ident(&role.name)]));
             let step = format!("dropping {} in database {database}", role.name);
-            self.transact(database, &transaction(&reach, &steps), &step).await?;
+            self.transact(database, &transaction(&reach, &steps, farewell), &step).await?;
         }
         Ok(())
     }
@@ -283,7 +299,7 @@ impl Postgres {
              AND pid <> pg_backend_pid()",
             &[number(oid)],
         );
-        let sql = transaction(&reach, &[Step { actor, sql: kill }]);
+        let sql = transaction(&reach, &[Step { actor, sql: kill }], None);
         let mut left = 0;
         for attempt in 0..KILL_ATTEMPTS {
             if attempt > 0 {
@@ -294,8 +310,8 @@ impl Postgres {
                 break;
             }
             match self.ask(self.maintenance().await?, &sql, "ending the sessions of the role").await {
-                // Not allowed any more: the caller warns with the number that is left.
-                Err(Failure { fault: Fault::Denied { .. }, .. }) if !exists => break,
+                // Not allowed: the caller warns with the number that is left.
+                Err(Failure { fault: Fault::Denied { .. }, .. }) => break,
                 other => other?,
             };
         }
@@ -314,7 +330,7 @@ impl Postgres {
         Ok(rows)
     }
 
-    async fn shared(&self) -> Result<std::sync::Arc<Cluster>, Failure> {
+    async fn shared(&self) -> Result<Arc<Cluster>, Failure> {
         self.snapshot().cluster(&self.pool, self.maintenance().await?).await
     }
 }
@@ -368,13 +384,14 @@ fn unused_groups<'a>(cluster: &'a Cluster, spec: &'a RoleSpec) -> impl Iterator<
 
 /// The row that PostgreSQL 16 makes for whoever creates a role is no use of it.
 fn has_members(cluster: &Cluster, oid: Oid) -> bool {
-    let is_creators_row = |m: &super::catalog::Membership| m.admin && m.inherit == Some(false) && m.set == Some(false);
+    let is_creators_row = |m: &Membership| m.admin && m.inherit == Some(false) && m.set == Some(false);
     cluster.memberships.iter().any(|m| m.role == oid && m.member != cluster.me && !is_creators_row(m))
 }
 
 fn sessions_warning(name: &str, left: usize) -> String {
+    let subject = if left == 1 { "1 session".to_owned() } else { format!("{left} sessions") };
     format!(
-        "{left} sessions of {name} are still open. PostgreSQL lets a session that runs as its group keep the group's \
-         rights until it ends. Set end_sessions, or end them by hand."
+        "{subject} of {name} still open. PostgreSQL lets a session that runs as its group keep the group's rights until \
+         it ends. Set end_sessions, or end what is left by hand."
     )
 }

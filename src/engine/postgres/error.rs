@@ -87,10 +87,13 @@ fn describe(db: &DbError) -> String {
 }
 
 /// Whether a change that failed may be computed anew and sent again: a conflict with another session, or something
-/// that came or went since the catalog was read. A closed list; the codes are those that were seen in parallel runs.
+/// that came or went since the catalog was read, or a server that is shutting down or has just become a standby. A
+/// closed list.
 fn is_retryable(error: &DriverError) -> bool {
     match error.as_db_error() {
-        Some(db) => is_conflict(db) || is_stale(db) || matches!(db.code().code(), "57P01" | "57P02" | "57P03"),
+        Some(db) => {
+            is_conflict(db) || is_stale(db) || matches!(db.code().code(), "25006" | "57P01" | "57P02" | "57P03")
+        }
         None => true,
     }
 }

@@ -31,10 +31,7 @@ impl Group {
             Access::Ddl => spec.scope.owners.as_ref().map(strings).unwrap_or_default(),
             Access::ReadOnly | Access::ReadWrite => BTreeSet::new(),
         };
-        // JSON keeps the parts apart whatever characters the names have.
-        let key = serde_json::json!([database, schemas, owners]).to_string();
-        let hash = hex::encode(Sha256::digest(key.as_bytes()));
-        let name = format!("{GROUP_PREFIX}{}_{}", spec.access.suffix(), &hash[..12]);
+        let name = name(spec.access, database, schemas.as_ref(), &owners);
         let mark = Mark::new(&spec.mark.target, Some(purpose(spec.access, database, schemas.as_ref(), &owners)));
         Self { name, level: spec.access, schemas, owners, mark }
     }
@@ -45,6 +42,20 @@ impl Group {
         let (schemas, owners) = (Some(BTreeSet::new()), BTreeSet::new());
         Self { name: role.name.clone(), level: Access::ReadOnly, schemas, owners, mark }
     }
+}
+
+/// Whether a group without named owners, of this name and level, covers this schema: because it covers all schemas, or
+/// just this one. A group for several named schemas cannot be told from its name.
+pub(super) fn is_named_for(group: &str, level: Access, database: &str, schema: &str) -> bool {
+    let only = BTreeSet::from([schema.to_owned()]);
+    [None, Some(&only)].into_iter().any(|schemas| name(level, database, schemas, &BTreeSet::new()) == group)
+}
+
+fn name(level: Access, database: &str, schemas: Option<&BTreeSet<String>>, owners: &BTreeSet<String>) -> String {
+    // JSON keeps the parts apart whatever characters the names have.
+    let key = serde_json::json!([database, schemas, owners]).to_string();
+    let hash = hex::encode(Sha256::digest(key.as_bytes()));
+    format!("{GROUP_PREFIX}{}_{}", level.suffix(), &hash[..12])
 }
 
 /// The level of a role that has the name of a group of ours and carries our mark.
@@ -91,7 +102,7 @@ mod tests {
 
     #[test]
     fn a_name_depends_on_everything_that_the_group_is_for() {
-        let name = |access, schemas, database| Group::of(&spec(access, schemas), database).name;
+        let name = |access, schemas: Option<&[&str]>, database: &str| Group::of(&spec(access, schemas), database).name;
         let base = name(Access::ReadOnly, None, "app");
         assert!(base.starts_with("rdsaccess_ro_") && base.len() == 25, "{base}");
         assert_eq!(base, name(Access::ReadOnly, None, "app"));
@@ -104,6 +115,17 @@ mod tests {
         ];
         let distinct: BTreeSet<_> = others.iter().chain([&base]).collect();
         assert_eq!(distinct.len(), others.len() + 1);
+    }
+
+    #[test]
+    fn a_name_tells_whether_one_schema_is_covered() {
+        let covers = |schemas| {
+            let group = Group::of(&spec(Access::ReadOnly, schemas), "app").name;
+            is_named_for(&group, Access::ReadOnly, "app", "sales")
+        };
+        assert!(covers(None));
+        assert!(covers(Some(&["sales"])));
+        assert!(!covers(Some(&["other"])));
     }
 
     #[test]

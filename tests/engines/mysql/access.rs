@@ -210,3 +210,29 @@ async fn creating_takes_at_most_three_statements_more_than_databases_in_few_roun
     assert!(statements.len() <= databases.len() + 3, "{statements:#?}");
     assert!(!log.contains("Connect"), "the session is used again");
 }
+
+#[tokio::test]
+async fn a_folding_server_takes_names_in_any_case() {
+    let server = TestServer::start(&[]).await;
+    if server.is_mysql {
+        return; // MySQL fixes the setting when the data directory is made
+    }
+    drop(server);
+    let server = TestServer::start(&["--lower-case-table-names=1"]).await;
+    server.by_hand(&["CREATE DATABASE App_Prod", "CREATE TABLE App_Prod.T (id INT)"]).await;
+    assert_complete(
+        &ensure(&mysql(&server), &on(&["App_Prod"], role("hoop_ro", Access::ReadOnly))).await,
+        &["app_prod"],
+    );
+    may(&mut enter(&server, "hoop_ro", "APP_PROD").await, "SELECT * FROM t").await;
+}
+
+#[tokio::test]
+async fn the_administrator_is_never_taken_for_a_role() {
+    let server = TestServer::start(&[]).await;
+    let admin = role(crate::server_mariadb::ADMIN.0, Access::ReadOnly);
+    let position = server.log_position();
+    assert!(mysql(&server).ensure(&admin, Some(&password())).await.is_err());
+    assert_eq!(mysql(&server).remove(&admin, &removal::dropped()).await.unwrap().len(), 1);
+    assert_eq!(changing(&server.logged_since(position)), [""; 0]);
+}

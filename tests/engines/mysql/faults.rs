@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use rdsaccess::access::{Access, Secret, TlsMode};
+use rdsaccess::access::{Access, Endpoint, Secret, TlsMode, Trust};
 use rdsaccess::engine::{Fault, Login, Server};
 use rdsaccess::report::Explain;
 
@@ -68,10 +68,24 @@ async fn a_wrong_password_and_a_closed_port_are_told_apart() {
     assert!(began.elapsed() < Duration::from_secs(10));
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_silent_server_is_given_up() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let login = Login {
+        endpoint: Endpoint { host: "127.0.0.1".to_owned(), port: silent.local_addr().unwrap().port() },
+        username: "admin1".parse().unwrap(),
+        password: Secret::from("x"),
+        trust: Trust { mode: TlsMode::Disable, roots: Default::default() },
+        target: "arn:aws:rds:eu-west-1:123456789012:db:payments".to_owned(),
+        max_connections: 1,
+    };
+    assert!(matches!(fault(login).await, Fault::Unreachable(text) if text.contains("no answer")));
+}
+
 #[tokio::test]
 async fn the_holder_of_the_writers_lock_is_named() {
     let server = TestServer::start(&[]).await;
-    let mut other = server.connect(super::super::server_mariadb::DBA, "").await.unwrap();
+    let mut other = server.connect(crate::server_mariadb::DBA, "").await.unwrap();
     other.query_drop("DO GET_LOCK('rdsaccess.roles', 0)").await.unwrap();
     let mysql = Mysql::new(server.admin()).unwrap().with_patience(Duration::from_secs(1));
     let error = mysql.ensure(&role("hoop_ro", Access::ReadOnly), None).await.unwrap_err();
@@ -118,7 +132,17 @@ async fn an_administrator_without_a_right_gets_told_which_step_needs_it() {
     assert!(weak.accepts(&ro, &password()).await.unwrap());
     assert!(!weak.accepts(&ro, &Secret::from("wrong-Secret9")).await.unwrap());
 
-    server.by_hand(&["GRANT SELECT ON *.* TO weak@'%'", "CREATE DATABASE fresh"]).await;
+    // The statement that failed is named, not the one before or after it in the same round trip.
+    server
+        .by_hand(&[
+            "GRANT SELECT ON *.* TO weak@'%'",
+            "CREATE DATABASE early",
+            "CREATE DATABASE fresh",
+            "CREATE DATABASE later",
+            "GRANT ALL ON early.* TO weak@'%' WITH GRANT OPTION",
+            "GRANT ALL ON later.* TO weak@'%' WITH GRANT OPTION",
+        ])
+        .await;
     let error = weak.ensure(&ro, None).await.unwrap_err();
     assert!(
         matches!(&error.fault, Fault::Denied { step, .. } if step == "granting SELECT, SHOW VIEW on fresh"),
@@ -140,6 +164,41 @@ async fn many_roles_are_ensured_in_parallel_by_several_runs() {
     assert!(most <= 2 * 3 + 1, "at most three connections per run and one by hand: {most}");
     let reads = futures_util::future::join_all(roles.iter().map(|role| runs[0].read(role))).await;
     assert!(reads.into_iter().all(|read| read.unwrap().coverage.is_complete()));
+}
+
+#[tokio::test]
+async fn a_full_server_is_waited_for() {
+    let server = TestServer::start(&["--max-connections=10"]).await;
+    server.by_hand(&["CREATE DATABASE app_prod", "CREATE USER crowd@'%' IDENTIFIED BY 'crowd-Pass1'"]).await;
+    let mut crowd = Vec::new();
+    while let Ok(conn) = server.connect(("crowd", "crowd-Pass1"), "").await {
+        crowd.push(conn);
+    }
+    let leaving = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        crowd.clear();
+    };
+    let (mysql, ro) = (mysql(&server), role("hoop_ro", Access::ReadOnly));
+    let (observed, ()) = tokio::join!(ensure(&mysql, &ro), leaving);
+    assert_complete(&observed, &["app_prod"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_connection_is_enough_for_everything_at_once() {
+    let server = TestServer::start(&[]).await;
+    server.by_hand(&["CREATE DATABASE app_prod"]).await;
+    let mysql = Mysql::new(Login { max_connections: 1, ..server.admin() }).unwrap();
+    let work = (0..6).map(|n| {
+        let (mysql, role) = (&mysql, role(&format!("hoop_{n}"), Access::ReadOnly));
+        async move {
+            mysql.read(&role).await.unwrap();
+            ensure(mysql, &role).await;
+            assert!(mysql.accepts(&role, &password()).await.unwrap());
+            mysql.remove(&role, &removal::dropped()).await.unwrap();
+        }
+    });
+    tokio::time::timeout(Duration::from_secs(60), futures_util::future::join_all(work)).await.unwrap();
+    assert_eq!(server.by_hand(&["SHOW STATUS LIKE 'Max_used_connections'"]).await[0][1], "2", "one, and one by hand");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -183,7 +242,7 @@ async fn connections_that_are_cut_under_way_change_nothing_about_the_outcome() {
                 server.by_hand(&["SELECT ID FROM information_schema.processlist WHERE USER = 'admin1'"]).await;
             for session in sessions {
                 // The session may have ended by itself.
-                let mut dba = server.connect(super::super::server_mariadb::DBA, "").await.unwrap();
+                let mut dba = server.connect(crate::server_mariadb::DBA, "").await.unwrap();
                 let _ = dba.query_drop(format!("KILL {}", session[0])).await;
             }
             tokio::time::sleep(Duration::from_millis(25)).await;

@@ -44,6 +44,16 @@ async fn open_sessions_end_with_the_role() {
 }
 
 #[tokio::test]
+async fn sessions_that_are_left_open_are_named() {
+    let (server, mysql, role) = prepared(Access::ReadWrite).await;
+    let mut conn = enter(&server, "hoop_x", "app_prod").await;
+    let warnings = mysql.remove(&role, &Removal { end_sessions: false, ..dropped() }).await.unwrap();
+    assert!(warnings.len() == 1 && warnings[0].contains(&format!("id {}", conn.id())), "{warnings:?}");
+    assert_eq!(left(&server).await, "0");
+    may(&mut conn, "INSERT INTO t VALUES (1)").await;
+}
+
+#[tokio::test]
 async fn sessions_of_another_account_of_the_same_user_live_on() {
     let (server, mysql, role) = prepared(Access::ReadOnly).await;
     server
@@ -72,6 +82,11 @@ async fn a_disabled_role_keeps_its_name_and_nothing_else() {
 async fn what_the_role_defines_is_named_when_it_goes() {
     let (server, mysql, role) = prepared(Access::Ddl).await;
     may(&mut enter(&server, "hoop_x", "app_prod").await, "CREATE VIEW v AS SELECT * FROM t").await;
+    if server.is_mysql {
+        let error = mysql.remove(&role, &dropped()).await.unwrap_err().to_string();
+        assert!(error.contains("it is the DEFINER of view app_prod.v"), "{error}");
+        server.by_hand(&["GRANT ALLOW_NONEXISTENT_DEFINER ON *.* TO admin1"]).await;
+    }
     let warnings = mysql.remove(&role, &dropped()).await.unwrap();
     assert!(warnings.len() == 1 && warnings[0].contains("view app_prod.v"), "{warnings:?}");
     assert_eq!(left(&server).await, "0");

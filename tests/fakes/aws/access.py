@@ -3,8 +3,9 @@
 moto answers any AssumeRole, and gives member accounts an empty list where Organizations refuses. These checks run
 before moto sees the call, and answer in the wire form of the service.
 
-Not looked at: identity policies, resource policies, SCPs, session policies, conditions other than the external id and
-the organization id (a statement with any other condition does not match).
+Not looked at: identity policies, resource policies, SCPs, session policies, the signature of a web identity token,
+conditions other than the external id and the organization id (a statement with any other condition does not match).
+An access key that nobody made is the hub's: order a fault with code InvalidClientTokenId to test wrong keys.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ def refuse(call: Call) -> Refusal | None:
         return access_denied(call, call.params.get("RoleArn", "*"))
     if call.service == "organizations":
         return _refuse_organizations(call)
-    if call.service == "sts" and call.action == "AssumeRole" and SETTINGS.role_checks:
+    if call.service == "sts" and SETTINGS.role_checks and call.action in ("AssumeRole", "AssumeRoleWithWebIdentity"):
         return _refuse_assume_role(call)
     return None
 
@@ -121,9 +122,8 @@ def _refuse_organizations(call: Call) -> Refusal | None:
 def _refuse_assume_role(call: Call) -> Refusal | None:
     arn = call.params.get("RoleArn", "")
     account, name = _account_of_role(arn), arn.split("/")[-1]
-    denied = Refusal(
-        "AccessDenied", f"User: {call.principal} is not authorized to perform: sts:AssumeRole on resource: {arn}", 403
-    )
+    message = f"User: {call.principal} is not authorized to perform: {call.iam_action} on resource: {arn}"
+    denied = Refusal("AccessDenied", message, 403)
     if account not in iam_backends or _is_suspended(account):
         return denied
     role = next((role for role in iam_backends[account]["aws"].roles.values() if role.name == name), None)
@@ -156,17 +156,19 @@ def _trusted(call: Call, role: object) -> bool:
     document = json.loads(document) if isinstance(document, str) else document
     statements = _as_list(document.get("Statement", []))
     matching = [entry for entry in statements if _principal_matches(call, entry) and _conditions_hold(call, entry)]
-    matching = [entry for entry in matching if any(_names_assume_role(name) for name in _as_list(entry.get("Action")))]
+    matching = [entry for entry in matching if _names_action(call.iam_action, entry.get("Action"))]
     effects = {entry.get("Effect") for entry in matching}
     return "Allow" in effects and "Deny" not in effects
 
 
-def _names_assume_role(action: str) -> bool:
-    return fnmatchcase("sts:assumerole", (action or "").lower())
+def _names_action(action: str, names: object) -> bool:
+    return any(fnmatchcase(action.lower(), (name or "").lower()) for name in _as_list(names))
 
 
 def _principal_matches(call: Call, statement: dict) -> bool:
     principal = statement.get("Principal", {})
+    if call.action == "AssumeRoleWithWebIdentity":
+        return principal != "*" and bool(principal.get("Federated")) and bool(call.params.get("WebIdentityToken"))
     names = ["*"] if principal == "*" else _as_list(principal.get("AWS", []))
     own = {"*", call.account, f"arn:aws:iam::{call.account}:root", call.principal, call.extra.get("role_arn")}
     return any(name in own for name in names)

@@ -45,7 +45,9 @@ def _answer(call: dict) -> dict:
 
 
 @cache
-def _client(endpoint: str, account_id: str | None, external_id: str | None, role: str | None, region: str, service: str):
+def _client(
+    endpoint: str, account_id: str | None, external_id: str | None, role: str | None, region: str, service: str
+):
     config = Config(retries={"total_max_attempts": 1}, read_timeout=60)
     keys = HUB_KEY if account_id is None else _session(endpoint, account_id, external_id, role or MEMBER_ROLE)
     return boto3.client(service, endpoint_url=endpoint, region_name=region, config=config, **keys)

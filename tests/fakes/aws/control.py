@@ -1,15 +1,15 @@
 """The control API, JSON over HTTP under `/rig/…`.
 
-| call                                   | what it does                                                                 |
-|----------------------------------------|------------------------------------------------------------------------------|
-| `GET` `PUT /rig/settings`              | the knobs of settings.py; PUT changes those it names                         |
-| `GET` `POST` `DELETE /rig/faults`      | orders of faults.py; POST adds one or a list                                 |
-| `GET` `POST` `DELETE /rig/deny`        | denied actions of access.py; POST adds one or a list                         |
-| `GET` `DELETE /rig/log`                | the calls so far; GET takes filters: `?service=rds&action=ModifyDBInstance`  |
-| `GET` `PUT /rig/databases`             | the real servers behind databases (list), and failures of the password hook  |
-| `POST /rig/status`                     | `{account, region, kind, identifier, status}`: sets a resting status         |
-| `POST /rig/accounts`                   | `{id, status}`: ACTIVE, SUSPENDED or PENDING_CLOSURE                         |
-| `GET /rig/host`                        | `?account=&region=&kind=&identifier=`: the host names of a database          |
+| call                                   | what it does                                                               |
+|----------------------------------------|----------------------------------------------------------------------------|
+| `GET` `PUT /rig/settings`              | the knobs of settings.py; PUT changes those it names                       |
+| `GET` `POST` `DELETE /rig/faults`      | orders of faults.py; POST adds one or a list                               |
+| `GET` `POST` `DELETE /rig/deny`        | denied actions of access.py; POST adds one or a list                       |
+| `GET` `DELETE /rig/log`                | the calls so far; GET takes filters: `?service=rds&action=ModifyDBInstance`|
+| `GET` `PUT /rig/databases`             | the real servers behind databases (list), and failures of the password hook|
+| `POST /rig/status`                     | `{account, region, kind, identifier, status}`: sets a resting status       |
+| `POST /rig/accounts`                   | `{id, status}`: ACTIVE, SUSPENDED or PENDING_CLOSURE                       |
+| `GET /rig/host`                        | `?account=&region=&kind=&identifier=`: the host names of a database        |
 """
 
 from __future__ import annotations

@@ -42,8 +42,8 @@ class Fault:
 
     def takes(self, call: Call) -> bool:
         """Whether this call is hit; counts it."""
-        wanted = (("service", call.service), ("action", call.action), ("account", call.account), ("region", call.region))
-        if self.left == 0 or not all(fnmatchcase(have, self.order.get(name, "*")) for name, have in wanted):
+        names = ("service", "action", "account", "region")
+        if self.left == 0 or not all(fnmatchcase(getattr(call, name), self.order.get(name, "*")) for name in names):
             return False
         if self.skip > 0:
             self.skip -= 1

@@ -58,9 +58,19 @@ def environment(home: Path) -> dict:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port that the kernel gives to nobody else for a minute, though a server may listen on it.
+
+    A connection that our side closed first leaves the port in TIME_WAIT: later `bind(0)` calls pass it over, and a
+    server with SO_REUSEADDR (all of ours) can still take it.
+    """
+    with socket.socket() as listener, socket.socket() as client:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(1)
+        client.connect(listener.getsockname())
+        accepted, _ = listener.accept()
+        accepted.close()
+        return listener.getsockname()[1]
 
 
 class Process:

@@ -165,12 +165,14 @@ fn the_callers_account_and_the_providers_region_are_the_default() {
         rig.aws(None, region, "rds", "create_db_instance", &create).expect("a database of the hub");
     }
     rig.control("DELETE", "log", &Value::Null);
-    let every = format!(
-        "data \"rdsaccess_instances\" \"mine\" {{\n}}\ndata \"rdsaccess_instances\" \"mine_everywhere\" {{\n  regions = \
-         [\"*\"]\n}}\ndata \"rdsaccess_instances\" \"everywhere\" {{\n  account_ids = [{:?}]\n  regions = [\"*\"]\n}}\ndata \"rdsaccess_instances\" \"nowhere\" {{\n  account_ids = []\n}}\n",
-        rig.account_id("payments-eu")
-    );
-    let workspace = workspace(&rig, "", &every);
+    let sources = [
+        ("mine", String::new()),
+        ("mine_everywhere", "  regions = [\"*\"]\n".to_owned()),
+        ("everywhere", format!("  account_ids = [{:?}]\n  regions = [\"*\"]\n", rig.account_id("payments-eu"))),
+        ("nowhere", "  account_ids = []\n".to_owned()),
+    ];
+    let sources = sources.map(|(name, text)| format!("data \"rdsaccess_instances\" \"{name}\" {{\n{text}}}\n"));
+    let workspace = workspace(&rig, "", &sources.concat());
     rig.control("POST", "deny", &json!({ "actions": ["organizations:*"] }));
     workspace.apply().ok();
     assert_eq!(targets(&workspace, "mine"), ["hub-us-east-1"]);

@@ -1,0 +1,123 @@
+//! The value of a secret: the JSON that RDS itself writes, so that RDS Proxy and rotation functions understand it.
+
+use serde::Deserialize;
+
+use crate::access::{Arn, DatabaseName, Endpoint, EngineKind, Identifier, RoleName, Secret, TargetKind};
+
+/// A user name and password with the place where they work.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Credential {
+    /// User
+    pub username: RoleName,
+    /// Password
+    pub password: Secret<String>,
+    /// Engine; secrets made by others may lack it
+    pub engine: Option<EngineKind>,
+    /// Host and port
+    pub endpoint: Option<Endpoint>,
+    /// Database to connect to
+    pub database: Option<DatabaseName>,
+    /// The database
+    pub arn: Option<Arn>,
+}
+
+/// Why a text is not a credential. Never holds the text.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct Malformed(&'static str);
+
+#[derive(Deserialize)]
+struct Wire {
+    username: Option<String>,
+    password: Option<String>,
+    engine: Option<String>,
+    host: Option<String>,
+    port: Option<serde_json::Value>,
+    dbname: Option<String>,
+}
+
+impl Credential {
+    /// Writes the JSON: `engine host port username password dbname` and the identifier of instance or cluster.
+    pub fn to_json(&self) -> Secret<String> {
+        let mut object = serde_json::Map::new();
+        let mut put = |key: &str, value: Option<serde_json::Value>| {
+            if let Some(value) = value {
+                object.insert(key.to_owned(), value);
+            }
+        };
+        put("engine", self.engine.map(|e| e.as_str().into()));
+        put("host", self.endpoint.as_ref().map(|e| e.host.as_str().into()));
+        put("port", self.endpoint.as_ref().map(|e| e.port.into()));
+        put("username", Some(self.username.as_str().into()));
+        put("password", Some(self.password.expose().as_str().into()));
+        put("dbname", self.database.as_ref().map(|d| d.as_str().into()));
+        let identifier = |kind: TargetKind| {
+            self.arn.as_ref().filter(|arn| arn.kind == kind).map(|arn| arn.identifier.as_str().into())
+        };
+        put("dbInstanceIdentifier", identifier(TargetKind::Instance));
+        put("dbClusterIdentifier", identifier(TargetKind::Cluster));
+        Secret::new(serde_json::Value::Object(object).to_string())
+    }
+
+    /// Reads the JSON; only user name and password are needed.
+    ///
+    /// # Errors
+    /// A text of another form.
+    pub fn from_json(text: &Secret<String>) -> Result<Self, Malformed> {
+        let wire: Wire = serde_json::from_str(text.expose()).map_err(|_| Malformed("it is not a JSON object"))?;
+        let username = wire.username.ok_or(Malformed("`username` is missing"))?;
+        let port = match wire.port {
+            Some(serde_json::Value::Number(number)) => number.as_u64().and_then(|n| u16::try_from(n).ok()),
+            Some(serde_json::Value::String(text)) => text.parse().ok(),
+            _ => None,
+        };
+        let engine = wire.engine.and_then(|e| EngineKind::from_rds(&e).or_else(|| e.parse().ok()));
+        let port = port.or_else(|| engine.map(EngineKind::default_port));
+        Ok(Self {
+            username: username.parse().map_err(|_| Malformed("`username` is not a user name"))?,
+            password: wire.password.map(Secret::new).ok_or(Malformed("`password` is missing"))?,
+            engine,
+            endpoint: wire.host.zip(port).map(|(host, port)| Endpoint { host, port }),
+            database: wire.dbname.and_then(|d| d.parse().ok()),
+            arn: None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn credential() -> Credential {
+        Credential {
+            username: "hoop_ro".parse().unwrap(),
+            password: "s3cret\"\\".into(),
+            engine: Some(EngineKind::Postgres),
+            endpoint: Some(Endpoint { host: "ledger.example".to_owned(), port: 5432 }),
+            database: Some("app".parse().unwrap()),
+            arn: Some("arn:aws:rds:eu-central-1:123456789012:db:ledger".parse().unwrap()),
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        let read = Credential::from_json(&credential().to_json()).unwrap();
+        assert_eq!(read, Credential { arn: None, ..credential() });
+        assert!(credential().to_json().expose().contains("\"dbInstanceIdentifier\":\"ledger\""));
+    }
+
+    #[test]
+    fn the_short_form_of_rds_is_enough() {
+        let read = Credential::from_json(&r#"{"username":"admin","password":"p"}"#.into()).unwrap();
+        assert_eq!(read.username.as_str(), "admin");
+        assert_eq!(read.endpoint, None);
+    }
+
+    #[test]
+    fn an_error_never_repeats_the_text() {
+        for text in ["hunter2", "{\"password\":\"hunter2\"}", "[\"hunter2\"]"] {
+            let error = Credential::from_json(&text.into()).unwrap_err();
+            assert!(!format!("{error} {error:?}").contains("hunter2"));
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! What can go wrong with a store.
+
+use crate::aws;
+use crate::report::{Explain, with_causes};
+
+/// An error about one secret.
+#[derive(Debug, thiserror::Error)]
+#[error("secret `{secret}`: {fault}")]
+pub struct Error {
+    /// Name or reference of the secret
+    pub secret: String,
+    /// What happened
+    #[source]
+    pub fault: Fault,
+}
+
+/// The classes of faults.
+#[derive(Debug, thiserror::Error)]
+pub enum Fault {
+    /// AWS refused or could not be asked
+    #[error(transparent)]
+    Aws(#[from] aws::Error),
+    /// The name is taken
+    #[error("{0}")]
+    Foreign(String),
+    /// The value is not in the form that we write and read
+    #[error("its value is not a credential: {0}")]
+    Malformed(String),
+    /// The secret or version is not there
+    #[error("it does not exist")]
+    Gone,
+    /// No login has proven the value yet
+    #[error("its current version is not proven: a change of the password did not finish")]
+    Unproven,
+}
+
+impl Error {
+    /// An error about a secret.
+    pub fn new(secret: impl std::fmt::Display, fault: impl Into<Fault>) -> Self {
+        Self { secret: secret.to_string(), fault: fault.into() }
+    }
+}
+
+impl Explain for Error {
+    fn summary(&self) -> String {
+        match &self.fault {
+            Fault::Aws(error) => error.summary(),
+            Fault::Foreign(_) => "The name of the secret is taken".to_owned(),
+            Fault::Malformed(_) => "Cannot read the secret".to_owned(),
+            Fault::Gone => "The secret is gone".to_owned(),
+            Fault::Unproven => "The secret is not proven yet".to_owned(),
+        }
+    }
+
+    fn detail(&self) -> String {
+        format!("secret `{}`: {}", self.secret, with_causes(&self.fault))
+    }
+
+    fn next_step(&self) -> Option<String> {
+        match &self.fault {
+            Fault::Aws(error) => error.next_step(),
+            Fault::Foreign(_) => Some("Choose another `name_prefix` in `store`, or remove the secret".to_owned()),
+            Fault::Malformed(_) => Some("It must be JSON with `username` and `password`, as RDS writes it".to_owned()),
+            Fault::Gone => Some("Plan again: the refresh will notice it".to_owned()),
+            Fault::Unproven => Some("Apply the resource that made the secret again: it continues".to_owned()),
+        }
+    }
+}

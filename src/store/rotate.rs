@@ -1,0 +1,115 @@
+//! Drives the rotation state machine over a store and whatever has a password.
+
+use futures_util::future::BoxFuture;
+
+use crate::access::rotation::{Goal, Login, Seen, Step, next};
+use crate::access::{Secret, SecretRef};
+use crate::schema::Reports;
+
+use super::{Credential, Held, Place, Store, VersionId};
+
+/// Something with a password: a master user behind the RDS API, or a role behind a database session.
+pub trait Subject: Send + Sync {
+    /// Whether a login with this password works; at most one login.
+    fn accepts<'a>(&'a self, password: &'a Secret<String>) -> BoxFuture<'a, Result<bool, Reports>>;
+
+    /// Sets the password and returns when a login with it works. Called only after the password is stored.
+    fn change<'a>(&'a self, password: &'a Secret<String>) -> BoxFuture<'a, Result<(), Reports>>;
+}
+
+/// How a rotation ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settled {
+    /// Where the secret is
+    pub secret_ref: SecretRef,
+    /// The proven version
+    pub version: VersionId,
+    /// Whether the password was changed or proven in this run
+    pub moved: bool,
+}
+
+/// What is asked of a rotation.
+pub struct Request<'a> {
+    /// What is wanted
+    pub goal: Goal,
+    /// Whose secret
+    pub place: &'a Place,
+    /// Resource id of the database
+    pub target: &'a str,
+    /// The credential with a new password; called only when one is needed
+    pub make: &'a (dyn Fn() -> Result<Credential, Reports> + Send + Sync),
+}
+
+/// Brings store and subject to a proven password. May be killed after any step; the next call continues.
+///
+/// # Errors
+/// A store or a subject that fails; nothing is lost.
+pub async fn rotate(store: &dyn Store, subject: &dyn Subject, request: &Request<'_>) -> Result<Settled, Reports> {
+    let mut held = store.find(request.place).await?.filter(|held| is_usable(held, request.target));
+    let mut seen = look(held.as_ref());
+    let mut moved = false;
+    loop {
+        match (next(request.goal, seen), &held) {
+            (Step::StorePending, _) => {
+                let credential = (request.make)()?;
+                let username = &request.place.username;
+                held = Some(store.put_pending(request.place, request.target, username, &credential).await?);
+                // A fresh password is in nobody's hands: no login is needed to know that the database refuses it.
+                seen = Seen { pending: Some(Login::Refused), ..look(held.as_ref()) };
+            }
+            (Step::TryPending, Some(held)) => {
+                seen.pending = Some(try_login(store, subject, held, held.pending.as_ref()).await?);
+            }
+            (Step::TryProven, Some(held)) => {
+                seen.proven = Some(try_login(store, subject, held, held.proven.as_ref()).await?);
+            }
+            (Step::Change, Some(held)) => {
+                let password = read(store, held, held.pending.as_ref()).await?;
+                subject.change(&password).await?;
+                seen.pending = Some(Login::Accepted);
+            }
+            (Step::Promote, Some(Held { secret_ref, pending: Some(version), .. })) => {
+                store.promote(secret_ref, version).await?;
+                return Ok(Settled { secret_ref: secret_ref.clone(), version: version.clone(), moved: true });
+            }
+            (Step::Keep, Some(Held { secret_ref, proven: Some(version), .. })) => {
+                return Ok(Settled { secret_ref: secret_ref.clone(), version: version.clone(), moved });
+            }
+            _ => {
+                held = store.find(request.place).await?;
+                seen = look(held.as_ref());
+            }
+        }
+        moved = true;
+    }
+}
+
+/// A secret for another database (a restored one with the same name) or one that is going away holds nothing that we
+/// may rely on; `put_pending` decides whether the name can be used.
+fn is_usable(held: &Held, target: &str) -> bool {
+    !held.deleted && held.target.as_deref() == Some(target)
+}
+
+fn look(held: Option<&Held>) -> Seen {
+    Seen {
+        proven: held.and_then(|h| h.proven.as_ref()).map(|_| Login::Untried),
+        pending: held.and_then(|h| h.pending.as_ref()).map(|_| Login::Untried),
+    }
+}
+
+async fn try_login(
+    store: &dyn Store,
+    subject: &dyn Subject,
+    held: &Held,
+    version: Option<&VersionId>,
+) -> Result<Login, Reports> {
+    let password = read(store, held, version).await?;
+    Ok(if subject.accepts(&password).await? { Login::Accepted } else { Login::Refused })
+}
+
+async fn read(store: &dyn Store, held: &Held, version: Option<&VersionId>) -> Result<Secret<String>, Reports> {
+    match version {
+        Some(version) => Ok(store.value(&held.secret_ref, version).await?.password),
+        None => Err(super::Error::new(&held.secret_ref, super::Fault::Gone).into()),
+    }
+}

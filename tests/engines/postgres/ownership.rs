@@ -1,0 +1,198 @@
+use rdsaccess::access::Access;
+use rdsaccess::engine::{Fault, Ownership, Removal, RemovalAction};
+
+use super::*;
+
+const DROP: Removal = Removal { action: RemovalAction::Drop, end_sessions: true, reassign_owned_to: None };
+
+async fn roles(server: &PostgresServer) -> Vec<String> {
+    let sql = "SELECT concat_ws(' ', rolname, rolcanlogin, rolcreaterole, shobj_description(oid, 'pg_authid'))::text
+        FROM pg_roles ORDER BY 1";
+    column(&server.superuser("app").await, sql).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_foreign_role_is_named_and_left_alone() {
+    let server = PostgresServer::start().await;
+    let setup = "CREATE ROLE hoop_ro LOGIN PASSWORD 'theirs'; COMMENT ON ROLE hoop_ro IS 'made by hand'";
+    server.master("app").await.batch_execute(setup).await.unwrap();
+    let before = roles(&server).await;
+    let engine = server.engine();
+    let spec = spec_in("hoop_ro", Access::ReadOnly, &["app"]);
+
+    let observed = engine.read(&spec).await.unwrap();
+    assert!(matches!(observed.ownership, Ownership::Foreign(text) if text.contains("carries no mark")));
+    let error = engine.ensure(&spec, Some(&Secret::from(PASSWORD))).await.unwrap_err();
+    assert!(matches!(error.fault, Fault::Foreign(_)), "{error}");
+    let warnings = engine.remove(&spec, &DROP).await.unwrap();
+    assert!(warnings.len() == 1 && warnings[0].contains("left as it is"), "{warnings:?}");
+    assert_eq!(roles(&server).await, before);
+    assert!(server.connect("hoop_ro", "theirs", "app").await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_of_another_database_is_taken_over_only_on_request() {
+    let server = PostgresServer::start().await;
+    let engine = server.engine();
+    let mut spec = spec_in("hoop_ro", Access::ReadOnly, &["app"]);
+    make(&*engine, &spec).await;
+    // The database was restored from a snapshot: the same roles, another resource id.
+    spec.mark.target = "db-RESTORED".to_owned();
+    let observed = server.engine().read(&spec).await.unwrap();
+    assert!(matches!(observed.ownership, Ownership::Foreign(text) if text.contains(RESOURCE_ID)));
+    spec.adopt = true;
+    make(&*engine, &spec).await;
+    spec.adopt = false;
+    assert_eq!(server.engine().read(&spec).await.unwrap().ownership, Ownership::Ours);
+    engine.remove(&spec, &DROP).await.unwrap();
+    assert!(!roles(&server).await.iter().any(|role| role.contains("hoop_ro") || role.contains("rdsaccess")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_imported_role_without_a_mark_keeps_its_grants() {
+    let server = PostgresServer::start().await;
+    let master = server.master("app").await;
+    let setup = "CREATE ROLE hoop_ro LOGIN NOINHERIT PASSWORD 'old'; CREATE TABLE public.t (id int);
+        GRANT INSERT ON public.t TO hoop_ro";
+    master.batch_execute(setup).await.unwrap();
+    let mut spec = spec_in("hoop_ro", Access::ReadOnly, &["app"]);
+    spec.adopt = true;
+    let engine = server.engine();
+    assert_complete(&engine.ensure(&spec, None).await.unwrap());
+    let client = server.connect("hoop_ro", "old", "app").await.unwrap();
+    assert_allowed(&client, &["INSERT INTO public.t VALUES (1)", "SELECT * FROM public.t"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_administrator_itself_and_superusers_are_never_managed() {
+    let server = PostgresServer::start().await;
+    for name in ["admin1", "postgres_root"] {
+        if name != "admin1" {
+            let sql = "CREATE ROLE postgres_root SUPERUSER LOGIN";
+            server.superuser("app").await.batch_execute(sql).await.unwrap();
+        }
+        let mut spec = spec_in(name, Access::ReadOnly, &["app"]);
+        spec.adopt = true;
+        let error = server.engine().ensure(&spec, Some(&Secret::from(PASSWORD))).await.unwrap_err();
+        assert!(matches!(error.fault, Fault::Foreign(_)), "{error}");
+    }
+    assert!(server.connect("admin1", crate::server_postgres::MASTER_PASSWORD, "app").await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_name_that_somebody_else_uses_is_refused() {
+    let server = PostgresServer::start().await;
+    let spec = spec_in("hoop_ro", Access::ReadOnly, &["app"]);
+    let engine = server.engine();
+    make(&*engine, &spec).await;
+    let master = server.master("app").await;
+    let group = column(&master, "SELECT rolname::text FROM pg_roles WHERE rolname LIKE 'rdsaccess%'").await.remove(0);
+    master.batch_execute(&format!("COMMENT ON ROLE {group} IS 'mine now'")).await.unwrap();
+    let error = engine.ensure(&spec, None).await.unwrap_err();
+    assert!(matches!(&error.fault, Fault::Foreign(text) if text.contains(&group)), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_out_of_reach_is_listed_and_the_rest_is_done() {
+    let server = PostgresServer::start().await;
+    server.master("app").await.batch_execute(EVERY_KIND).await.unwrap();
+    let superuser = server.superuser("app").await;
+    let setup = "CREATE TABLE sales.locked (id int); CREATE TABLE sales.open (id int);
+        GRANT SELECT ON sales.open TO PUBLIC; GRANT CREATE ON SCHEMA public TO PUBLIC;
+        CREATE TABLE public.board (id int); GRANT INSERT ON public.board TO PUBLIC";
+    superuser.batch_execute(setup).await.unwrap();
+    let spec = spec_in("hoop_ro", Access::ReadOnly, &["app"]);
+    let observed = make(&*server.engine(), &spec).await;
+    let uncovered = &observed.uncovered.texts()["app"];
+    for expected in [
+        "missing SELECT (owner rdsadmin is out of reach of admin1) on 2 tables: public.board, sales.locked",
+        "missing SELECT for later tables of rdsadmin, who is out of reach of admin1, on 2 schemas: public, sales",
+        "PUBLIC holds CREATE on schema public (REVOKE CREATE ON SCHEMA \"public\" FROM PUBLIC)",
+        "PUBLIC holds INSERT on table public.board (REVOKE INSERT ON TABLE \"public\".\"board\" FROM PUBLIC)",
+    ] {
+        assert!(uncovered.contains(expected), "`{expected}` is not in `{uncovered}`");
+    }
+    assert!(!uncovered.contains("sales.open"), "{uncovered}");
+    let ro = enter(&server, "hoop_ro", "app").await;
+    assert_allowed(&ro, &["SELECT * FROM sales.orders", "SELECT * FROM sales.open"]).await;
+    assert_denied(&ro, &["SELECT * FROM sales.locked"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_that_are_not_there_are_refused_by_name() {
+    let server = PostgresServer::start().await;
+    let engine = server.engine();
+    let mut database = spec_in("hoop_ro", Access::ReadOnly, &["app", "nowhere"]);
+    let observed = engine.read(&database).await.unwrap();
+    assert_eq!(observed.uncovered.texts()["nowhere"], "there is no such database");
+    let mut schema = spec_in("hoop_ro", Access::ReadOnly, &["app"]);
+    schema.scope.schemas = Some(["nowhere".parse().unwrap(), "public".parse().unwrap()].into());
+    let mut owner = spec_in("hoop_ro", Access::Ddl, &["app"]);
+    owner.scope.owners = Some(["nowhere".parse().unwrap()].into());
+    for spec in [&mut database, &mut schema, &mut owner] {
+        let error = engine.ensure(spec, Some(&Secret::from(PASSWORD))).await.unwrap_err();
+        assert!(matches!(&error.fault, Fault::NotFound(text) if text.contains("nowhere")), "{error}");
+    }
+    assert!(!roles(&server).await.iter().any(|role| role.starts_with("hoop") || role.starts_with("rdsaccess")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_lets_nobody_in_is_listed_and_the_others_are_done() {
+    let server = PostgresServer::start().await;
+    let superuser = server.superuser("postgres").await;
+    let closing = "REVOKE ALL ON DATABASE app FROM PUBLIC; ALTER DATABASE app OWNER TO rdsadmin";
+    superuser.batch_execute(closing).await.unwrap();
+    let observed = make(&*server.engine(), &spec("hoop_ro", Access::ReadOnly)).await;
+    assert_eq!(observed.coverage.databases.keys().collect::<Vec<_>>(), ["postgres"]);
+    assert!(observed.uncovered.texts()["app"].starts_with("cannot be entered: permission denied"), "{observed:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_creator_that_the_administrator_may_not_act_for_is_listed_from_version_16_on() {
+    let server = PostgresServer::start().await;
+    server.master("app").await.batch_execute(EVERY_KIND).await.unwrap();
+    let superuser = server.superuser("app").await;
+    let setup = "CREATE ROLE stranger; GRANT USAGE, CREATE ON SCHEMA sales TO stranger;
+        CREATE TABLE sales.strange (id int); ALTER TABLE sales.strange OWNER TO stranger";
+    superuser.batch_execute(setup).await.unwrap();
+    let mut spec = spec_in("hoop_ddl", Access::Ddl, &["app"]);
+    let observed = make(&*server.engine(), &spec).await;
+    let version: i32 = column(&superuser, "SHOW server_version_num").await[0].parse().unwrap();
+    let uncovered = observed.uncovered.texts();
+    spec.scope.owners = Some(["stranger".parse().unwrap()].into());
+    let with_owner = server.engine().ensure(&spec, None).await;
+    if version >= 160_000 {
+        assert!(uncovered["app"].contains("later tables of stranger, who is out of reach of admin1"), "{uncovered:?}");
+        assert!(uncovered["app"].contains("(owner stranger is out of reach of admin1) on table sales.strange"));
+        let error = with_owner.unwrap_err();
+        assert!(matches!(&error.fault, Fault::Denied { text, .. } if text.contains("WITH ADMIN OPTION")), "{error}");
+        superuser.batch_execute("GRANT stranger TO admin1 WITH ADMIN OPTION").await.unwrap();
+        assert_complete(&server.engine().ensure(&spec, None).await.unwrap());
+    } else {
+        assert!(!uncovered.contains_key("app"), "{uncovered:?}");
+        assert_complete(&with_owner.unwrap());
+    }
+    let ddl = enter(&server, "hoop_ddl", "app").await;
+    assert_allowed(&ddl, &["ALTER TABLE sales.strange ADD COLUMN c int"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_defaults_to_read_only_is_covered_all_the_same() {
+    let server = PostgresServer::start().await;
+    let setting =
+        "ALTER DATABASE app SET default_transaction_read_only = on; ALTER ROLE admin1 SET role = 'rds_superuser'";
+    server.superuser("postgres").await.batch_execute(setting).await.unwrap();
+    make(&*server.engine(), &spec_in("hoop_ro", Access::ReadOnly, &["app"])).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_extension_made_is_left_to_the_extension() {
+    let server = PostgresServer::start().await;
+    let superuser = server.superuser("app").await;
+    superuser.batch_execute("CREATE EXTENSION pg_stat_statements").await.unwrap();
+    let observed = make(&*server.engine(), &spec_in("hoop_rw", Access::ReadWrite, &["app"])).await;
+    let texts = observed.uncovered.texts();
+    assert!(!texts.get("app").is_some_and(|text| text.contains("pg_stat")), "{texts:?}");
+    let acl = column(&superuser, "SELECT relacl::text FROM pg_class WHERE relname = 'pg_stat_statements'").await;
+    assert!(!acl.iter().any(|acl| acl.contains("rdsaccess")), "{acl:?}");
+}

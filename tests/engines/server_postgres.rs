@@ -1,0 +1,260 @@
+//! A private PostgreSQL server that looks like one of RDS: TLS with its own authority, a bootstrap superuser `rdsadmin`
+//! that nobody logs in as, and a master user `admin1` without superuser rights.
+//!
+//! The binaries come from `RDSACCESS_TEST_PG_BIN` (a folder with `initdb` and `postgres`), else from the newest version
+//! under `/usr/lib/postgresql`. PostgreSQL refuses to run as root; then it runs as `nobody`.
+
+use std::fs::{self, File};
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use rdsaccess::access::{Endpoint, EngineKind, Secret, TlsMode, Trust};
+use rdsaccess::engine::{Login, Server, open};
+use rustls::pki_types::CertificateDer;
+use rustls::{ClientConfig, RootCertStore};
+use tempfile::TempDir;
+use tokio_postgres::{Client, Config, NoTls};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+/// The master user, as RDS makes it.
+pub const MASTER: &str = "admin1";
+/// Its password.
+pub const MASTER_PASSWORD: &str = "M4ster~Secret";
+
+/// The one name in the server's certificate.
+const HOST: &str = "localhost";
+
+/// What RDS sets up, in short.
+const LIKE_RDS: &str = "
+    CREATE ROLE rds_superuser NOLOGIN;
+    CREATE ROLE rds_iam NOLOGIN;
+    CREATE ROLE rds_replication NOLOGIN;
+    GRANT pg_monitor, pg_signal_backend TO rds_superuser WITH ADMIN OPTION;
+    CREATE ROLE admin1 LOGIN CREATEROLE CREATEDB PASSWORD 'M4ster~Secret';
+    GRANT rds_superuser TO admin1";
+
+/// A running server; stopped when dropped.
+pub struct PostgresServer {
+    port: u16,
+    authority: Vec<u8>,
+    dir: TempDir,
+    process: Child,
+}
+
+impl PostgresServer {
+    /// Starts a server with the databases `app` and `postgres`, both of the master user.
+    pub async fn start() -> Self {
+        let dir = tempfile::Builder::new().prefix("rdsaccess-pg-").tempdir().unwrap();
+        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let data = dir.path().join("data");
+        copy_template(&data);
+        let authority = write_certificates(&data);
+        let port = free_port();
+        write_settings(&data, port);
+        give_to_owner(dir.path());
+        let log = File::create(dir.path().join("log")).unwrap();
+        let process = unprivileged(&bin("postgres"), dir.path())
+            .arg("-D")
+            .arg(&data)
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        let server = Self { port, authority, dir, process };
+        server.set_up().await;
+        server
+    }
+
+    async fn set_up(&self) {
+        for _ in 0..200 {
+            if self.log().contains("ready to accept connections") {
+                let superuser = self.superuser("postgres").await;
+                superuser.batch_execute(LIKE_RDS).await.unwrap();
+                for database in ["CREATE DATABASE app OWNER admin1", "CREATE DATABASE rdsadmin"] {
+                    superuser.batch_execute(database).await.unwrap();
+                }
+                let closing = "REVOKE ALL ON DATABASE rdsadmin FROM PUBLIC; ALTER DATABASE postgres OWNER TO admin1";
+                return superuser.batch_execute(closing).await.unwrap();
+            }
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        panic!("PostgreSQL did not start: {}", self.log());
+    }
+
+    /// What the server has logged so far: every statement, as `application|user|database|…`.
+    pub fn log(&self) -> String {
+        String::from_utf8_lossy(&fs::read(self.dir.path().join("log")).unwrap()).into_owned()
+    }
+
+    /// The master user's login for the engine.
+    pub fn login(&self) -> Login {
+        Login {
+            endpoint: Endpoint { host: HOST.to_owned(), port: self.port },
+            username: MASTER.parse().unwrap(),
+            password: Secret::from(MASTER_PASSWORD),
+            trust: Trust { mode: TlsMode::VerifyFull, roots: Arc::new(vec![self.authority.clone()]) },
+            target: "arn:aws:rds:eu-central-1:123456789012:db:ledger".to_owned(),
+            max_connections: 3,
+        }
+    }
+
+    /// The engine on this server, as another process would open it: nothing is shared with earlier calls.
+    pub fn engine(&self) -> Arc<dyn Server> {
+        open(EngineKind::Postgres, self.login()).unwrap()
+    }
+
+    /// A session of the bootstrap superuser.
+    pub async fn superuser(&self, database: &str) -> Client {
+        let (client, connection) = self.config("rdsadmin", database).connect(NoTls).await.unwrap();
+        tokio::spawn(connection);
+        client
+    }
+
+    /// A session of the master user.
+    pub async fn master(&self, database: &str) -> Client {
+        self.connect(MASTER, MASTER_PASSWORD, database).await.unwrap()
+    }
+
+    /// A login with a password.
+    pub async fn connect(&self, user: &str, password: &str, database: &str) -> Result<Client, tokio_postgres::Error> {
+        let mut config = self.config(user, database);
+        let (client, connection) = config.password(password).connect(self.tls()).await?;
+        tokio::spawn(connection);
+        Ok(client)
+    }
+
+    fn config(&self, user: &str, database: &str) -> Config {
+        let mut config = Config::new();
+        config.host(HOST).port(self.port).user(user).dbname(database).application_name("test");
+        config
+    }
+
+    fn tls(&self) -> MakeRustlsConnect {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from(self.authority.clone())).unwrap();
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        MakeRustlsConnect::new(builder.with_root_certificates(roots).with_no_client_auth())
+    }
+}
+
+impl Drop for PostgresServer {
+    fn drop(&mut self) {
+        // SIGQUIT ends the server and its workers at once; SIGKILL would leave the workers.
+        let _signalled = Command::new("kill").args(["-QUIT", &self.process.id().to_string()]).status();
+        let _ended = self.process.wait();
+    }
+}
+
+fn bin(name: &str) -> PathBuf {
+    let folder = match std::env::var_os("RDSACCESS_TEST_PG_BIN") {
+        Some(folder) => PathBuf::from(folder),
+        None => newest_installed(),
+    };
+    folder.join(name)
+}
+
+fn newest_installed() -> PathBuf {
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten().map(|entry| entry.path());
+    let newest = versions.max_by_key(|path| {
+        path.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse::<u32>().ok()).unwrap_or(0)
+    });
+    let help = "no PostgreSQL server found: apt-get install postgresql, or set RDSACCESS_TEST_PG_BIN";
+    newest.expect(help).join("bin")
+}
+
+fn is_root() -> bool {
+    let own = fs::metadata("/proc/self").unwrap();
+    std::os::unix::fs::MetadataExt::uid(&own) == 0
+}
+
+fn unprivileged(program: &Path, home: &Path) -> Command {
+    let mut command = if is_root() {
+        let mut command = Command::new("setpriv");
+        command.args(["--reuid=nobody", "--regid=nogroup", "--clear-groups"]).arg(program);
+        command
+    } else {
+        Command::new(program)
+    };
+    command.env("HOME", home).env("LC_ALL", "C").current_dir(home);
+    command
+}
+
+fn give_to_owner(dir: &Path) {
+    if is_root() {
+        assert!(Command::new("chown").args(["-R", "nobody:nogroup"]).arg(dir).status().unwrap().success());
+    }
+}
+
+/// `initdb` takes half a second, a copy of its result a tenth: the result is kept beside the build.
+fn copy_template(data: &Path) {
+    let version = Command::new(bin("postgres")).arg("--version").output().unwrap().stdout;
+    let version = String::from_utf8(version).unwrap().trim().replace([' ', '(', ')', '/'], "_");
+    let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("template_{version}"));
+    if !kept.exists() {
+        make_template(&kept);
+    }
+    copy(&kept, data);
+}
+
+fn make_template(kept: &Path) {
+    let dir = tempfile::tempdir().unwrap();
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    give_to_owner(dir.path());
+    let made = dir.path().join("data");
+    let output = unprivileged(&bin("initdb"), dir.path())
+        .args(["--username=rdsadmin", "--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C", "-D"])
+        .arg(&made)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let private = kept.with_extension(std::process::id().to_string());
+    copy(&made, &private);
+    // Another test may have been faster; its template is as good.
+    if fs::rename(&private, kept).is_err() {
+        fs::remove_dir_all(&private).unwrap();
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    assert!(Command::new("cp").arg("-a").arg(from).arg(to).status().unwrap().success());
+}
+
+fn write_certificates(data: &Path) -> Vec<u8> {
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let key = KeyPair::generate().unwrap();
+    let authority = params.self_signed(&key).unwrap();
+    let issuer = Issuer::new(params, key);
+    let server_key = KeyPair::generate().unwrap();
+    let names = vec![HOST.to_owned()];
+    let server = CertificateParams::new(names).unwrap().signed_by(&server_key, &issuer).unwrap();
+    fs::write(data.join("server.crt"), server.pem()).unwrap();
+    fs::write(data.join("server.key"), server_key.serialize_pem()).unwrap();
+    fs::set_permissions(data.join("server.key"), fs::Permissions::from_mode(0o600)).unwrap();
+    authority.der().to_vec()
+}
+
+fn write_settings(data: &Path, port: u16) {
+    let settings = format!(
+        "listen_addresses='127.0.0.1'\nport={port}\nunix_socket_directories=''\nssl=on\nfsync=off\n\
+         synchronous_commit=off\nfull_page_writes=off\nshared_buffers=16MB\nmax_connections=40\nautovacuum=off\n\
+         wal_level=minimal\nmax_wal_senders=0\njit=off\nlogging_collector=off\npassword_encryption='scram-sha-256'\n\
+         log_statement=all\nlog_line_prefix='%a|%u|%d|'\n"
+    );
+    let path = data.join("postgresql.conf");
+    let mut text = fs::read_to_string(&path).unwrap();
+    text.push_str(&settings);
+    fs::write(path, text).unwrap();
+    let access = "hostnossl all rdsadmin 127.0.0.1/32 trust\nhostssl all all 127.0.0.1/32 scram-sha-256\n";
+    fs::write(data.join("pg_hba.conf"), access).unwrap();
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}

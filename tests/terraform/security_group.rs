@@ -1,0 +1,229 @@
+//! `rdsaccess_security_group` with the real client, from create to destroy.
+
+use serde_json::{Value, json};
+
+use crate::blocks;
+use crate::rig::{Database, Rig};
+use crate::wish::{DatabaseWish, Wish};
+use crate::workspace::Workspace;
+
+fn rig() -> Rig {
+    Rig::start(
+        &Wish::organization()
+            .with(DatabaseWish::instance("payments-prod", "us-east-1", "ledger", "postgres").unreachable()),
+    )
+}
+
+fn configuration(rig: &Rig, arguments: &str) -> String {
+    let arn = &rig.database(0).arn;
+    format!(
+        "{}\nresource \"rdsaccess_security_group\" \"it\" {{\n  target_arn = \"{arn}\"\n{arguments}\n}}\n",
+        blocks::provider(rig, "tags = { owner = \"platform\" }")
+    )
+}
+
+const OFFICE: &str = "  ingress = [{ cidr_ipv4 = \"10.20.0.0/16\", description = \"office\" }]";
+
+fn groups_of(rig: &Rig, database: &Database) -> Vec<String> {
+    let answer = rig
+        .aws_of(database, "rds", "describe_db_instances", &json!({"DBInstanceIdentifier": database.identifier}))
+        .unwrap();
+    let groups = answer["DBInstances"][0]["VpcSecurityGroups"].as_array().unwrap().clone();
+    groups.iter().map(|g| g["VpcSecurityGroupId"].as_str().unwrap().to_owned()).collect()
+}
+
+fn group(rig: &Rig, id: &str) -> Option<Value> {
+    let answer = rig.aws_of(rig.database(0), "ec2", "describe_security_groups", &json!({"GroupIds": [id]})).ok()?;
+    Some(answer["SecurityGroups"][0].clone())
+}
+
+fn open(rig: &Rig, id: &str, cidr: &str, port: u16) {
+    let permission = json!({"IpProtocol": "tcp", "FromPort": port, "ToPort": port, "IpRanges": [{"CidrIp": cidr}]});
+    let params = json!({"GroupId": id, "IpPermissions": [permission]});
+    rig.aws_of(rig.database(0), "ec2", "authorize_security_group_ingress", &params).unwrap();
+}
+
+fn close(rig: &Rig, id: &str, cidr: &str, port: u16) {
+    let permission = json!({"IpProtocol": "tcp", "FromPort": port, "ToPort": port, "IpRanges": [{"CidrIp": cidr}]});
+    let params = json!({"GroupId": id, "IpPermissions": [permission]});
+    rig.aws_of(rig.database(0), "ec2", "revoke_security_group_ingress", &params).unwrap();
+}
+
+#[test]
+fn a_group_lives_from_create_to_destroy_beside_the_groups_of_others() {
+    let rig = rig();
+    let database = rig.database(0);
+    let base = rig.network(database).db_base.clone();
+    let workspace = Workspace::new(&rig);
+    workspace.write("main.tf", &configuration(&rig, OFFICE));
+
+    workspace.apply().ok();
+    workspace.plan().nothing();
+    let made = workspace.resource("rdsaccess_security_group.it").unwrap();
+    let id = made["id"].as_str().unwrap().to_owned();
+    assert_eq!(made["name"], "hoop-aws-connect-sg-ledger");
+    assert_eq!(made["attached"], true);
+    assert_eq!(made["port"], database.port);
+    assert_eq!(made["target_resource_id"], database.resource_id);
+    assert_eq!(groups_of(&rig, database), [base.clone(), id.clone()]);
+    let tags = group(&rig, &id).unwrap()["Tags"].to_string();
+    for tag in ["rdsaccess:managed", "rdsaccess:target", "owner"] {
+        assert!(tags.contains(tag), "{tag} is not in {tags}");
+    }
+
+    workspace.write("main.tf", &configuration(&rig, &format!("{OFFICE}\n  tags = {{ env = \"prod\" }}")));
+    workspace.apply().ok();
+    workspace.plan().nothing();
+    assert!(group(&rig, &id).unwrap()["Tags"].to_string().contains("prod"));
+    workspace.write(
+        "main.tf",
+        &configuration(&rig, "  ingress = [{ cidr_ipv4 = \"10.30.0.0/16\" }, { cidr_ipv6 = \"2001:db8::/32\" }]"),
+    );
+    let plan = workspace.plan().changes();
+    assert!(plan.stdout.contains("will be updated in-place"), "{}", plan.stdout);
+    workspace.apply().ok();
+    workspace.plan().nothing();
+    let after = group(&rig, &id).unwrap().to_string();
+    assert!(
+        after.contains("10.30.0.0/16") && after.contains("2001:db8::/32") && !after.contains("10.20.0.0/16"),
+        "{after}"
+    );
+    assert!(!group(&rig, &id).unwrap()["Tags"].to_string().contains("prod"));
+
+    workspace.write("main.tf", &configuration(&rig, &format!("{OFFICE}\n  attach = false")));
+    workspace.apply().ok();
+    workspace.plan().nothing();
+    assert_eq!(groups_of(&rig, database), [base.clone()]);
+
+    workspace.write("main.tf", &configuration(&rig, OFFICE));
+    workspace.apply().ok();
+    workspace.destroy().ok();
+    assert_eq!(groups_of(&rig, database), [base.clone()]);
+    assert!(group(&rig, &id).is_none(), "the group is gone");
+    assert!(group(&rig, &base).is_some(), "the group of others stays");
+}
+
+#[test]
+fn drift_made_by_hand_is_planned_and_repaired() {
+    let rig = rig();
+    let database = rig.database(0);
+    let base = rig.network(database).db_base.clone();
+    let workspace = Workspace::new(&rig);
+    workspace.write("main.tf", &configuration(&rig, OFFICE));
+    workspace.apply().ok();
+    let id = workspace.resource("rdsaccess_security_group.it").unwrap()["id"].as_str().unwrap().to_owned();
+
+    close(&rig, &id, "10.20.0.0/16", database.port);
+    open(&rig, &id, "192.168.0.0/16", database.port);
+    let params = json!({"DBInstanceIdentifier": "ledger", "VpcSecurityGroupIds": [base]});
+    rig.aws_of(database, "rds", "modify_db_instance", &params).unwrap();
+    let plan = workspace.plan().changes().stdout;
+    assert!(plan.contains("10.20.0.0/16"), "the missing rule is planned:\n{plan}");
+    assert!(plan.contains("attached") && plan.contains("false -> true"), "{plan}");
+    workspace.apply().ok();
+    workspace.plan().nothing();
+    assert_eq!(groups_of(&rig, database).len(), 2);
+    let state = workspace.resource("rdsaccess_security_group.it").unwrap();
+    let other = format!("tcp {} from 192.168.0.0/16", database.port);
+    assert_eq!(state["other_ingress"], json!([other]), "a rule of others is listed and stays");
+
+    workspace.write("main.tf", &configuration(&rig, &format!("{OFFICE}\n  exclusive = true")));
+    let plan = workspace.plan().changes().stdout;
+    assert!(plan.contains("192.168.0.0/16"), "{plan}");
+    workspace.apply().ok();
+    workspace.plan().nothing();
+    assert!(!group(&rig, &id).unwrap().to_string().contains("192.168.0.0/16"));
+}
+
+#[test]
+fn a_group_made_by_hand_is_refused_and_can_be_imported() {
+    let rig = rig();
+    let database = rig.database(0);
+    let vpc = &rig.network(database).vpc;
+    let params = json!({"GroupName": "hoop-aws-connect-sg-ledger", "Description": "by hand", "VpcId": vpc});
+    let made = rig.aws_of(database, "ec2", "create_security_group", &params).unwrap();
+    let id = made["GroupId"].as_str().unwrap().to_owned();
+    open(&rig, &id, "10.20.0.0/16", database.port);
+    let workspace = Workspace::new(&rig);
+    workspace
+        .write("main.tf", &configuration(&rig, "  ingress = [{ cidr_ipv4 = \"10.20.0.0/16\" }]\n  attach = false"));
+
+    let refused = workspace.apply().error();
+    assert!(refused.contains(&id) && refused.contains("did not make") && refused.contains("import"), "{refused}");
+    assert!(workspace.resource("rdsaccess_security_group.it").is_none());
+
+    workspace.import("rdsaccess_security_group.it", &format!("{}|{id}", database.arn)).ok();
+    workspace.plan().nothing();
+    workspace.destroy().ok();
+    assert!(group(&rig, &id).is_none());
+}
+
+#[test]
+fn a_group_or_database_that_is_gone_is_made_again() {
+    let rig = rig();
+    let database = rig.database(0);
+    let base = rig.network(database).db_base.clone();
+    let workspace = Workspace::new(&rig);
+    workspace.write("main.tf", &configuration(&rig, OFFICE));
+    workspace.apply().ok();
+    let id = workspace.resource("rdsaccess_security_group.it").unwrap()["id"].as_str().unwrap().to_owned();
+
+    let params = json!({"DBInstanceIdentifier": "ledger", "VpcSecurityGroupIds": [base]});
+    rig.aws_of(database, "rds", "modify_db_instance", &params).unwrap();
+    rig.aws_of(database, "ec2", "delete_security_group", &json!({"GroupId": id})).unwrap();
+    assert!(workspace.plan().changes().stdout.contains("will be created"));
+    workspace.apply().ok();
+    workspace.plan().nothing();
+
+    let id = workspace.resource("rdsaccess_security_group.it").unwrap()["id"].as_str().unwrap().to_owned();
+    let params = json!({"DBInstanceIdentifier": "ledger", "SkipFinalSnapshot": true});
+    rig.aws_of(database, "rds", "delete_db_instance", &params).unwrap();
+    let plan = workspace.plan().changes().stdout;
+    assert!(plan.contains("must be replaced"), "{plan}");
+    workspace.destroy().ok();
+    assert!(group(&rig, &id).is_none(), "destroy removes the group of a database that is gone");
+}
+
+#[test]
+fn a_pending_change_of_the_instance_survives() {
+    let rig = rig();
+    let database = rig.database(0);
+    let params =
+        json!({"DBInstanceIdentifier": "ledger", "DBInstanceClass": "db.r6g.large", "ApplyImmediately": false});
+    rig.aws_of(database, "rds", "modify_db_instance", &params).unwrap();
+    let workspace = Workspace::new(&rig);
+    workspace.write("main.tf", &configuration(&rig, OFFICE));
+    workspace.apply().ok();
+    let params = json!({"DBInstanceIdentifier": "ledger"});
+    let instance = rig.aws_of(database, "rds", "describe_db_instances", &params).unwrap()["DBInstances"][0].clone();
+    assert_eq!(instance["PendingModifiedValues"]["DBInstanceClass"], "db.r6g.large", "{instance}");
+    assert_ne!(instance["DBInstanceClass"], "db.r6g.large");
+}
+
+#[test]
+fn bad_input_is_one_error_with_the_next_step() {
+    let rig = rig();
+    let arn = rig.database(0).arn.clone();
+    let workspace = Workspace::new(&rig);
+    let with_arn = |arn: &str, more: &str| {
+        format!(
+            "{}\nresource \"rdsaccess_security_group\" \"it\" {{\n  target_arn = \"{arn}\"\n{more}\n}}\n",
+            blocks::provider(&rig, "")
+        )
+    };
+    let cases = [
+        (with_arn("arn:aws:s3:::bucket", ""), "is not the ARN of a database"),
+        (with_arn(&arn, "  ingress = [{ cidr_ipv4 = \"10.20.3.4/16\" }]"), "must be written `10.20.0.0/16`"),
+        (with_arn(&arn, "  ingress = [{ description = \"no source\" }]"), "exactly one source"),
+        (with_arn(&arn, "  name = \"sg-mine\""), "keeps for ids"),
+        (with_arn(&arn, "  id = \"sg-1\""), "`id` cannot be set"),
+    ];
+    for (text, expected) in cases {
+        workspace.write("main.tf", &text);
+        let error = workspace.validate().error();
+        assert!(error.contains(expected), "{expected} is not in:\n{error}");
+    }
+    workspace.write("main.tf", &with_arn(&arn.replace("ledger", "nothing"), ""));
+    let error = workspace.apply().error();
+    assert!(error.contains("No such database") && error.contains("db:nothing"), "{error}");
+}
