@@ -8,7 +8,9 @@
 //! | `workspace`  | a directory with a configuration, and the Terraform commands in it                 |
 //! | `gateway`    | starts the stand-in of the gateway and steers it                                   |
 //! | `sql`        | logins and statements through `psql` and `mariadb`                                 |
+//! | `*_tests`    | the tests of all this                                                              |
 //! | `connection*`, `*_tests` | the tests                                                              |
+//! | `discovery`  | tests of the data sources that find accounts and databases                         |
 //!
 //! `scripts/install` brings what they need.
 
@@ -22,6 +24,7 @@
 mod blocks;
 mod connection;
 mod connection_failures;
+mod discovery;
 mod gateway;
 mod namespace;
 mod rig;

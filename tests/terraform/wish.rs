@@ -1,5 +1,7 @@
 //! What a test wants to exist before it starts.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 
 /// The wish for a rig. `fakes/rig.py` describes the fields.
@@ -37,6 +39,7 @@ pub(crate) struct DatabaseWish {
     engine: String,
     kind: &'static str,
     databases: Vec<String>,
+    tags: BTreeMap<String, String>,
     server: bool,
     in_aws: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -53,6 +56,7 @@ impl DatabaseWish {
             engine: engine.to_owned(),
             kind: "instance",
             databases: Vec::new(),
+            tags: BTreeMap::new(),
             server: true,
             in_aws: true,
             master_password: None,
@@ -67,6 +71,12 @@ impl DatabaseWish {
     /// Databases to create inside the server, owned by the master user.
     pub(crate) fn holding(mut self, databases: &[&str]) -> Self {
         self.databases = databases.iter().map(|&name| name.to_owned()).collect();
+        self
+    }
+
+    /// A tag of the database in AWS.
+    pub(crate) fn tag(mut self, key: &str, value: &str) -> Self {
+        self.tags.insert(key.to_owned(), value.to_owned());
         self
     }
 

@@ -24,7 +24,7 @@ pub struct InstancesDataSource;
 /// What one account and region answered.
 struct Answer {
     account: AccountId,
-    /// `None`: the account's regions could not be listed
+    /// `None`: the account could not be entered, or its regions not be listed
     region: Option<Region>,
     inventory: Result<Arc<Inventory>, aws::Error>,
 }
@@ -57,10 +57,15 @@ impl DataSource for InstancesDataSource {
     }
 }
 
-/// Asks every account and region at once; the sessions bound how many requests are under way.
+/// Asks every account and region at once; the sessions bound how many requests are under way. An account is entered
+/// first, so that one that cannot be entered is one failure without a region.
 async fn ask(sessions: &Sessions, accounts: &BTreeSet<AccountId>, regions: &BTreeSet<RegionOrAll>) -> Vec<Answer> {
     let by_account = accounts.iter().map(|account| async move {
-        let regions = match regions_of(sessions, account, regions).await {
+        let entered = match sessions.check_access(account).await {
+            Ok(()) => regions_of(sessions, account, regions).await,
+            Err(error) => Err(error),
+        };
+        let regions = match entered {
             Ok(regions) => regions,
             Err(error) => return vec![Answer { account: account.clone(), region: None, inventory: Err(error) }],
         };

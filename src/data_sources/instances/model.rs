@@ -14,8 +14,9 @@ model! {
     /// once. The status of a database never removes it from `targets`, and an account or region that cannot be read is
     /// an error, so that a plan never shrinks because AWS could not be asked.
     pub struct Instances {
-        /// Accounts to look into; by default the caller's own, which needs neither Organizations nor a role.
-        account_ids: BTreeSet<AccountId> = optional().not_empty().default_words("the caller's account"),
+        /// Accounts to look into; by default the caller's own, which needs neither Organizations nor a role. An empty set,
+        /// such as the `ids` of a unit without accounts, finds nothing.
+        account_ids: BTreeSet<AccountId> = optional().default_words("the caller's account"),
         /// Regions to look into; `["*"]` stands for all regions that are enabled in each account.
         regions: BTreeSet<RegionOrAll> = optional().not_empty().default_words("the provider's region"),
         /// Engines to keep.
@@ -104,7 +105,7 @@ model! {
     pub struct ErrorModel {
         /// Account.
         account_id: AccountId = computed(),
-        /// Region; null when the account could not be entered at all.
+        /// Region; null when the account could not be entered or its regions not be listed.
         region: Region = computed(),
         /// What failed, and what to do.
         reason: String = computed(),
