@@ -362,7 +362,7 @@ const CONTENTS: &str = concat!(
     acl_json!("p.defaclacl"),
     ")) FROM pg_default_acl AS p), \
      'strays', (SELECT json_agg(json_build_object('role', s.refobjid::int8, 'dependency', s.deptype, \
-       'object_type', i.type, 'identity', i.identity, 'owner', coalesce( \
+       'object_type', coalesce(i.type, ''), 'identity', coalesce(i.identity, ''), 'owner', coalesce( \
          (SELECT f.proowner FROM pg_proc AS f WHERE s.classid = 'pg_proc'::regclass AND f.oid = s.objid), \
          (SELECT y.typowner FROM pg_type AS y WHERE s.classid = 'pg_type'::regclass AND y.oid = s.objid), 0)::int8)) \
        FROM pg_shdepend AS s JOIN pg_roles AS r ON r.oid = s.refobjid, \

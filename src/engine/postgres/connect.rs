@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_postgres::config::{ChannelBinding, SslMode};
@@ -24,6 +24,9 @@ const CONNECT_ATTEMPTS: u32 = 5;
 const CONNECT_PAUSE: Duration = Duration::from_millis(500);
 /// After this time without an answer to what was sent a connection counts as dead.
 const DEAD_AFTER: Duration = Duration::from_secs(30);
+/// How long a session waits for reuse. An open session keeps others from dropping its database, and DROP DATABASE waits
+/// five seconds for it to go.
+const IDLE_LIFETIME: Duration = Duration::from_secs(3);
 /// Settings of every session. The empty search path keeps objects that somebody planted in `public` from being called
 /// by an administrator; the rest undoes what may be set for the user or the database.
 const OPTIONS: &str = "-c search_path=pg_catalog -c role=none -c lock_timeout=10s -c statement_timeout=120s \
@@ -38,15 +41,21 @@ pub(super) struct Pool {
     tls: Option<MakeRustlsConnect>,
     permits: Arc<Semaphore>,
     bound: usize,
-    kept: Mutex<Kept>,
+    kept: Arc<Mutex<Kept>>,
 }
 
 #[derive(Default)]
 struct Kept {
-    /// Database and session, the longest unused first
-    idle: VecDeque<(String, Client)>,
+    /// The longest unused first
+    idle: VecDeque<Idle>,
     /// Sessions in use
     active: usize,
+}
+
+struct Idle {
+    database: String,
+    client: Client,
+    since: Instant,
 }
 
 impl Pool {
@@ -58,7 +67,7 @@ impl Pool {
     pub(super) fn new(login: Login) -> Result<Self, Fault> {
         let tls = client_config(&login.trust)?.map(MakeRustlsConnect::new);
         let bound = login.max_connections.saturating_sub(1).max(1);
-        Ok(Self { login, tls, permits: Arc::new(Semaphore::new(bound)), bound, kept: Mutex::default() })
+        Ok(Self { login, tls, permits: Arc::new(Semaphore::new(bound)), bound, kept: Arc::default() })
     }
 
     /// Who logs in, and where.
@@ -172,8 +181,23 @@ impl Pool {
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.kept)
     }
+
+    fn keep(&self, database: String, client: Client) {
+        self.kept().idle.push_back(Idle { database, client, since: Instant::now() });
+        let kept = Arc::downgrade(&self.kept);
+        tokio::spawn(async move {
+            tokio::time::sleep(IDLE_LIFETIME).await;
+            if let Some(kept) = kept.upgrade() {
+                locked(&kept).idle.retain(|idle| idle.since.elapsed() < IDLE_LIFETIME);
+            }
+        });
+    }
+}
+
+fn locked(kept: &Mutex<Kept>) -> MutexGuard<'_, Kept> {
+    kept.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The right to hold one connection.
@@ -185,9 +209,9 @@ struct Seat<'a> {
 impl Seat<'_> {
     fn take_idle(&self, database: &str) -> Option<Client> {
         let mut kept = self.pool.kept();
-        kept.idle.retain(|(_, client)| !client.is_closed());
-        let place = kept.idle.iter().rposition(|(name, _)| name == database);
-        let found = place.and_then(|at| kept.idle.remove(at)).map(|(_, client)| client);
+        kept.idle.retain(|idle| !idle.client.is_closed());
+        let place = kept.idle.iter().rposition(|idle| idle.database == database);
+        let found = place.and_then(|at| kept.idle.remove(at)).map(|idle| idle.client);
         drop(kept);
         if found.is_none() {
             self.make_room();
@@ -225,7 +249,7 @@ impl Session<'_> {
     /// Hands the session back.
     pub(super) fn keep(self) {
         if !self.client.is_closed() {
-            self.seat.pool.kept().idle.push_back((self.database, self.client));
+            self.seat.pool.keep(self.database, self.client);
         }
     }
 }

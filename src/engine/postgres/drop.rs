@@ -3,12 +3,13 @@
 //! The way through the databases follows `pg_shdepend`, where the server itself notes what depends on a role.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
 
 use super::apply::transaction;
-use super::catalog::{Cluster, Oid, Role};
+use super::catalog::{Cluster, Membership, Oid, Role};
 use super::change::{Difference, Step};
 use super::error::{Failure, Remedy};
 use super::grants::{self, Place};
@@ -292,8 +293,8 @@ impl Postgres {
                 break;
             }
             match self.ask(self.maintenance().await?, &sql, "ending the sessions of the role").await {
-                // Not allowed any more: the caller warns with the number that is left.
-                Err(Failure { fault: Fault::Denied { .. }, .. }) if !exists => break,
+                // Not allowed: the caller warns with the number that is left.
+                Err(Failure { fault: Fault::Denied { .. }, .. }) => break,
                 other => other?,
             };
         }
@@ -312,7 +313,7 @@ impl Postgres {
         Ok(rows)
     }
 
-    async fn shared(&self) -> Result<std::sync::Arc<Cluster>, Failure> {
+    async fn shared(&self) -> Result<Arc<Cluster>, Failure> {
         self.snapshot().cluster(&self.pool, self.maintenance().await?).await
     }
 }
@@ -366,13 +367,14 @@ fn unused_groups<'a>(cluster: &'a Cluster, spec: &'a RoleSpec) -> impl Iterator<
 
 /// The row that PostgreSQL 16 makes for whoever creates a role is no use of it.
 fn has_members(cluster: &Cluster, oid: Oid) -> bool {
-    let is_creators_row = |m: &super::catalog::Membership| m.admin && m.inherit == Some(false) && m.set == Some(false);
+    let is_creators_row = |m: &Membership| m.admin && m.inherit == Some(false) && m.set == Some(false);
     cluster.memberships.iter().any(|m| m.role == oid && m.member != cluster.me && !is_creators_row(m))
 }
 
 fn sessions_warning(name: &str, left: usize) -> String {
+    let subject = if left == 1 { "1 session".to_owned() } else { format!("{left} sessions") };
     format!(
-        "{left} sessions of {name} are still open. PostgreSQL lets a session that runs as its group keep the group's \
-         rights until it ends. Set end_sessions, or end them by hand."
+        "{subject} of {name} still open. PostgreSQL lets a session that runs as its group keep the group's rights until \
+         it ends. Set end_sessions, or end what is left by hand."
     )
 }

@@ -8,8 +8,8 @@ use tokio::sync::{Mutex, MutexGuard};
 use tokio_postgres::Client;
 
 use super::connect::{Pool, run};
-use super::error::Failure;
-use super::quote::{Sql, number};
+use super::error::{Failure, Remedy};
+use super::quote::{Quoted, Sql, number};
 use crate::engine::Fault;
 
 /// The two halves of the key: `RDSA` in ASCII, and the purpose (1 = changes of roles).
@@ -38,10 +38,15 @@ impl Writers {
     /// [`Fault::Blocked`] names the session that holds the lock when another process keeps it for two minutes.
     pub(super) async fn lock(&self, pool: &Pool, database: &str) -> Result<WriterLock<'_>, Failure> {
         let mut queue = self.0.lock().await;
-        let session = match queue.take().filter(|session| !session.is_closed()) {
-            Some(session) => session,
-            None => pool.reserved(database).await?,
-        };
+        if let Some(session) = queue.take() {
+            match acquire(&session, PATIENCE).await {
+                Ok(()) => return Ok(WriterLock { queue, session }),
+                // The server ended the session meanwhile; a new one may work.
+                Err(failure) if failure.remedy == Remedy::Retry => {}
+                Err(failure) => return Err(failure),
+            }
+        }
+        let session = pool.reserved(database).await?;
         acquire(&session, PATIENCE).await?;
         Ok(WriterLock { queue, session })
     }
@@ -85,6 +90,6 @@ async fn blocked(session: &Client) -> Failure {
     Fault::Blocked { step: STEP.to_owned(), text: format!("it is held by {text}") }.into()
 }
 
-fn key() -> [super::quote::Quoted; 2] {
+fn key() -> [Quoted; 2] {
     [number(KEY.0), number(KEY.1)]
 }

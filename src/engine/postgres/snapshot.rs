@@ -68,7 +68,18 @@ impl Snapshot {
     }
 }
 
+/// Reads in one round trip. A session that the server has ended meanwhile is replaced once.
 async fn ask(pool: &Pool, database: &str, sql: &Sql) -> Result<Vec<String>, Failure> {
+    match ask_once(pool, database, sql).await {
+        Err(failure) if failure.remedy == Remedy::Retry => {
+            pool.close_idle();
+            ask_once(pool, database, sql).await
+        }
+        other => other,
+    }
+}
+
+async fn ask_once(pool: &Pool, database: &str, sql: &Sql) -> Result<Vec<String>, Failure> {
     let session = pool.session(database).await?;
     let answers = session.run(sql, &format!("reading the catalog of database {database}")).await?;
     session.keep();

@@ -151,7 +151,7 @@ async fn sessions_that_are_left_open_are_counted() {
     make(&*engine, &spec).await;
     let _open = enter(&server, "hoop_ro", "app").await;
     let warnings = engine.remove(&spec, &Removal { end_sessions: false, ..drop_role() }).await.unwrap();
-    assert!(warnings.len() == 1 && warnings[0].starts_with("1 sessions of hoop_ro"), "{warnings:?}");
+    assert!(warnings.len() == 1 && warnings[0].starts_with("1 session of hoop_ro"), "{warnings:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

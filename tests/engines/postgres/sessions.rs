@@ -125,3 +125,37 @@ async fn connections_stay_within_the_bound() {
     // One more may still be saying goodbye.
     assert!((1..=4).contains(&most), "{most}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_idle_session_does_not_keep_a_database_from_being_dropped() {
+    let server = PostgresServer::start().await;
+    let engine = server.engine();
+    let spec = spec_in("hoop_ro", Access::ReadOnly, &["app"]);
+    make(&*engine, &spec).await;
+    let superuser = server.superuser("postgres").await;
+    assert_allowed(&superuser, &["DROP DATABASE app"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sessions_that_an_operator_ends_are_replaced() {
+    let server = PostgresServer::start().await;
+    let engine = server.engine();
+    let superuser = server.superuser("postgres").await;
+    for spec in &trio() {
+        make(&*engine, spec).await;
+        let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE 'terraform%'";
+        superuser.batch_execute(end).await.unwrap();
+        assert_complete(&engine.read(spec).await.unwrap());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_without_the_usual_database_is_managed_all_the_same() {
+    let server = PostgresServer::start().await;
+    server.superuser("app").await.batch_execute("DROP DATABASE postgres").await.unwrap();
+    let engine = server.engine();
+    engine.ping().await.unwrap();
+    let observed = make(&*engine, &spec("hoop_ro", Access::ReadOnly)).await;
+    assert_eq!(observed.coverage.databases.keys().collect::<Vec<_>>(), ["app"]);
+    enter(&server, "hoop_ro", "app").await;
+}
