@@ -3,6 +3,9 @@
 //! Only this file knows the concrete adapters. Everything is made lazily: a context that is never asked anything never
 //! opens a connection or a file.
 
+mod password;
+mod servers;
+mod stores;
 mod target;
 
 use std::sync::OnceLock;
@@ -13,7 +16,11 @@ use crate::aws::{self, Sessions};
 use crate::network;
 use crate::report::Report;
 use crate::schema::Reports;
+use crate::store::StoreSettings;
 
+use servers::Servers;
+
+pub use servers::Attempt;
 pub use target::{Error as TargetError, Found, Takes, check_ready, found};
 
 /// What a refresh does with a target that cannot be reached or entered.
@@ -52,6 +59,8 @@ pub struct Parts {
     pub aws: aws::Settings,
     /// How databases are verified
     pub tls: TlsSettings,
+    /// Where generated secrets live unless a resource says otherwise
+    pub store: StoreSettings,
     /// What a refresh does with an unreachable target
     pub on_unreachable: OnUnreachable,
     /// What a refresh looks at
@@ -65,12 +74,13 @@ pub struct Context {
     parts: Parts,
     aws: Sessions,
     trust: OnceLock<Trust>,
+    servers: Servers,
 }
 
 impl Context {
     /// Makes a context; opens nothing.
     pub fn new(parts: Parts) -> Self {
-        Self { aws: Sessions::new(parts.aws.clone()), trust: OnceLock::new(), parts }
+        Self { aws: Sessions::new(parts.aws.clone()), trust: OnceLock::new(), servers: Servers::default(), parts }
     }
 
     /// AWS.

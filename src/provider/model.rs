@@ -6,6 +6,7 @@ use crate::access::{AccountId, Region, Secret, Span, TlsMode};
 use crate::model;
 use crate::report::Report;
 use crate::schema::{Kind, Shape, misfit};
+use crate::store::StoreBlock;
 use crate::value::{Path, Value};
 
 model! {
@@ -30,6 +31,10 @@ model! {
         member_role: MemberRole = optional(),
         /// Custom endpoints, full URLs.
         endpoints: Endpoints = optional(),
+        /// Where generated secrets live; a resource may say otherwise. A change is for new secrets and the next
+        /// rotation of old ones.
+        store: StoreBlock = optional()
+            .default_words("AWS Secrets Manager in the database's account and region"),
         /// How servers of databases are verified.
         tls: Tls = optional(),
         /// What a refresh does with a target that AWS says exists but that cannot be reached or entered: `fail` stops
