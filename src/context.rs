@@ -4,6 +4,9 @@
 //! opens a connection or a file.
 
 mod gateway;
+mod password;
+mod servers;
+mod stores;
 mod target;
 
 use std::sync::OnceLock;
@@ -15,8 +18,12 @@ use crate::gateway::Gateway;
 use crate::network;
 use crate::report::Report;
 use crate::schema::Reports;
+use crate::store::StoreSettings;
+
+use servers::Servers;
 
 pub use gateway::{Error as GatewayError, GatewayBlock};
+pub use servers::Attempt;
 pub use target::{Error as TargetError, Found, Takes, check_ready, found};
 
 /// What a refresh does with a target that cannot be reached or entered.
@@ -57,6 +64,8 @@ pub struct Parts {
     pub gateway: GatewayBlock,
     /// How databases are verified
     pub tls: TlsSettings,
+    /// Where generated secrets live unless a resource says otherwise
+    pub store: StoreSettings,
     /// What a refresh does with an unreachable target
     pub on_unreachable: OnUnreachable,
     /// What a refresh looks at
@@ -71,12 +80,19 @@ pub struct Context {
     aws: Sessions,
     gateway: OnceLock<Gateway>,
     trust: OnceLock<Trust>,
+    servers: Servers,
 }
 
 impl Context {
     /// Makes a context; opens nothing.
     pub fn new(parts: Parts) -> Self {
-        Self { aws: Sessions::new(parts.aws.clone()), gateway: OnceLock::new(), trust: OnceLock::new(), parts }
+        Self {
+            aws: Sessions::new(parts.aws.clone()),
+            gateway: OnceLock::new(),
+            trust: OnceLock::new(),
+            servers: Servers::default(),
+            parts,
+        }
     }
 
     /// AWS.

@@ -7,6 +7,9 @@ pub const MANAGED_TAG: &str = "rdsaccess:managed";
 /// AWS tag with the resource id of the database that the object was made for.
 pub const TARGET_TAG: &str = "rdsaccess:target";
 
+/// AWS tag with the name of the database user, on secrets.
+pub const USERNAME_TAG: &str = "rdsaccess:username";
+
 /// The owner note that is written into a role's COMMENT or ATTRIBUTE as JSON, where the engine has such a place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

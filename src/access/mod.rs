@@ -26,7 +26,7 @@ pub use duration::Span;
 pub use endpoint_region::region_of_endpoint;
 pub use kind::EngineKind;
 pub use level::Access;
-pub use mark::{MANAGED_TAG, Mark, TARGET_TAG};
+pub use mark::{MANAGED_TAG, Mark, TARGET_TAG, USERNAME_TAG};
 pub use name::{DatabaseName, HostPattern, Identifier, RoleName, SchemaName};
 pub use secret::Secret;
 pub use secret_ref::{KvVersion, SecretRef};

@@ -52,23 +52,17 @@ impl SecretDescription {
     }
 }
 
-/// A secret to make.
+/// A secret to make, still without a version.
 #[derive(Debug, Clone)]
 pub struct NewSecret {
     /// Name
     pub name: String,
     /// What it is for
     pub description: String,
-    /// First value
-    pub value: Secret<String>,
-    /// Id of the first version, 32 to 64 characters; the same token with the same value may be sent again
-    pub token: String,
     /// Customer key; `None` for `aws/secretsmanager`
     pub kms_key_id: Option<String>,
     /// Tags, over those of the provider block
     pub tags: BTreeMap<String, String>,
-    /// Regions that get a replica
-    pub replica_regions: Vec<Region>,
 }
 
 /// Which version of a secret.
@@ -139,34 +133,30 @@ impl Secrets {
         }))
     }
 
-    /// Makes a secret with its first version, which AWS gives AWSCURRENT whatever is asked.
+    /// Makes a secret without a version: a value that came with CreateSecret would be AWSCURRENT and nothing else, and
+    /// a reader could not tell it from a proven one.
     ///
     /// # Errors
     /// [`Fault::Duplicate`] when the name is taken, [`Fault::ScheduledForDeletion`] when it waits for its deletion.
-    pub async fn create(&self, new: &NewSecret) -> Result<(SecretRef, String), Error> {
+    pub async fn create(&self, new: &NewSecret) -> Result<SecretRef, Error> {
         let call = self.call("secretsmanager:CreateSecret", &new.name);
         let mut all_tags = self.session.sessions.settings().tags.clone();
         all_tags.extend(new.tags.clone());
-        let replica = |region: &Region| ReplicaRegionType::builder().region(region.as_str()).build();
-        let replicas: Vec<_> = new.replica_regions.iter().map(replica).collect();
         let answer = self
             .client()
             .create_secret()
             .name(&new.name)
             .description(&new.description)
-            .secret_string(new.value.expose())
-            .client_request_token(&new.token)
             .set_kms_key_id(new.kms_key_id.clone())
             .set_tags(Some(sdk_tags(&all_tags)))
-            .set_add_replica_regions(Some(replicas).filter(|r| !r.is_empty()))
             .send()
             .await
             .map_err(|e| call.clone().refused(&e))?;
-        let version = answer.version_id.unwrap_or_else(|| new.token.clone());
-        Ok((secret_ref(answer.arn.as_deref(), call)?, version))
+        secret_ref(answer.arn.as_deref(), call)
     }
 
-    /// Stores a new version under stages and returns its id, which is the token.
+    /// Stores a new version under stages and returns its id, which is the token: 32 to 64 characters. AWS adds
+    /// AWSCURRENT to the first version of a secret.
     ///
     /// # Errors
     /// [`Fault::Duplicate`] when the token was used for another value.
@@ -273,6 +263,45 @@ impl Secrets {
     pub async fn restore(&self, id: &str) -> Result<(), Error> {
         let call = self.call("secretsmanager:RestoreSecret", id);
         self.client().restore_secret().secret_id(id).send().await.map(drop).map_err(|e| call.refused(&e))
+    }
+
+    /// Encrypts later versions with another key.
+    ///
+    /// # Errors
+    /// `secretsmanager:UpdateSecret` is refused, or the key cannot be used.
+    pub async fn set_kms_key(&self, id: &str, kms_key_id: &str) -> Result<(), Error> {
+        let call = self.call("secretsmanager:UpdateSecret", id);
+        let request = self.client().update_secret().secret_id(id).kms_key_id(kms_key_id);
+        request.send().await.map(drop).map_err(|e| call.refused(&e))
+    }
+
+    /// Adds replicas in further regions.
+    ///
+    /// # Errors
+    /// `secretsmanager:ReplicateSecretToRegions` is refused, or a secret of the name is there already.
+    pub async fn replicate(&self, id: &str, regions: &[Region]) -> Result<(), Error> {
+        if regions.is_empty() {
+            return Ok(());
+        }
+        let call = self.call("secretsmanager:ReplicateSecretToRegions", id);
+        let replica = |region: &Region| ReplicaRegionType::builder().region(region.as_str()).build();
+        let replicas = regions.iter().map(replica).collect();
+        let request = self.client().replicate_secret_to_regions().secret_id(id).set_add_replica_regions(Some(replicas));
+        request.send().await.map(drop).map_err(|e| call.refused(&e))
+    }
+
+    /// Removes replicas; a secret that has some cannot be deleted.
+    ///
+    /// # Errors
+    /// `secretsmanager:RemoveRegionsFromReplication` is refused.
+    pub async fn remove_replicas(&self, id: &str, regions: &[String]) -> Result<(), Error> {
+        if regions.is_empty() {
+            return Ok(());
+        }
+        let call = self.call("secretsmanager:RemoveRegionsFromReplication", id);
+        let request = self.client().remove_regions_from_replication().secret_id(id);
+        let request = request.set_remove_replica_regions(Some(regions.to_vec()));
+        request.send().await.map(drop).map_err(|e| call.refused(&e))
     }
 
     /// Sets tags.

@@ -52,6 +52,7 @@ pub(super) fn resolve(config: &ProviderModel, variables: &Variables) -> Result<(
             mode: nested(&config.tls).and_then(|t| t.mode.get().copied()).unwrap_or(TlsMode::VerifyFull),
             ca_bundle: nested(&config.tls).and_then(|t| t.ca_bundle.get().cloned()),
         },
+        store: nested(&config.store).and_then(|store| store.settings()).unwrap_or_default(),
         on_unreachable: match config.on_unreachable.get().map(String::as_str) {
             Some("keep") => OnUnreachable::Keep,
             _ => OnUnreachable::Fail,

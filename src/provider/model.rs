@@ -7,6 +7,7 @@ use crate::gateway::BaseUrl;
 use crate::model;
 use crate::report::Report;
 use crate::schema::{Kind, Shape, misfit};
+use crate::store::StoreBlock;
 use crate::value::{Path, Value};
 
 model! {
@@ -33,6 +34,10 @@ model! {
         endpoints: Endpoints = optional(),
         /// The Hoop gateway whose connections are managed.
         gateway: Gateway = optional(),
+        /// Where generated secrets live; a resource may say otherwise. A change is for new secrets and the next
+        /// rotation of old ones.
+        store: StoreBlock = optional()
+            .default_words("AWS Secrets Manager in the database's account and region"),
         /// How servers of databases are verified.
         tls: Tls = optional(),
         /// What a refresh does with a target that AWS says exists but that cannot be reached or entered: `fail` stops

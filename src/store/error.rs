@@ -29,6 +29,12 @@ pub enum Fault {
     /// The secret or version is not there
     #[error("it does not exist")]
     Gone,
+    /// The reference is for a store that cannot be asked
+    #[error("{0}")]
+    OtherStore(String),
+    /// The system gave no random bytes
+    #[error("the system gave no random bytes: {0}")]
+    NoEntropy(String),
     /// No login has proven the value yet
     #[error("its current version is not proven: a change of the password did not finish")]
     Unproven,
@@ -48,6 +54,8 @@ impl Explain for Error {
             Fault::Foreign(_) => "The name of the secret is taken".to_owned(),
             Fault::Malformed(_) => "Cannot read the secret".to_owned(),
             Fault::Gone => "The secret is gone".to_owned(),
+            Fault::OtherStore(_) => "Cannot read the secret".to_owned(),
+            Fault::NoEntropy(_) => "Cannot make a secret".to_owned(),
             Fault::Unproven => "The secret is not proven yet".to_owned(),
         }
     }
@@ -62,6 +70,8 @@ impl Explain for Error {
             Fault::Foreign(_) => Some("Choose another `name_prefix` in `store`, or remove the secret".to_owned()),
             Fault::Malformed(_) => Some("It must be JSON with `username` and `password`, as RDS writes it".to_owned()),
             Fault::Gone => Some("Plan again: the refresh will notice it".to_owned()),
+            Fault::OtherStore(_) => Some("Use the full ARN of a secret in AWS Secrets Manager".to_owned()),
+            Fault::NoEntropy(_) => None,
             Fault::Unproven => Some("Apply the resource that made the secret again: it continues".to_owned()),
         }
     }

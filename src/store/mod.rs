@@ -8,10 +8,11 @@ mod credential;
 mod error;
 mod place;
 mod rotate;
+mod settings;
 
 pub mod secrets_manager;
 
-use std::collections::BTreeMap;
+use std::time::SystemTime;
 
 use futures_util::future::BoxFuture;
 
@@ -21,6 +22,7 @@ pub use credential::Credential;
 pub use error::{Error, Fault};
 pub use place::Place;
 pub use rotate::{Request, Settled, Subject, rotate};
+pub use settings::{SecretsManagerBlock, SecretsManagerSettings, StoreBlock, StoreSettings};
 
 /// Id of one version of a secret, as the store names it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -58,11 +60,17 @@ pub trait Store: Send + Sync {
     /// The value of a version.
     fn value<'a>(&'a self, secret_ref: &'a SecretRef, version: &'a VersionId) -> Reply<'a, Credential>;
 
+    /// When a version was stored, where the store keeps it.
+    fn stored_at<'a>(&'a self, _secret_ref: &'a SecretRef, _version: &'a VersionId) -> Reply<'a, Option<SystemTime>> {
+        Box::pin(async { Ok(None) })
+    }
+
     /// Stores a new pending version at a place: makes the secret, or restores one that is scheduled for deletion, or
-    /// adds a version. The secret carries our mark for `target` afterwards.
+    /// adds a version in place of the pending one. The secret carries our mark for `target` afterwards; one of ours that
+    /// was made for an earlier database with the same ARN is taken over.
     ///
     /// # Errors
-    /// [`Fault::Foreign`] when the name is taken by a secret without our mark for this database.
+    /// [`Fault::Foreign`] when the name is taken by a secret without our mark.
     fn put_pending<'a>(
         &'a self,
         place: &'a Place,
@@ -76,37 +84,4 @@ pub trait Store: Send + Sync {
 
     /// Takes the secret away, where the store allows with a time to think; one that is gone is a success.
     fn forget<'a>(&'a self, secret_ref: &'a SecretRef) -> Reply<'a, ()>;
-}
-
-/// How a store in AWS Secrets Manager is set up.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SecretsManagerSettings {
-    /// Account of the secrets; the database's when `None`
-    pub account_id: Option<crate::access::AccountId>,
-    /// Region of the secrets; the database's when `None`
-    pub region: Option<crate::access::Region>,
-    /// What every name begins with
-    pub name_prefix: String,
-    /// Customer key; `aws/secretsmanager` when `None`
-    pub kms_key_id: Option<String>,
-    /// Days between destroy and deletion, 7 to 30
-    pub recovery_window_days: u8,
-    /// Regions that get a replica
-    pub replica_regions: Vec<crate::access::Region>,
-    /// Tags besides ours
-    pub tags: BTreeMap<String, String>,
-}
-
-impl Default for SecretsManagerSettings {
-    fn default() -> Self {
-        Self {
-            account_id: None,
-            region: None,
-            name_prefix: "rdsaccess/".to_owned(),
-            kms_key_id: None,
-            recovery_window_days: 7,
-            replica_regions: Vec::new(),
-            tags: BTreeMap::new(),
-        }
-    }
 }

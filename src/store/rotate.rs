@@ -24,7 +24,7 @@ pub struct Settled {
     pub secret_ref: SecretRef,
     /// The proven version
     pub version: VersionId,
-    /// Whether the password was changed or proven in this run
+    /// Whether this run promoted a version; a proven one that still logs in was kept otherwise
     pub moved: bool,
 }
 
@@ -47,7 +47,6 @@ pub struct Request<'a> {
 pub async fn rotate(store: &dyn Store, subject: &dyn Subject, request: &Request<'_>) -> Result<Settled, Reports> {
     let mut held = store.find(request.place).await?.filter(|held| is_usable(held, request.target));
     let mut seen = look(held.as_ref());
-    let mut moved = false;
     loop {
         match (next(request.goal, seen), &held) {
             (Step::StorePending, _) => {
@@ -73,14 +72,13 @@ pub async fn rotate(store: &dyn Store, subject: &dyn Subject, request: &Request<
                 return Ok(Settled { secret_ref: secret_ref.clone(), version: version.clone(), moved: true });
             }
             (Step::Keep, Some(Held { secret_ref, proven: Some(version), .. })) => {
-                return Ok(Settled { secret_ref: secret_ref.clone(), version: version.clone(), moved });
+                return Ok(Settled { secret_ref: secret_ref.clone(), version: version.clone(), moved: false });
             }
             _ => {
-                held = store.find(request.place).await?;
+                held = store.find(request.place).await?.filter(|held| is_usable(held, request.target));
                 seen = look(held.as_ref());
             }
         }
-        moved = true;
     }
 }
 

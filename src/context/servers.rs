@@ -1,0 +1,126 @@
+//! Database servers: one per endpoint, user and password, so that all roles of a database share its connections, its
+//! catalog and its writer lock.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::access::{Endpoint, RoleName, Secret, Target};
+use crate::engine::{self, Fault, Login, Server};
+use crate::schema::Reports;
+use crate::store::Credential;
+
+use super::{Context, OnUnreachable, TargetError};
+
+/// How the attempt to log in ended.
+#[derive(Debug)]
+pub enum Attempt {
+    /// The password is right
+    Accepted,
+    /// The server refused user name or password
+    Refused,
+    /// The server could not be asked, so nothing is known of the password
+    OutOfReach(engine::Error),
+}
+
+/// What was opened so far. A password that changed opens another server; the old one ends when its last user is done.
+#[derive(Default)]
+pub(super) struct Servers(Mutex<HashMap<(Endpoint, RoleName), Opened>>);
+
+struct Opened {
+    password: Secret<String>,
+    server: Arc<dyn Server>,
+}
+
+impl Servers {
+    fn get(&self, login: Login, kind: crate::access::EngineKind) -> Result<Arc<dyn Server>, engine::Error> {
+        let key = (login.endpoint.clone(), login.username.clone());
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(opened) = all.get(&key).filter(|opened| opened.password == login.password) {
+            return Ok(Arc::clone(&opened.server));
+        }
+        let password = login.password.clone();
+        let server = engine::open(kind, login)?;
+        all.insert(key, Opened { password, server: Arc::clone(&server) });
+        Ok(server)
+    }
+}
+
+impl Context {
+    /// The server of a database, entered with a credential; the host is always the one that AWS names. Nothing is sent
+    /// before the first call.
+    ///
+    /// # Errors
+    /// The database has no endpoint yet, or its engine is not supported.
+    pub fn server(&self, target: &Target, credential: &Credential) -> Result<Arc<dyn Server>, Reports> {
+        let login = self.login(target, &credential.username, &credential.password)?;
+        Ok(self.servers.get(login, target.engine)?)
+    }
+
+    /// Tries a user name and password: one login of its own, on no shared connection.
+    ///
+    /// # Errors
+    /// The database has no endpoint yet, or its engine is not supported.
+    pub async fn try_login(
+        &self,
+        target: &Target,
+        username: &RoleName,
+        password: &Secret<String>,
+    ) -> Result<Attempt, Reports> {
+        let server = engine::open(target.engine, self.login(target, username, password)?)?;
+        Ok(match server.ping().await {
+            Ok(()) => Attempt::Accepted,
+            Err(engine::Error { fault: Fault::LoginRefused(_), .. }) => Attempt::Refused,
+            Err(error) => Attempt::OutOfReach(error),
+        })
+    }
+
+    /// Whether a refresh should keep the prior state although the database could not be asked.
+    pub fn keeps_unreachable(&self, error: &engine::Error) -> bool {
+        let out_of_reach = matches!(error.fault, Fault::Unreachable(_) | Fault::Tls(_) | Fault::ConnectionLost { .. });
+        self.on_unreachable() == OnUnreachable::Keep && out_of_reach
+    }
+
+    fn login(&self, target: &Target, username: &RoleName, password: &Secret<String>) -> Result<Login, Reports> {
+        let no_endpoint = || TargetError::NoEndpoint { arn: target.arn.clone(), status: target.status.clone() };
+        Ok(Login {
+            endpoint: target.endpoint.clone().ok_or_else(no_endpoint)?,
+            username: username.clone(),
+            password: password.clone(),
+            trust: self.trust()?.clone(),
+            target: target.arn.to_string(),
+            max_connections: self.parts.max_connections_per_target,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::access::{EngineKind, TlsMode, Trust};
+
+    fn login(host: &str, user: &str, password: &str) -> Login {
+        Login {
+            endpoint: Endpoint { host: host.to_owned(), port: 5432 },
+            username: user.parse().unwrap(),
+            password: password.into(),
+            trust: Trust { mode: TlsMode::Disable, roots: Arc::default() },
+            target: "arn".to_owned(),
+            max_connections: 3,
+        }
+    }
+
+    #[test]
+    fn roles_of_one_database_share_a_server_and_others_do_not() {
+        let servers = Servers::default();
+        let get = |host: &str, user: &str, password: &str| {
+            servers.get(login(host, user, password), EngineKind::Postgres).unwrap()
+        };
+        let first = get("a", "admin", "1");
+        assert!(Arc::ptr_eq(&first, &get("a", "admin", "1")));
+        assert!(!Arc::ptr_eq(&first, &get("b", "admin", "1")));
+        assert!(!Arc::ptr_eq(&first, &get("a", "other", "1")));
+        let renewed = get("a", "admin", "2");
+        assert!(!Arc::ptr_eq(&first, &renewed));
+        assert!(Arc::ptr_eq(&renewed, &get("a", "admin", "2")));
+    }
+}

@@ -1,0 +1,170 @@
+//! The steps that change a secret.
+
+use std::collections::BTreeMap;
+
+use crate::access::{Identifier, MANAGED_TAG, RoleName, SecretRef, TARGET_TAG, USERNAME_TAG};
+use crate::aws::secrets::{NewSecret, SecretDescription, Secrets};
+use crate::store::VersionId;
+
+use super::labels::{held, is_managed};
+use super::{CURRENT, Credential, Fault, Held, PENDING, SecretsManager};
+
+/// Stores a value as the pending version, in a secret that carries our mark for `target` by then.
+pub(super) async fn put_pending(
+    store: &SecretsManager,
+    name: &str,
+    target: &str,
+    username: &RoleName,
+    credential: &Credential,
+) -> Result<Held, Fault> {
+    let secrets = store.secrets().await?;
+    let tags = tags(store, target, username);
+    let found = secrets.describe(name).await?;
+    let secret_ref = match &found {
+        None => create(store, &secrets, name, &tags).await?,
+        Some(secret) => {
+            check_owner(secret, username)?;
+            reuse(store, &secrets, secret, &tags).await?
+        }
+    };
+    let id = secret_ref.to_string();
+    let version = secrets.put_version(&id, &credential.to_json(), &new_token(store)?, &[PENDING]).await?;
+    let replicas = found.map(|secret| secret.replica_regions).unwrap_or_default();
+    let wanted = store.settings.replica_regions.iter().filter(|r| !replicas.iter().any(|known| known == r.as_str()));
+    secrets.replicate(&id, &wanted.cloned().collect::<Vec<_>>()).await?;
+    let stored = secrets.describe(&id).await?.ok_or(Fault::Gone)?;
+    // A run beside this one may have stored its own value: then that one is the pending one, and both go on with it.
+    Ok(Held { pending: held(&stored).pending.or(Some(VersionId(version))), ..held(&stored) })
+}
+
+async fn create(
+    store: &SecretsManager,
+    secrets: &Secrets,
+    name: &str,
+    tags: &BTreeMap<String, String>,
+) -> Result<SecretRef, Fault> {
+    let description = "Credential of a database user, managed by Terraform (rdsaccess)".to_owned();
+    let kms_key_id = store.settings.kms_key_id.clone();
+    Ok(secrets.create(&NewSecret { name: name.to_owned(), description, kms_key_id, tags: tags.clone() }).await?)
+}
+
+/// A name tells account, region, database and user, so a secret of ours under it was made for this user of a database
+/// with this ARN. When the database was made anew or restored, the secret is taken over; what it holds is trusted only
+/// after a login.
+fn check_owner(secret: &SecretDescription, username: &RoleName) -> Result<(), Fault> {
+    let user = secret.tags.get(USERNAME_TAG);
+    if let Some(service) = &secret.owning_service {
+        return Err(Fault::Foreign(format!("the name is taken by a secret that the service `{service}` owns")));
+    }
+    if !is_managed(secret) || !secret.tags.contains_key(TARGET_TAG) {
+        let text = format!("the name is taken by a secret without the tags `{MANAGED_TAG}` and `{TARGET_TAG}`");
+        return Err(Fault::Foreign(text));
+    }
+    if user.is_some_and(|user| *user != tag_text(username)) {
+        return Err(Fault::Foreign("the name is taken by a secret of this provider for another user".to_owned()));
+    }
+    if secret.rotation_enabled {
+        return Err(Fault::Foreign("AWS rotates it by itself: switch its rotation off".to_owned()));
+    }
+    Ok(())
+}
+
+async fn reuse(
+    store: &SecretsManager,
+    secrets: &Secrets,
+    secret: &SecretDescription,
+    tags: &BTreeMap<String, String>,
+) -> Result<SecretRef, Fault> {
+    let id = secret.secret_ref.to_string();
+    if secret.deleted_at.is_some() {
+        secrets.restore(&id).await?;
+    }
+    let new = tags.iter().filter(|(key, value)| secret.tags.get(*key) != Some(value));
+    secrets.tag(&id, &new.map(|(k, v)| (k.clone(), v.clone())).collect()).await?;
+    if let Some(key) = store.settings.kms_key_id.as_ref().filter(|key| secret.kms_key_id.as_ref() != Some(key)) {
+        secrets.set_kms_key(&id, key).await?;
+    }
+    Ok(secret.secret_ref.clone())
+}
+
+/// Makes a version the proven one. After the first of the two steps it carries AWSCURRENT and AWSPENDING, which still
+/// reads as unproven; a run that is interrupted there is continued by the next.
+pub(super) async fn promote(secrets: &Secrets, id: &str, version: &VersionId) -> Result<(), Fault> {
+    let secret = secrets.describe(id).await?.ok_or(Fault::Gone)?;
+    let stages = secret.versions.get(&version.0).ok_or(Fault::Gone)?;
+    if !stages.iter().any(|stage| stage == CURRENT) {
+        secrets.move_stage(id, CURRENT, &version.0, secret.version_with(CURRENT)).await?;
+    }
+    if stages.iter().any(|stage| stage == PENDING) {
+        secrets.remove_stage(id, PENDING, &version.0).await?;
+    }
+    Ok(())
+}
+
+/// Schedules the deletion of a secret of ours.
+pub(super) async fn forget(secrets: &Secrets, id: &str, recovery_window_days: u8) -> Result<(), Fault> {
+    let Some(secret) = secrets.describe(id).await?.filter(|secret| secret.deleted_at.is_none()) else {
+        return Ok(());
+    };
+    if !is_managed(&secret) {
+        return Err(Fault::Foreign(format!("it lost the tag `{MANAGED_TAG}`, so it is left alone")));
+    }
+    secrets.remove_replicas(id, &secret.replica_regions).await?;
+    Ok(secrets.schedule_deletion(id, recovery_window_days).await?)
+}
+
+/// All tags of a secret, those of the provider block included.
+fn tags(store: &SecretsManager, target: &str, username: &RoleName) -> BTreeMap<String, String> {
+    let mut tags = store.sessions.settings().tags.clone();
+    tags.extend(store.settings.tags.clone());
+    tags.insert(MANAGED_TAG.to_owned(), "true".to_owned());
+    tags.insert(TARGET_TAG.to_owned(), target.to_owned());
+    tags.insert(USERNAME_TAG.to_owned(), tag_text(username));
+    tags
+}
+
+/// A user name as a tag value: AWS takes letters, digits, spaces and `_.:/=+-@`, at most 256; others become `=XX`, as in
+/// the name of the secret.
+fn tag_text(username: &RoleName) -> String {
+    let mut text = String::new();
+    for c in username.as_str().chars() {
+        if c.is_alphanumeric() || "_.:/+-@ ".contains(c) {
+            text.push(c);
+        } else {
+            let mut bytes = [0; 4];
+            text.extend(c.encode_utf8(&mut bytes).bytes().map(|byte| format!("={byte:02X}")));
+        }
+    }
+    text.chars().take(256).collect()
+}
+
+/// Id of a new version, in the form of a UUID of version 4, as the AWS SDKs make it.
+fn new_token(store: &SecretsManager) -> Result<String, Fault> {
+    let mut bytes = [0_u8; 16];
+    (store.entropy)(&mut bytes).map_err(Fault::NoEntropy)?;
+    Ok(uuid(bytes))
+}
+
+fn uuid(mut bytes: [u8; 16]) -> String {
+    bytes[6] = (bytes[6] & 0x0f) | 0x40;
+    bytes[8] = (bytes[8] & 0x3f) | 0x80;
+    let hex = hex::encode(bytes);
+    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_id_has_the_form_of_a_random_uuid() {
+        assert_eq!(uuid([0xff; 16]), "ffffffff-ffff-4fff-bfff-ffffffffffff");
+        assert_eq!(uuid([0; 16]), "00000000-0000-4000-8000-000000000000");
+    }
+
+    #[test]
+    fn a_user_name_becomes_a_tag_that_aws_takes() {
+        assert_eq!(tag_text(&"hoop_ro".parse().unwrap()), "hoop_ro");
+        assert_eq!(tag_text(&"a\"b=c".parse().unwrap()), "a=22b=3Dc");
+    }
+}
