@@ -3,6 +3,7 @@
 //! Only this file knows the concrete adapters. Everything is made lazily: a context that is never asked anything never
 //! opens a connection or a file.
 
+mod admin;
 mod gateway;
 mod password;
 mod servers;
@@ -22,6 +23,7 @@ use crate::store::StoreSettings;
 
 use servers::Servers;
 
+pub use admin::NoAdmin;
 pub use gateway::{Error as GatewayError, GatewayBlock};
 pub use servers::Attempt;
 pub use target::{Error as TargetError, Found, Takes, check_ready, found};
@@ -140,6 +142,11 @@ impl Context {
     /// What a refresh looks at.
     pub fn refresh(&self) -> Refresh {
         self.parts.refresh
+    }
+
+    /// The time as state keeps it: RFC 3339 in whole seconds, UTC.
+    pub fn timestamp(&self) -> String {
+        jiff::Timestamp::try_from(self.now()).unwrap_or_default().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
     }
 
     /// The time. Plan and apply never decide by it; it is stored and compared with what is stored.

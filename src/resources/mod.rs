@@ -1,7 +1,9 @@
 //! Resources: one folder each, with the same file names.
 
 mod connection;
+mod role;
 mod security_group;
 
 pub use connection::ConnectionResource;
+pub use role::RoleResource;
 pub use security_group::SecurityGroupResource;

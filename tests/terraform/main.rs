@@ -29,6 +29,7 @@ mod gateway;
 mod namespace;
 mod rig;
 mod rig_tests;
+mod role;
 mod security_group;
 mod sql;
 mod wish;

@@ -1,0 +1,191 @@
+//! `rdsaccess_role`: a role with a level of access, and its password in a store.
+
+mod model;
+mod plan;
+mod spec;
+mod steps;
+
+use crate::access::rotation::Goal;
+use crate::access::{Arn, Identifier, RoleName, Target};
+use crate::context::{Context, Found, OnUnreachable, Refresh, Takes, found};
+use crate::engine::{Ownership, RemovalAction};
+use crate::report::Report;
+use crate::schema::{Apply, Attr, Change, Reading, Reports, Resource};
+
+use model::{Role, RoleIdentity};
+use steps::Bench;
+
+/// The resource.
+pub struct RoleResource;
+
+impl Resource for RoleResource {
+    type Context = Context;
+    type Model = Role;
+    type Identity = RoleIdentity;
+
+    const NAME: &'static str = "rdsaccess_role";
+    const SUBCATEGORY: &'static str = "Database";
+    const IMPORT_ID: &'static str = "`<target_arn>|<role name>`";
+
+    fn identity(state: &Role) -> RoleIdentity {
+        RoleIdentity { target_arn: state.target_arn.clone(), name: state.name.clone() }
+    }
+
+    fn validate(config: &Role) -> Vec<Report> {
+        spec::validate(config)
+    }
+
+    async fn plan(&self, context: &Context, change: &mut Change<Role>) -> Result<(), Reports> {
+        plan::plan(context, change).await
+    }
+
+    async fn read(&self, context: &Context, reading: &mut Reading<Role>) -> Result<bool, Reports> {
+        let arn = target_arn(&reading.state)?;
+        let target = match context.aws()?.describe(&arn).await {
+            Ok(described) => found(&arn, Takes::Writers, described)?,
+            Err(error) if context.keeps(&error) => {
+                reading.warnings.push(Report::of(&error).as_warning());
+                return Ok(true);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let Found::Target(target) = target else {
+            return gone(context, reading, &arn).await;
+        };
+        match observe(context, reading, *target).await {
+            Err(Reports(reports)) if context.on_unreachable() == OnUnreachable::Keep && !reading.imported => {
+                reading.warnings.extend(reports.into_iter().map(Report::as_warning));
+                Ok(true)
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn create(&self, context: &Context, apply: &mut Apply<Role>) -> Result<(), Reports> {
+        let arn = target_arn(&apply.planned)?;
+        let target = context.ready(&arn, Takes::Writers).await?;
+        let mut bench = Bench::open(context, target, &apply.planned, false).await?;
+        // A secret of ours exists before the role does: a run that was killed in between left it.
+        bench.spec.adopt = bench.secret().await?.is_some();
+        bench.observe().await?;
+        steps::describe(&mut apply.state, &bench.target);
+        apply.state.name = bench.spec.name.clone().into();
+        apply.saved = true;
+        let settled = bench.settle(context, Goal::Ensure).await?;
+        steps::settled(context, &mut apply.state, &settled);
+        bench.spec.adopt = true;
+        let observed = bench.converge().await?;
+        steps::finish(apply, &bench, &observed)
+    }
+
+    async fn update(&self, context: &Context, apply: &mut Apply<Role>) -> Result<(), Reports> {
+        let prior = apply.prior.clone().unwrap_or_default();
+        if !needs_server(&prior, &apply.planned) {
+            return Ok(());
+        }
+        let arn = target_arn(&apply.planned)?;
+        let target = context.ready(&arn, Takes::Writers).await?;
+        let bench = Bench::open(context, target, &apply.planned, true).await?;
+        bench.observe().await?;
+        let observed = bench.converge().await?;
+        if prior.credential != apply.planned.credential {
+            let settled = bench.settle(context, Goal::Ensure).await?;
+            steps::settled(context, &mut apply.state, &settled);
+        }
+        steps::finish(apply, &bench, &observed)
+    }
+
+    async fn delete(&self, context: &Context, apply: &mut Apply<Role>) -> Result<(), Reports> {
+        let arn = target_arn(&apply.state)?;
+        let removal = steps::removal(&apply.state);
+        if let (Some(how), Found::Target(target)) = (&removal, context.find(&arn, Takes::Writers).await?) {
+            let target = crate::context::check_ready(*target)?;
+            let bench = Bench::open(context, target, &apply.state, true).await?;
+            let warnings = bench.server.remove(&bench.spec, how).await?;
+            apply
+                .warnings
+                .extend(warnings.into_iter().map(|text| Report::warning("Something of the role remains", text)));
+        }
+        let drops = removal.as_ref().is_some_and(|how| how.action == RemovalAction::Drop);
+        if let (true, Some(secret_ref)) = (drops, apply.state.secret_ref.get()) {
+            context.store(None, &arn)?.forget(secret_ref).await?;
+        }
+        Ok(())
+    }
+
+    fn import_id(id: &str) -> Result<Role, Reports> {
+        let refuse = |why: String| Report::error("Invalid import id", format!("{why}. The id is {}.", Self::IMPORT_ID));
+        let (arn, name) = id.split_once('|').ok_or_else(|| refuse("`|` is missing".to_owned()))?;
+        let arn: Arn = arn.parse().map_err(|error: crate::access::Invalid| refuse(error.0))?;
+        let name: RoleName = name.parse().map_err(|error: crate::access::Invalid| refuse(error.0))?;
+        Ok(Role { target_arn: arn.into(), name: name.into(), ..Role::default() })
+    }
+
+    fn import_identity(identity: &RoleIdentity) -> Result<Role, Reports> {
+        Ok(Role { target_arn: identity.target_arn.clone(), name: identity.name.clone(), ..Role::default() })
+    }
+}
+
+/// Brings the state up to date with the database. `false` when neither role nor secret is there.
+async fn observe(context: &Context, reading: &mut Reading<Role>, target: Target) -> Result<bool, Reports> {
+    steps::describe(&mut reading.state, &target);
+    if target.is_stopped() {
+        return Err(crate::context::TargetError::Stopped { arn: target.arn, status: target.status }.into());
+    }
+    if reading.imported {
+        import_defaults(&mut reading.state)?;
+    }
+    if context.refresh() == Refresh::Aws && !reading.imported {
+        return Ok(true);
+    }
+    let engine = target.engine;
+    let mut bench = Bench::open(context, target, &reading.state, true).await?;
+    let mut observed = bench.server.read(&bench.spec).await?;
+    if reading.imported {
+        if observed.ownership == Ownership::Absent {
+            return Ok(false);
+        }
+        reading.state.access = observed.access.into();
+        bench.spec.access = observed.access;
+        observed = bench.server.read(&bench.spec).await?;
+    }
+    steps::show(&mut reading.state, &bench.spec, engine, &observed);
+    steps::credential(context, &bench, &mut reading.state).await?;
+    let remains = observed.ownership != Ownership::Absent || bench.secret().await?.is_some_and(|s| !s.deleted);
+    Ok(remains)
+}
+
+/// The database is gone: what remains of the role is its secret.
+async fn gone(context: &Context, reading: &mut Reading<Role>, arn: &Arn) -> Result<bool, Reports> {
+    let Some(secret_ref) = reading.state.secret_ref.get() else {
+        return Ok(false);
+    };
+    let remains = context.store(None, arn)?.look(secret_ref).await?.is_some_and(|held| !held.deleted);
+    reading.state.target_resource_id = Attr::Null;
+    Ok(remains)
+}
+
+/// An import knows the parts of the id only; the rest begins with its defaults.
+fn import_defaults(state: &mut Role) -> Result<(), Reports> {
+    let host = spec::default_host().map_err(|error| Report::error("Invalid default", error.0))?;
+    state.host = host.into();
+    state.auth = "password".to_owned().into();
+    state.on_destroy = "drop".to_owned().into();
+    state.end_sessions = "on_destroy".to_owned().into();
+    state.username = state.name.get().map(|name| name.as_str().to_owned()).into();
+    Ok(())
+}
+
+/// Whether an update has anything to do on the server: settings of destroy and of the administrator have not.
+fn needs_server(prior: &Role, planned: &Role) -> bool {
+    prior.access != planned.access
+        || prior.databases != planned.databases
+        || prior.schemas != planned.schemas
+        || prior.owners != planned.owners
+        || prior.credential != planned.credential
+        || !spec::is_complete(&prior.coverage)
+}
+
+fn target_arn(model: &Role) -> Result<Arn, Reports> {
+    Ok(model.target_arn.get().cloned().ok_or(steps::Error::Incomplete("target_arn"))?)
+}
