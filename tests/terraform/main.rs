@@ -8,7 +8,8 @@
 //! | `workspace`  | a directory with a configuration, and the Terraform commands in it                 |
 //! | `gateway`    | starts the stand-in of the gateway and steers it                                   |
 //! | `sql`        | logins and statements through `psql` and `mariadb`                                 |
-//! | `connection*`, `*_tests` | the tests                                                              |
+//! | `connection*` | the tests of `rdsaccess_connection`                                               |
+//! | `*_tests`    | the tests of the support                                                           |
 //!
 //! `scripts/install` brings what they need.
 
