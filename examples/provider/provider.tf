@@ -16,6 +16,9 @@ provider "rdsaccess" {
     external_id = "a-shared-word"
   }
 
+  # The gateway whose connections are managed; its API key comes from HOOP_APIKEY.
+  gateway = { url = "https://hoop.example.com" }
+
   tags = {
     owner = "platform"
   }

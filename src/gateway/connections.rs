@@ -121,10 +121,9 @@ impl Gateway {
 /// worth a write of its own.
 fn unmarked<'a>(field: &str, value: &'a Value, old: &Connection) -> Cow<'a, Value> {
     let mut value = Cow::Borrowed(value);
-    if field == "connection_tags" && !old.tags.contains_key(MANAGED_TAG) {
-        if let Value::Object(tags) = value.to_mut() {
-            tags.remove(MANAGED_TAG);
-        }
+    let unmarked = field == "connection_tags" && !old.tags.contains_key(MANAGED_TAG);
+    if unmarked && let Value::Object(tags) = value.to_mut() {
+        tags.remove(MANAGED_TAG);
     }
     value
 }

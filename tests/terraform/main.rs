@@ -8,9 +8,8 @@
 //! | `workspace`  | a directory with a configuration, and the Terraform commands in it                 |
 //! | `gateway`    | starts the stand-in of the gateway and steers it                                   |
 //! | `sql`        | logins and statements through `psql` and `mariadb`                                 |
-//! | `*_tests`    | the tests of all this                                                              |
-//! | `connection*`, `*_tests` | the tests                                                              |
-//! | `discovery`  | tests of the data sources that find accounts and databases                         |
+//! | `connection*` | the tests of `rdsaccess_connection`                                               |
+//! | `*_tests`    | the tests of the support                                                           |
 //!
 //! `scripts/install` brings what they need.
 

@@ -47,7 +47,7 @@ model! {
         resource_name: String = optional().computed().not_empty().check("at most 128 characters", fits_resource_name)
             .default_words("the name without its ending `-ro`, `-rw` or `-ddl`"),
         /// Ways of using the connection.
-        access_modes: AccessModes = optional().computed().defaults_to(all_modes()),
+        access_modes: AccessModes = optional().computed().defaults_to(all_modes()).default_words("all of them"),
         /// Groups that review sessions.
         reviewers: BTreeSet<String> = optional(),
         /// Groups that may use the connection. Needs the gateway's plugin `access_control`.
