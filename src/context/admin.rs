@@ -50,8 +50,7 @@ impl Context {
             Some(secret_ref) => secret_ref.clone(),
             None => self.default_admin(target).await?,
         };
-        let credential = self.read_secret(&secret_ref).await?;
-        self.server(target, &credential)
+        self.enter(target, &secret_ref).await
     }
 
     async fn default_admin(&self, target: &Target) -> Result<SecretRef, Reports> {

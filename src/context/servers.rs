@@ -4,7 +4,9 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::access::{Endpoint, RoleName, Secret, Target};
+use tokio::sync::OnceCell;
+
+use crate::access::{Endpoint, EngineKind, RoleName, Secret, SecretRef, Target};
 use crate::engine::{self, Fault, Login, Server};
 use crate::schema::Reports;
 use crate::store::Credential;
@@ -29,19 +31,26 @@ pub(super) struct Servers(Mutex<HashMap<(Endpoint, RoleName), Opened>>);
 struct Opened {
     password: Secret<String>,
     server: Arc<dyn Server>,
+    /// Set by the first login that worked
+    proven: Arc<OnceCell<()>>,
 }
 
 impl Servers {
-    fn get(&self, login: Login, kind: crate::access::EngineKind) -> Result<Arc<dyn Server>, engine::Error> {
+    fn get(&self, login: Login, kind: EngineKind) -> Result<Arc<dyn Server>, engine::Error> {
+        self.open(login, kind).map(|(server, _)| server)
+    }
+
+    #[expect(clippy::type_complexity, reason = "the two parts of one entry")]
+    fn open(&self, login: Login, kind: EngineKind) -> Result<(Arc<dyn Server>, Arc<OnceCell<()>>), engine::Error> {
         let key = (login.endpoint.clone(), login.username.clone());
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(opened) = all.get(&key).filter(|opened| opened.password == login.password) {
-            return Ok(Arc::clone(&opened.server));
+            return Ok((Arc::clone(&opened.server), Arc::clone(&opened.proven)));
         }
         let password = login.password.clone();
-        let server = engine::open(kind, login)?;
-        all.insert(key, Opened { password, server: Arc::clone(&server) });
-        Ok(server)
+        let (server, proven) = (engine::open(kind, login)?, Arc::default());
+        all.insert(key, Opened { password, server: Arc::clone(&server), proven: Arc::clone(&proven) });
+        Ok((server, proven))
     }
 }
 
@@ -54,6 +63,41 @@ impl Context {
     pub fn server(&self, target: &Target, credential: &Credential) -> Result<Arc<dyn Server>, Reports> {
         let login = self.login(target, &credential.username, &credential.password)?;
         Ok(self.servers.get(login, target.engine)?)
+    }
+
+    /// The server of a database, entered with a stored credential that logs in; the login is proven once for all users
+    /// of the server. When it is refused the secret is read once more: RDS may have rotated it, or another resource may
+    /// just have changed it.
+    ///
+    /// # Errors
+    /// As [`Context::server`]; the secret cannot be read, or the server refuses what it holds.
+    pub async fn enter(&self, target: &Target, secret_ref: &SecretRef) -> Result<Arc<dyn Server>, Reports> {
+        let credential = self.read_secret(secret_ref).await?;
+        match self.prove(target, &credential).await? {
+            Ok(server) => Ok(server),
+            Err(refusal) => {
+                let again = self.read_secret(secret_ref).await?;
+                if again.password == credential.password {
+                    return Err(refusal.into());
+                }
+                Ok(self.prove(target, &again).await??)
+            }
+        }
+    }
+
+    /// The server, or the refusal of the login.
+    async fn prove(
+        &self,
+        target: &Target,
+        credential: &Credential,
+    ) -> Result<Result<Arc<dyn Server>, engine::Error>, Reports> {
+        let login = self.login(target, &credential.username, &credential.password)?;
+        let (server, proven) = self.servers.open(login, target.engine)?;
+        match proven.get_or_try_init(|| server.ping()).await {
+            Ok(()) => Ok(Ok(server)),
+            Err(error @ engine::Error { fault: Fault::LoginRefused(_), .. }) => Ok(Err(error)),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Tries a user name and password: one login of its own, on no shared connection.
@@ -96,7 +140,7 @@ impl Context {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::access::{EngineKind, TlsMode, Trust};
+    use crate::access::{TlsMode, Trust};
 
     fn login(host: &str, user: &str, password: &str) -> Login {
         Login {

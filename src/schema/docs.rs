@@ -83,7 +83,8 @@ fn front_matter(name: &str, subcategory: &str, description: &str) -> String {
 
 /// Lists the attributes by how they are used, then the nested ones in sections of their own.
 fn sections(out: &mut String, attributes: &[Attribute], heading: &str, parent: &str) {
-    let groups: [(&str, fn(&Attribute) -> bool); 3] = [
+    type Belongs = fn(&Attribute) -> bool;
+    let groups: [(&str, Belongs); 3] = [
         ("Required", |a| a.flags.required),
         ("Optional", |a| a.flags.optional),
         ("Read-Only", |a| a.flags.computed && !a.flags.optional),

@@ -93,12 +93,12 @@ fn a_group_lives_from_create_to_destroy_beside_the_groups_of_others() {
     workspace.write("main.tf", &configuration(&rig, &format!("{OFFICE}\n  attach = false")));
     workspace.apply().ok();
     workspace.plan().nothing();
-    assert_eq!(groups_of(&rig, database), [base.clone()]);
+    assert_eq!(groups_of(&rig, database), std::slice::from_ref(&base));
 
     workspace.write("main.tf", &configuration(&rig, OFFICE));
     workspace.apply().ok();
     workspace.destroy().ok();
-    assert_eq!(groups_of(&rig, database), [base.clone()]);
+    assert_eq!(groups_of(&rig, database), std::slice::from_ref(&base));
     assert!(group(&rig, &id).is_none(), "the group is gone");
     assert!(group(&rig, &base).is_some(), "the group of others stays");
 }

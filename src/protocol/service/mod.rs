@@ -68,6 +68,13 @@ impl<P: Provider> Service<P> {
         }
     }
 
+    /// The same service, whose running calls are asked to stop when the process begins to end.
+    #[must_use]
+    pub fn until(mut self, ending: &CancellationToken) -> Self {
+        self.stop = ending.child_token();
+        self
+    }
+
     fn context(&self) -> Result<Arc<P::Context>, Reports> {
         let context = self.context.read().unwrap_or_else(std::sync::PoisonError::into_inner);
         context.clone().ok_or_else(|| {
@@ -154,7 +161,9 @@ macro_rules! calls {
     ($($rpc:ident: $message:ident => $function:path, $diagnostics:ident;)*) => {
         #[tonic::async_trait]
         impl<P: Provider> pb::provider_server::Provider for Service<P> {
-            $(async fn $rpc(
+            $(
+                #[allow(clippy::needless_update, reason = "some replies have no field but the diagnostics")]
+                async fn $rpc(
                 &self,
                 request: Request<pb::$message::Request>,
             ) -> Result<Response<pb::$message::Response>, Status> {

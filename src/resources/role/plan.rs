@@ -16,16 +16,7 @@ pub(super) async fn plan(context: &Context, change: &mut Change<Role>) -> Result
     if let (Attr::Known(name), true) = (&change.planned.name, change.is_create()) {
         change.planned.username = name.to_string().into();
     }
-    if let Attr::Known(arn) = change.planned.target_arn.clone() {
-        if change.is_create() || touches_engine_rules(change) {
-            if let Some(target) = context.find_for_plan(&arn, Takes::Writers).await? {
-                let reports = spec::check_engine(&change.planned, &arn, target.engine);
-                if !reports.is_empty() {
-                    return Err(reports.into());
-                }
-            }
-        }
-    }
+    check_engine(context, change).await?;
     let Some(prior) = change.prior.clone() else {
         return Ok(());
     };
@@ -37,6 +28,17 @@ pub(super) async fn plan(context: &Context, change: &mut Change<Role>) -> Result
     coverage(change, &prior);
     credential(change, &prior);
     Ok(())
+}
+
+/// The rules of the engine, where the database is known and something that they look at changes.
+async fn check_engine(context: &Context, change: &Change<Role>) -> Result<(), Reports> {
+    let Attr::Known(arn) = &change.planned.target_arn else { return Ok(()) };
+    if !change.is_create() && !touches_engine_rules(change) {
+        return Ok(());
+    }
+    let Some(target) = context.find_for_plan(arn, Takes::Writers).await? else { return Ok(()) };
+    let reports = spec::check_engine(&change.planned, arn, target.engine);
+    if reports.is_empty() { Ok(()) } else { Err(reports.into()) }
 }
 
 /// The defaults that follow from other arguments.
