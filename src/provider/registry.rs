@@ -5,7 +5,7 @@ use crate::data_sources::InstancesDataSource;
 use crate::ephemeral::IamToken;
 use crate::functions;
 use crate::report::Report;
-use crate::resources::SecurityGroupResource;
+use crate::resources::{MasterCredentialResource, SecurityGroupResource};
 use crate::schema::{AnyDataSource, AnyEphemeral, AnyResource, Function, Provider, Reports};
 
 use super::config;
@@ -30,7 +30,7 @@ impl Provider for Rdsaccess {
     type Model = ProviderModel;
 
     fn resources(&self) -> Vec<Box<dyn AnyResource<Context>>> {
-        vec![Box::new(SecurityGroupResource)]
+        vec![Box::new(SecurityGroupResource), Box::new(MasterCredentialResource)]
     }
 
     fn data_sources(&self) -> Vec<Box<dyn AnyDataSource<Context>>> {

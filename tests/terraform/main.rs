@@ -19,6 +19,8 @@
 )]
 
 mod blocks;
+mod master_credential;
+mod master_credential_kills;
 mod namespace;
 mod rig;
 mod rig_tests;
