@@ -57,6 +57,22 @@ impl SecretRef {
     }
 }
 
+impl SecretRef {
+    /// Whether both are secrets of the same account, region and name: one may have been made after the other was gone.
+    pub fn is_same_place(&self, other: &Self) -> bool {
+        match (self, other) {
+            (
+                Self::SecretsManager { partition, region, account_id, .. },
+                Self::SecretsManager { partition: p, region: r, account_id: a, .. },
+            ) => {
+                (partition, region, account_id) == (p, r, a)
+                    && self.secrets_manager_name() == other.secrets_manager_name()
+            }
+            _ => self == other,
+        }
+    }
+}
+
 impl FromStr for SecretRef {
     type Err = Invalid;
 
@@ -135,6 +151,15 @@ mod tests {
         assert_eq!(name(&format!("{arn}a/b=2E-c-AbCdEf")).as_deref(), Some("a/b=2E-c"));
         assert_eq!(name(&format!("{arn}short")), None);
         assert_eq!(name("vault:kv2::secret:a"), None);
+    }
+
+    #[test]
+    fn a_secret_that_was_made_again_is_at_the_same_place() {
+        let of = |t: &str| t.parse::<SecretRef>().unwrap();
+        let arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:";
+        assert!(of(&format!("{arn}a/b-AbCdEf")).is_same_place(&of(&format!("{arn}a/b-GhIjKl"))));
+        assert!(!of(&format!("{arn}a/b-AbCdEf")).is_same_place(&of(&format!("{arn}a/c-AbCdEf"))));
+        assert!(!of(&format!("{arn}a/b-AbCdEf")).is_same_place(&of("vault:kv2::m:a/b")));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use crate::data_sources::{AccountsDataSource, AgentsDataSource, InstancesDataSou
 use crate::ephemeral::IamToken;
 use crate::functions;
 use crate::report::Report;
-use crate::resources::{ConnectionResource, RoleResource, SecurityGroupResource};
+use crate::resources::{ConnectionResource, MasterCredentialResource, RoleResource, SecurityGroupResource};
 use crate::schema::{AnyDataSource, AnyEphemeral, AnyResource, Function, Provider, Reports};
 
 use super::config;
@@ -30,7 +30,12 @@ impl Provider for Rdsaccess {
     type Model = ProviderModel;
 
     fn resources(&self) -> Vec<Box<dyn AnyResource<Context>>> {
-        vec![Box::new(ConnectionResource), Box::new(RoleResource), Box::new(SecurityGroupResource)]
+        vec![
+            Box::new(ConnectionResource),
+            Box::new(MasterCredentialResource),
+            Box::new(RoleResource),
+            Box::new(SecurityGroupResource),
+        ]
     }
 
     fn data_sources(&self) -> Vec<Box<dyn AnyDataSource<Context>>> {

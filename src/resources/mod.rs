@@ -1,9 +1,11 @@
 //! Resources: one folder each, with the same file names.
 
 mod connection;
+mod master_credential;
 mod role;
 mod security_group;
 
 pub use connection::ConnectionResource;
+pub use master_credential::MasterCredentialResource;
 pub use role::RoleResource;
 pub use security_group::SecurityGroupResource;

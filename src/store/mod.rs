@@ -43,6 +43,14 @@ pub struct Held {
     pub deleted: bool,
 }
 
+impl Held {
+    /// Whether it may be relied on for the database with this resource id: it carries our mark for it and is not going
+    /// away. Whether its values work is for a login to say.
+    pub fn is_for(&self, resource_id: &str) -> bool {
+        !self.deleted && self.target.as_deref() == Some(resource_id)
+    }
+}
+
 /// The result of a call on a store.
 pub type Reply<'a, T> = BoxFuture<'a, Result<T, Error>>;
 

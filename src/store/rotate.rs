@@ -45,7 +45,9 @@ pub struct Request<'a> {
 /// # Errors
 /// A store or a subject that fails; nothing is lost.
 pub async fn rotate(store: &dyn Store, subject: &dyn Subject, request: &Request<'_>) -> Result<Settled, Reports> {
-    let mut held = store.find(request.place).await?.filter(|held| is_usable(held, request.target));
+    // A secret for another database (an earlier one with the same ARN) or one that is going away holds nothing to rely
+    // on; `put_pending` decides whether the name can be used.
+    let mut held = store.find(request.place).await?.filter(|held| held.is_for(request.target));
     let mut seen = look(held.as_ref());
     loop {
         match (next(request.goal, seen), &held) {
@@ -75,17 +77,11 @@ pub async fn rotate(store: &dyn Store, subject: &dyn Subject, request: &Request<
                 return Ok(Settled { secret_ref: secret_ref.clone(), version: version.clone(), moved: false });
             }
             _ => {
-                held = store.find(request.place).await?.filter(|held| is_usable(held, request.target));
+                held = store.find(request.place).await?.filter(|held| held.is_for(request.target));
                 seen = look(held.as_ref());
             }
         }
     }
-}
-
-/// A secret for another database (a restored one with the same name) or one that is going away holds nothing that we
-/// may rely on; `put_pending` decides whether the name can be used.
-fn is_usable(held: &Held, target: &str) -> bool {
-    !held.deleted && held.target.as_deref() == Some(target)
 }
 
 fn look(held: Option<&Held>) -> Seen {

@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::access::{AccountId, Region};
+use crate::access::{AccountId, Region, SecretRef};
 use crate::model;
 use crate::value::Value;
+
+use super::Place;
 
 const DEFAULT_PREFIX: &str = "rdsaccess/";
 const DEFAULT_RECOVERY_WINDOW: u8 = 7;
@@ -88,6 +90,16 @@ impl Default for SecretsManagerSettings {
     }
 }
 
+impl SecretsManagerSettings {
+    /// Whether the secret of a place would be this one: same account, region and name.
+    pub fn holds(&self, place: &Place, secret_ref: &SecretRef) -> bool {
+        let SecretRef::SecretsManager { account_id, region, .. } = secret_ref else { return false };
+        account_id == self.account_id.as_ref().unwrap_or(&place.arn.account_id)
+            && region == self.region.as_ref().unwrap_or(&place.arn.region)
+            && secret_ref.secrets_manager_name() == Some(place.name(&self.name_prefix).as_str())
+    }
+}
+
 impl StoreBlock {
     /// What the block means; `None` while parts of it are unknown.
     pub fn settings(&self) -> Option<StoreSettings> {
@@ -155,6 +167,22 @@ mod tests {
         let block = SecretsManagerBlock { region: Attr::Unknown, ..Default::default() };
         assert_eq!(StoreBlock { secrets_manager: block.into() }.settings(), None);
         assert_eq!(StoreBlock { secrets_manager: Attr::Unknown }.settings(), None);
+    }
+
+    #[test]
+    fn a_place_is_recognised_by_account_region_and_name() {
+        let arn = "arn:aws:rds:eu-west-1:123456789012:db:ledger".parse().unwrap();
+        let place = Place { arn, username: "admin".parse().unwrap() };
+        let of = |region: &str, name: &str| {
+            format!("arn:aws:secretsmanager:{region}:123456789012:secret:{name}-AbCdEf").parse().unwrap()
+        };
+        let name = place.name("rdsaccess/");
+        let settings = SecretsManagerSettings::default();
+        assert!(settings.holds(&place, &of("eu-west-1", &name)));
+        assert!(!settings.holds(&place, &of("us-east-1", &name)));
+        assert!(!settings.holds(&place, &of("eu-west-1", &place.name("other/"))));
+        let central = SecretsManagerSettings { region: "us-east-1".parse().ok(), ..settings };
+        assert!(central.holds(&place, &of("us-east-1", &name)));
     }
 
     #[test]

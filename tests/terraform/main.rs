@@ -25,6 +25,8 @@ mod connection;
 mod connection_failures;
 mod discovery;
 mod gateway;
+mod master_credential;
+mod master_credential_kills;
 mod namespace;
 mod rig;
 mod rig_tests;

@@ -1,7 +1,8 @@
 //! The changes of a database that RDS makes for us, one at a time per database.
 //!
-//! Every call sends `ApplyImmediately = false`: RDS applies passwords and security groups at once anyway, and `true`
-//! would release changes of other people that wait for the maintenance window.
+//! Calls send `ApplyImmediately = false`: RDS applies passwords and security groups at once anyway, and `true` would
+//! release changes of other people that wait for the maintenance window. The one exception is a cluster's password that
+//! RDS keeps waiting with nothing else.
 
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::Instant;
@@ -23,6 +24,7 @@ pub struct ModifyLock {
 enum Change<'a> {
     SecurityGroups(&'a [String]),
     MasterPassword(&'a Secret<String>),
+    MasterPasswordNow(&'a Secret<String>),
 }
 
 impl Sessions {
@@ -69,6 +71,16 @@ impl ModifyLock {
         outcome.map_err(|error| without(error, password))
     }
 
+    /// Applies a master password that waits for the maintenance window, with every other change that waits: the caller
+    /// has made sure that there is none.
+    ///
+    /// # Errors
+    /// As [`ModifyLock::set_master_password`].
+    pub async fn apply_master_password(&self, password: &Secret<String>) -> Result<(), Error> {
+        let outcome = self.modify(Change::MasterPasswordNow(password)).await;
+        outcome.map_err(|error| without(error, password))
+    }
+
     async fn modify(&self, change: Change<'_>) -> Result<(), Error> {
         let session = self.sessions.session_for(&self.arn).await?;
         let patience = self.sessions.settings().patience;
@@ -103,18 +115,21 @@ impl ModifyLock {
         let call = session.call(self.action()).on(&self.arn);
         let (groups, password) = match change {
             Change::SecurityGroups(ids) => (Some(ids.to_vec()), None),
-            Change::MasterPassword(password) => (None, Some(password.expose().clone())),
+            Change::MasterPassword(password) | Change::MasterPasswordNow(password) => {
+                (None, Some(password.expose().clone()))
+            }
         };
+        let at_once = matches!(change, Change::MasterPasswordNow(_));
         match self.arn.kind {
             TargetKind::Instance => {
                 let request = session.rds().modify_db_instance().db_instance_identifier(&self.arn.identifier);
                 let request = request.set_vpc_security_group_ids(groups).set_master_user_password(password);
-                request.apply_immediately(false).send().await.map(drop).map_err(|e| call.refused(&e))
+                request.apply_immediately(at_once).send().await.map(drop).map_err(|e| call.refused(&e))
             }
             TargetKind::Cluster => {
                 let request = session.rds().modify_db_cluster().db_cluster_identifier(&self.arn.identifier);
                 let request = request.set_vpc_security_group_ids(groups).set_master_user_password(password);
-                request.apply_immediately(false).send().await.map(drop).map_err(|e| call.refused(&e))
+                request.apply_immediately(at_once).send().await.map(drop).map_err(|e| call.refused(&e))
             }
         }
     }

@@ -1,0 +1,147 @@
+//! `rdsaccess_master_credential` while the provider process is killed: the next apply continues.
+
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::master_credential::{ADDRESS, configuration, logs_in, stored_password, text};
+use crate::rig::Rig;
+use crate::wish::{DatabaseWish, Wish};
+use crate::workspace::Workspace;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+const FIRST: &str = "  rotation = { keepers = { round = \"1\" } }";
+const SECOND: &str = "  rotation = { keepers = { round = \"2\" } }";
+
+/// Where the process is killed.
+#[derive(Debug, Clone, Copy)]
+enum Kill {
+    /// The pending version is stored; the change was never sent
+    BeforeModify,
+    /// RDS took the change and makes it after the process is dead
+    AfterModify,
+    /// The login worked; nothing was promoted
+    BeforePromote,
+    /// AWSCURRENT has moved, AWSPENDING is still there
+    BetweenLabels,
+}
+
+impl Kill {
+    fn arm(self, rig: &Rig) {
+        let hang = |action: &str, skip: u32| {
+            let fault = json!({"action": action, "skip": skip, "times": -1, "latency_ms": 5_000, "drop": true});
+            rig.control("POST", "faults", &fault);
+        };
+        match self {
+            Self::BeforeModify => hang("ModifyDBInstance", 0),
+            Self::AfterModify => drop(rig.control("PUT", "settings", &json!({"password_delay_ms": 3_000}))),
+            Self::BeforePromote => hang("UpdateSecretVersionStage", 0),
+            Self::BetweenLabels => hang("UpdateSecretVersionStage", 1),
+        }
+    }
+
+    fn reached(self, rig: &Rig) -> bool {
+        let calls = |action: &str| rig.calls(action);
+        match self {
+            Self::BeforeModify => !calls("ModifyDBInstance").is_empty(),
+            Self::AfterModify => calls("ModifyDBInstance").iter().any(|call| call["status"] == 200),
+            Self::BeforePromote => !calls("UpdateSecretVersionStage").is_empty(),
+            Self::BetweenLabels => calls("UpdateSecretVersionStage").len() > 1,
+        }
+    }
+
+    fn disarm(rig: &Rig) {
+        rig.control("DELETE", "faults", &Value::Null);
+        rig.control("PUT", "settings", &json!({"password_delay_ms": 0}));
+    }
+}
+
+/// The provider process below a Terraform process.
+fn provider_of(terraform: u32) -> Option<u32> {
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    processes.filter_map(|entry| entry.file_name().to_string_lossy().parse::<u32>().ok()).find(|pid| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let parent = stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(1)?.parse::<u32>().ok());
+        let program = std::fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
+        parent == Some(terraform) && program.file_name().is_some_and(is_provider)
+    })
+}
+
+fn is_provider(name: &std::ffi::OsStr) -> bool {
+    Path::new(name).to_string_lossy().starts_with("terraform-provider-rdsaccess")
+}
+
+fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < end, "{what} did not happen within {PATIENCE:?}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Applies, kills the provider with SIGKILL at the point, and waits for Terraform to notice.
+fn apply_and_kill(rig: &Rig, workspace: &Workspace<'_>, kill: Kill) {
+    rig.control("DELETE", "log", &Value::Null);
+    kill.arm(rig);
+    let mut command = workspace.command(&["apply", "-input=false", "-no-color", "-auto-approve"]);
+    let mut terraform: Child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    wait_until(&format!("{kill:?}"), || kill.reached(rig));
+    let provider = provider_of(terraform.id()).expect("the provider runs");
+    assert!(Command::new("kill").args(["-9", &provider.to_string()]).status().unwrap().success());
+    assert!(!terraform.wait().unwrap().success(), "Terraform notices that the provider died");
+    Kill::disarm(rig);
+}
+
+/// Kills a create, then a rotation, at the same point; each time the next apply gets to a proven password.
+fn recovers(kill: Kill) {
+    let wish = DatabaseWish::instance("payments-prod", "us-east-1", "ledger", "postgres");
+    let rig = Rig::start(&Wish::organization().with(wish));
+    let workspace = Workspace::new(&rig);
+    workspace.write("main.tf", &configuration(&rig, FIRST));
+    let mut passwords = Vec::new();
+    for (round, arguments) in [FIRST, SECOND].into_iter().enumerate() {
+        workspace.write("main.tf", &configuration(&rig, arguments));
+        // A first version is AWSCURRENT already: its promotion is one step.
+        let kill = if round == 0 && matches!(kill, Kill::BetweenLabels) { Kill::BeforePromote } else { kill };
+        apply_and_kill(&rig, &workspace, kill);
+        let prepared = prepared(&rig);
+        workspace.apply().ok();
+        workspace.plan().nothing();
+        let state = workspace.resource(ADDRESS).unwrap();
+        let password = stored_password(&rig, &text(&state, "secret_ref"));
+        assert!(logs_in(&rig, &password), "{kill:?} in round {round}");
+        assert_eq!(state["secret_version"], prepared, "the pending version was used, not replaced: {kill:?}");
+        passwords.push(password);
+    }
+    assert_ne!(passwords[0], passwords[1]);
+    let passwords: Vec<&str> = passwords.iter().map(String::as_str).collect();
+    assert_eq!(workspace.leaks(&passwords), []);
+}
+
+/// Id of the version that the killed run stored last.
+fn prepared(rig: &Rig) -> Value {
+    let puts = rig.calls("PutSecretValue");
+    puts.last().expect("a pending version was stored")["params"]["ClientRequestToken"].clone()
+}
+
+#[test]
+fn a_run_killed_with_the_pending_version_stored_is_continued() {
+    recovers(Kill::BeforeModify);
+}
+
+#[test]
+fn a_run_killed_after_rds_took_the_password_is_continued() {
+    recovers(Kill::AfterModify);
+}
+
+#[test]
+fn a_run_killed_after_the_login_is_continued() {
+    recovers(Kill::BeforePromote);
+}
+
+#[test]
+fn a_run_killed_between_the_two_labels_is_continued() {
+    recovers(Kill::BetweenLabels);
+}
