@@ -8,6 +8,7 @@ the real client. In between it logs in as every role and prints what the role ma
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -78,11 +79,8 @@ class Terraform:
             f'  tls = {{ ca_bundle = file("{rig["ca_file"]}") }}\n'
             "}\n"
         )
-        (folder / "bin").mkdir()
-        (folder / "bin" / "terraform-provider-rdsaccess").symlink_to(ROOT / "target" / "debug" / "terraform-provider-rdsaccess")
-        (folder / "tfrc").write_text(
-            f'provider_installation {{\n  dev_overrides {{ "rdsaccess/rdsaccess" = "{folder}/bin" }}\n}}\n'
-        )
+        # An installation from a local mirror, so that `init` runs as it does for everybody and nothing is downloaded.
+        (folder / "tfrc").write_text(f'provider_installation {{\n  filesystem_mirror {{ path = "{folder}/mirror" }}\n}}\n')
         self.environment = {
             "PATH": os.environ["PATH"],
             "HOME": str(folder),
@@ -96,6 +94,17 @@ class Terraform:
             "AWS_SECRET_ACCESS_KEY": rig["secret_key"],
             "AWS_EC2_METADATA_DISABLED": "true",
         }
+
+    def install(self):
+        """Puts the built provider where `init` looks for it."""
+        providers = self.run("providers").stdout
+        address = re.search(r"provider\[(\S+)/rdsaccess/rdsaccess\]", providers)
+        version = re.search(r'^version = "(.+)"', (ROOT / "Cargo.toml").read_text(), re.MULTILINE)[1]
+        machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine)
+        place = self.folder / "mirror" / address[1] / "rdsaccess" / "rdsaccess" / version / f"{os.uname().sysname.lower()}_{machine}"
+        place.mkdir(parents=True)
+        binary = ROOT / "target" / "debug" / "terraform-provider-rdsaccess"
+        (place / f"terraform-provider-rdsaccess_v{version}").symlink_to(binary)
 
     def inside(self, command, **more):
         mount = 'mount --bind "$0" /etc/hosts && exec "$@"'
@@ -177,8 +186,8 @@ def fill(rig):
         row = "INSERT INTO orders VALUES (1, 'first')"
         if database["server"] == "postgres":
             owner = f'ALTER TABLE orders OWNER TO "{database["master_username"]}"'
-            command = ["psql", "-X", "-q", "-h", str(pathlib.Path(database["socket"]).parent) if pathlib.Path(database["socket"]).name.startswith(".s.") else database["socket"],
-                       "-p", str(database["port"]), "-U", database["superuser"], "-d", "shop", "-c", f"{table}; {row}; {owner}"]
+            command = ["psql", "-X", "-q", "-h", database["socket"], "-p", str(database["port"]), "-U", database["superuser"],
+                       "-d", "shop", "-c", f"{table}; {row}; {owner}"]
         else:
             command = ["mariadb", "--no-defaults", "-S", database["socket"], "-u", database["superuser"], "shop", "-e", f"{table}; {row}"]
         subprocess.run(command, check=True)
@@ -200,8 +209,9 @@ def main():
     try:
         fill(rig.made)
         terraform = Terraform(folder, rig.made, gateway.made)
-        say(f"{terraform.program} validate")
-        terraform.run("validate")
+        terraform.install()
+        say(f"{terraform.program} init")
+        terraform.run("init")
         say(f"{terraform.program} plan")
         plan = terraform.run("plan", "-no-color", "-out", "demo.plan").stdout
         say("  " + next(line for line in plan.splitlines() if line.startswith("Plan:")))
