@@ -1,6 +1,7 @@
 //! Resources: one folder each, with the same file names.
 
 mod connection;
+mod import;
 mod master_credential;
 mod role;
 mod security_group;

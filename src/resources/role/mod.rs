@@ -12,6 +12,7 @@ use crate::engine::{Ownership, RemovalAction};
 use crate::report::Report;
 use crate::schema::{Apply, Attr, Change, Reading, Reports, Resource};
 
+use super::import;
 use model::{Role, RoleIdentity};
 use steps::Bench;
 
@@ -114,10 +115,8 @@ impl Resource for RoleResource {
     }
 
     fn import_id(id: &str) -> Result<Role, Reports> {
-        let refuse = |why: String| Report::error("Invalid import id", format!("{why}. The id is {}.", Self::IMPORT_ID));
-        let (arn, name) = id.split_once('|').ok_or_else(|| refuse("`|` is missing".to_owned()))?;
-        let arn: Arn = arn.parse().map_err(|error: crate::access::Invalid| refuse(error.0))?;
-        let name: RoleName = name.parse().map_err(|error: crate::access::Invalid| refuse(error.0))?;
+        let (arn, name) = import::split(id, Self::IMPORT_ID)?;
+        let name: RoleName = name.parse().map_err(|error| import::refuse(error, Self::IMPORT_ID))?;
         Ok(Role { target_arn: arn.into(), name: name.into(), ..Role::default() })
     }
 

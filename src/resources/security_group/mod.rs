@@ -13,6 +13,7 @@ use crate::context::{Context, Found, Takes};
 use crate::report::Report;
 use crate::schema::{Apply, Attr, Change, Reading, Reports, Resource};
 
+use super::import;
 use model::{SecurityGroup, SecurityGroupIdentity};
 
 /// The resource.
@@ -113,11 +114,10 @@ impl Resource for SecurityGroupResource {
     }
 
     fn import_id(id: &str) -> Result<SecurityGroup, Reports> {
-        let refuse = |why: String| Report::error("Invalid import id", format!("{why}. The id is {}.", Self::IMPORT_ID));
-        let (arn, group) = id.split_once('|').ok_or_else(|| refuse("`|` is missing".to_owned()))?;
-        let arn: Arn = arn.parse().map_err(|error: crate::access::Invalid| refuse(error.0))?;
+        let (arn, group) = import::split(id, Self::IMPORT_ID)?;
         if !group.starts_with("sg-") {
-            return Err(refuse(format!("`{group}` is not the id of a security group")).into());
+            let why = format!("`{group}` is not the id of a security group");
+            return Err(import::refuse(why, Self::IMPORT_ID).into());
         }
         Ok(SecurityGroup { target_arn: arn.into(), id: group.to_owned().into(), ..SecurityGroup::default() })
     }
