@@ -38,6 +38,11 @@ pub(crate) fn text(state: &Value, name: &str) -> String {
     state[name].as_str().unwrap_or_else(|| panic!("{name} is not in {state}")).to_owned()
 }
 
+/// Terraform draws boxes and breaks lines.
+fn on_one_line(text: &str) -> String {
+    text.split_whitespace().filter(|word| *word != "│").collect::<Vec<_>>().join(" ")
+}
+
 fn stages(rig: &Rig, secret_ref: &str) -> Value {
     let params = json!({"SecretId": secret_ref});
     rig.aws_of(rig.database(0), "secretsmanager", "describe_secret", &params).unwrap()["VersionIdsToStages"].clone()
@@ -76,7 +81,7 @@ fn lives(wish: DatabaseWish) {
     workspace.write("main.tf", &configuration(&rig, "  rotation = { after = \"30d\", keepers = { round = \"1\" } }"));
 
     let plan = workspace.plan().changes().stdout;
-    let words = plan.split_whitespace().collect::<Vec<_>>().join(" ").replace("│ ", "");
+    let words = on_one_line(&plan);
     let promise = format!(
         "the master password of {} on {} will be replaced; clients that use it stop working",
         database.master_username, database.arn
@@ -427,7 +432,23 @@ fn what_cannot_work_is_refused_by_the_plan() {
     }
     workspace.write("main.tf", &configuration(&rig, "").replace(mariadb, &nothing));
     let plan = workspace.plan().changes().stdout;
-    assert!(plan.contains(&format!("the master password of {nothing} will be replaced")), "{plan}");
+    assert!(on_one_line(&plan).contains(&format!("the master password of {nothing} will be replaced")), "{plan}");
     let error = workspace.apply().error();
     assert!(error.contains("No such database"), "{error}");
+}
+
+#[test]
+fn a_wait_that_takes_too_long_is_resumed_with_the_same_password() {
+    let rig = postgres();
+    let workspace = Workspace::new(&rig);
+    rig.control("PUT", "settings", &json!({"password_delay_ms": 6_000}));
+    workspace.write("main.tf", &configuration(&rig, "  timeouts = { create = \"3s\" }"));
+    let error = workspace.apply().error();
+    assert!(error.contains("did not finish within 3s") && error.contains("apply again to continue"), "{error}");
+    workspace.write("main.tf", &configuration(&rig, ""));
+    workspace.apply().ok();
+    workspace.plan().nothing();
+    assert_eq!(rig.calls("PutSecretValue").len(), 1, "the pending password was used again");
+    let secret_ref = text(&workspace.resource(ADDRESS).unwrap(), "secret_ref");
+    assert!(logs_in(&rig, &stored_password(&rig, &secret_ref)));
 }
