@@ -74,7 +74,7 @@ pub trait Store: Send + Sync {
     }
 
     /// Stores a new pending version at a place: makes the secret, or restores one that is scheduled for deletion, or
-    /// adds a version in place of the pending one. The secret carries our mark for `target` afterwards; one of ours that
+    /// adds a version in place of the pending one. The answer names the version that was stored as pending. The secret carries our mark for `target` afterwards; one of ours that
     /// was made for an earlier database with the same ARN is taken over.
     ///
     /// # Errors

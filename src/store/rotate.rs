@@ -107,3 +107,6 @@ async fn read(store: &dyn Store, held: &Held, version: Option<&VersionId>) -> Re
         None => Err(super::Error::new(&held.secret_ref, super::Fault::Gone).into()),
     }
 }
+
+#[cfg(test)]
+mod tests;

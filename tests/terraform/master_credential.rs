@@ -38,18 +38,33 @@ pub(crate) fn text(state: &Value, name: &str) -> String {
     state[name].as_str().unwrap_or_else(|| panic!("{name} is not in {state}")).to_owned()
 }
 
+/// Terraform draws boxes and breaks lines.
+fn on_one_line(text: &str) -> String {
+    text.split_whitespace().filter(|word| *word != "│").collect::<Vec<_>>().join(" ")
+}
+
 fn stages(rig: &Rig, secret_ref: &str) -> Value {
     let params = json!({"SecretId": secret_ref});
     rig.aws_of(rig.database(0), "secretsmanager", "describe_secret", &params).unwrap()["VersionIdsToStages"].clone()
 }
 
+/// Resets the password beside us, as soon as RDS is done with our own change.
 fn set_password(rig: &Rig, database: &Database, password: &str) {
-    let (operation, key) = match database.arn.contains(":cluster:") {
-        true => ("modify_db_cluster", "DBClusterIdentifier"),
-        false => ("modify_db_instance", "DBInstanceIdentifier"),
+    rig.control("PUT", "settings", &json!({"modify_polls": 0, "available_polls": 0, "password_delay_polls": 0}));
+    let (noun, key) = match database.arn.contains(":cluster:") {
+        true => ("cluster", "DBClusterIdentifier"),
+        false => ("instance", "DBInstanceIdentifier"),
     };
-    let params = json!({key: database.identifier, "MasterUserPassword": password});
-    rig.aws_of(database, "rds", operation, &params).unwrap();
+    let (name, change) = (json!({key: database.identifier}), format!("modify_db_{noun}"));
+    let with_password = json!({key: database.identifier, "MasterUserPassword": password});
+    for _ in 0..10 {
+        rig.aws_of(database, "rds", &format!("describe_db_{noun}s"), &name).unwrap();
+        match rig.aws_of(database, "rds", &change, &with_password) {
+            Err(error) if error.code.contains("State") => {}
+            done => return drop(done.unwrap()),
+        }
+    }
+    panic!("{} does not become available", database.identifier);
 }
 
 fn modify_calls(rig: &Rig) -> usize {
@@ -66,7 +81,7 @@ fn lives(wish: DatabaseWish) {
     workspace.write("main.tf", &configuration(&rig, "  rotation = { after = \"30d\", keepers = { round = \"1\" } }"));
 
     let plan = workspace.plan().changes().stdout;
-    let words = plan.split_whitespace().collect::<Vec<_>>().join(" ").replace("│ ", "");
+    let words = on_one_line(&plan);
     let promise = format!(
         "the master password of {} on {} will be replaced; clients that use it stop working",
         database.master_username, database.arn
@@ -99,7 +114,6 @@ fn lives(wish: DatabaseWish) {
     assert!(second != first && logs_in(&rig, &second) && !logs_in(&rig, &first));
 
     set_password(&rig, database, "By-Hand.Passw0rd");
-    workspace.plan_run();
     let plan = workspace.plan().changes().stdout;
     assert!(plan.contains("\"the proven password is refused\" -> \"ok\""), "{plan}");
     workspace.apply().ok();
@@ -333,4 +347,108 @@ fn an_unreachable_database_fails_or_keeps_the_refresh() {
     assert!(kept.stdout.contains("is stopped"), "{}", kept.stdout);
     status("available");
     workspace.plan().nothing();
+}
+
+#[test]
+fn one_account_may_hold_the_secrets_of_all_with_replicas() {
+    let rig = postgres();
+    let database = rig.database(0);
+    let central = rig.account_id("sandbox").to_owned();
+    let store = format!(
+        "store = {{ secrets_manager = {{ account_id = \"{central}\", region = \"eu-west-1\", recovery_window_days = 9, \
+         replica_regions = [\"us-east-1\"], tags = {{ team = \"dba\" }} }} }}\n  tags = {{"
+    );
+    let workspace = Workspace::new(&rig);
+    workspace.write("main.tf", &configuration(&rig, "").replace("tags = {", &store));
+    workspace.apply().ok();
+    workspace.plan().nothing();
+    let secret_ref = text(&workspace.resource(ADDRESS).unwrap(), "secret_ref");
+    let place = format!("{}/us-east-1/db/ledger/{}", database.account_id, database.master_username);
+    assert!(secret_ref.contains(&format!(":eu-west-1:{central}:secret:rdsaccess/{place}-")), "{secret_ref}");
+    let ask = |operation: &str| {
+        rig.aws(Some("sandbox"), "eu-west-1", "secretsmanager", operation, &json!({"SecretId": secret_ref})).unwrap()
+    };
+    let secret = ask("describe_secret");
+    assert_eq!(secret["ReplicationStatus"][0]["Region"], "us-east-1", "{secret}");
+    let tags: std::collections::BTreeMap<&str, &str> = secret["Tags"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|tag| (tag["Key"].as_str().unwrap(), tag["Value"].as_str().unwrap()))
+        .collect();
+    let expected = [
+        ("owner", "platform"),
+        ("rdsaccess:managed", "true"),
+        ("rdsaccess:target", &database.resource_id),
+        ("rdsaccess:username", &database.master_username),
+        ("team", "dba"),
+    ];
+    assert_eq!(tags.into_iter().collect::<Vec<_>>(), expected);
+
+    let params = json!({"DBInstanceIdentifier": "ledger", "SkipFinalSnapshot": true});
+    rig.aws_of(database, "rds", "delete_db_instance", &params).unwrap();
+    workspace.destroy().ok();
+    assert!(!ask("describe_secret")["DeletedDate"].is_null());
+    assert_eq!(rig.calls("DeleteSecret")[0]["params"]["RecoveryWindowInDays"], 9);
+}
+
+#[test]
+fn a_name_that_is_taken_by_others_is_refused_before_any_change() {
+    let rig = postgres();
+    let database = rig.database(0);
+    let name = format!("rdsaccess/{}/us-east-1/db/ledger/{}", database.account_id, database.master_username);
+    let params = json!({"Name": name, "SecretString": "theirs"});
+    rig.aws_of(database, "secretsmanager", "create_secret", &params).unwrap();
+    let workspace = Workspace::new(&rig);
+    workspace.write("main.tf", &configuration(&rig, ""));
+    let error = workspace.apply().error();
+    assert!(error.contains("The name of the secret is taken") && error.contains(&name), "{error}");
+    assert_eq!(modify_calls(&rig), 0);
+    let value = rig.aws_of(database, "secretsmanager", "get_secret_value", &json!({"SecretId": name})).unwrap();
+    assert_eq!(value["SecretString"], "theirs");
+}
+
+#[test]
+fn what_cannot_work_is_refused_by_the_plan() {
+    let wish = DatabaseWish::instance("payments-prod", "us-east-1", "ledger", "mariadb").unreachable();
+    let rig = Rig::start(&Wish::organization().with(wish));
+    let params = json!({"DBInstanceIdentifier": "erp", "Engine": "sqlserver-ex", "DBInstanceClass": "db.t3.small",
+        "AllocatedStorage": 20, "MasterUsername": "admin1", "MasterUserPassword": "Some-Passw0rd"});
+    let made = rig.aws_of(rig.database(0), "rds", "create_db_instance", &params).unwrap();
+    let workspace = Workspace::new(&rig);
+    let (mariadb, sqlserver) = (rig.database(0).arn.as_str(), made["DBInstance"]["DBInstanceArn"].as_str().unwrap());
+    let nothing = mariadb.replace("ledger", "nothing");
+    let cases = [
+        (mariadb, "  password_length = 42", "at most 41 characters, 42 are asked for"),
+        (mariadb, "  password_length = 7", "between 8 and 128"),
+        (mariadb, "  rotation = { after = \"10m\" }", "at least 1h"),
+        (mariadb, "  credential = \"ok\"", "`credential` cannot be set"),
+        (sqlserver, "", "This engine is not supported yet"),
+    ];
+    for (arn, arguments, expected) in cases {
+        workspace.write("main.tf", &configuration(&rig, arguments).replace(mariadb, arn));
+        let error = workspace.plan_run().error();
+        assert!(error.contains(expected), "{expected} is not in:\n{error}");
+    }
+    workspace.write("main.tf", &configuration(&rig, "").replace(mariadb, &nothing));
+    let plan = workspace.plan().changes().stdout;
+    assert!(on_one_line(&plan).contains(&format!("the master password of {nothing} will be replaced")), "{plan}");
+    let error = workspace.apply().error();
+    assert!(error.contains("No such database"), "{error}");
+}
+
+#[test]
+fn a_wait_that_takes_too_long_is_resumed_with_the_same_password() {
+    let rig = postgres();
+    let workspace = Workspace::new(&rig);
+    rig.control("PUT", "settings", &json!({"password_delay_ms": 6_000}));
+    workspace.write("main.tf", &configuration(&rig, "  timeouts = { create = \"3s\" }"));
+    let error = workspace.apply().error();
+    assert!(error.contains("did not finish within 3s") && error.contains("apply again to continue"), "{error}");
+    workspace.write("main.tf", &configuration(&rig, ""));
+    workspace.apply().ok();
+    workspace.plan().nothing();
+    assert_eq!(rig.calls("PutSecretValue").len(), 1, "the pending password was used again");
+    let secret_ref = text(&workspace.resource(ADDRESS).unwrap(), "secret_ref");
+    assert!(logs_in(&rig, &stored_password(&rig, &secret_ref)));
 }

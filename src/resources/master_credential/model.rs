@@ -21,7 +21,8 @@ model! {
     /// Nothing is replaced when a secret that this provider made for the same database still logs in, or when
     /// `adopt_secret_ref` names a secret that does. A run that is interrupted at any point is continued by the next.
     ///
-    /// Destroying it leaves the master password and the secret as they are, because nobody else knows the password.
+    /// Destroying it leaves the master password and the secret as they are, because nobody else knows the password. Only
+    /// when the database is gone its secret is scheduled for deletion.
     ///
     /// ~> A password that RDS manages itself (`manage_master_user_password`) is refused; pass the secret of RDS on
     /// instead. Where `password` or `password_wo` stands in hashicorp/aws, freeze it with `ignore_changes`.

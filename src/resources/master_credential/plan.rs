@@ -52,7 +52,6 @@ pub(super) async fn plan(context: &Context, change: &mut Change<MasterCredential
         return Ok(());
     }
     if change.planned.target_arn != prior.target_arn {
-        warn(change, &prior, None);
         return Ok(());
     }
     if reason(&prior, &change.planned, &change.private).is_some() {

@@ -8,7 +8,7 @@ use crate::aws::rds::ModifyLock;
 use crate::context::{Attempt, Context, Found, Takes, TargetError, check_ready, found};
 use crate::report::{Explain, Report};
 use crate::schema::Reports;
-use crate::store::{Credential, Place, Request, Settled, Store, Subject, rotate};
+use crate::store::{self, Credential, Place, Request, Settled, Store, Subject, rotate};
 
 use super::model::MasterCredential;
 use super::{plan, wait};
@@ -112,10 +112,6 @@ pub(super) async fn secure(
     let place = Place { arn: arn.clone(), username: master.username.clone() };
     let settled = match adopt {
         Some(secret) => master.adopt(&*store, &place, secret).await?,
-        None => None,
-    };
-    let settled = match settled {
-        Some(settled) => settled,
         None => {
             master.check_before(&*store, &place, goal).await?;
             let make = || Ok(master.credential(context.password(model.length())?));
@@ -165,15 +161,16 @@ impl<'a> Master<'a> {
         self.accepts(&password).await.map(drop)
     }
 
-    /// Takes over the password of another secret, if it works. `None` when there is no need to.
-    async fn adopt(&self, store: &dyn Store, place: &Place, secret: &SecretRef) -> Result<Option<Settled>, Reports> {
+    /// Takes over the password of another secret, if it works; one of ours that works is kept. Never changes the
+    /// database.
+    async fn adopt(&self, store: &dyn Store, place: &Place, secret: &SecretRef) -> Result<Settled, Reports> {
         let held = store.find(place).await?.filter(|held| held.is_for(&self.target.resource_id));
         if let Some(held) = &held
             && let Some(version) = &held.proven
             && self.accepts(&store.value(&held.secret_ref, version).await?.password).await?
         {
             let (secret_ref, version) = (held.secret_ref.clone(), version.clone());
-            return Ok(Some(Settled { secret_ref, version, moved: false }));
+            return Ok(Settled { secret_ref, version, moved: false });
         }
         let arn = self.target.arn.clone();
         let adopted = self.context.read_secret(secret).await?;
@@ -184,10 +181,11 @@ impl<'a> Master<'a> {
         if !self.accepts(&adopted.password).await? {
             return Err(Error::AdoptRefused { arn, secret: secret.clone() }.into());
         }
-        // The run that follows finds it pending, proves it by a login and promotes it.
         let credential = self.credential(adopted.password);
-        store.put_pending(place, &self.target.resource_id, &self.username, &credential).await?;
-        Ok(None)
+        let held = store.put_pending(place, &self.target.resource_id, &self.username, &credential).await?;
+        let version = held.pending.ok_or_else(|| store::Error::new(&held.secret_ref, store::Fault::Gone))?;
+        store.promote(&held.secret_ref, &version).await?;
+        Ok(Settled { secret_ref: held.secret_ref, version, moved: true })
     }
 
     fn credential(&self, password: Secret<String>) -> Credential {

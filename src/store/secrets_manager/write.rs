@@ -29,12 +29,17 @@ pub(super) async fn put_pending(
     };
     let id = secret_ref.to_string();
     let version = secrets.put_version(&id, &credential.to_json(), &new_token(store)?, &[PENDING]).await?;
-    let replicas = found.map(|secret| secret.replica_regions).unwrap_or_default();
+    let replicas = found.as_ref().map(|secret| secret.replica_regions.as_slice()).unwrap_or_default();
     let wanted = store.settings.replica_regions.iter().filter(|r| !replicas.iter().any(|known| known == r.as_str()));
     secrets.replicate(&id, &wanted.cloned().collect::<Vec<_>>()).await?;
-    let stored = secrets.describe(&id).await?.ok_or(Fault::Gone)?;
-    // A run beside this one may have stored its own value: then that one is the pending one, and both go on with it.
-    Ok(Held { pending: held(&stored).pending.or(Some(VersionId(version))), ..held(&stored) })
+    // Not described again: an answer of a moment ago could name the pending version before this one.
+    Ok(Held {
+        secret_ref,
+        proven: found.as_ref().and_then(|secret| held(secret).proven),
+        pending: Some(VersionId(version)),
+        target: Some(target.to_owned()),
+        deleted: false,
+    })
 }
 
 async fn create(

@@ -1,0 +1,269 @@
+//! The whole way of a password, killed at every single effect, over a store with the labels of Secrets Manager.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use super::*;
+use crate::access::RoleName;
+use crate::store::{Error, Fault, Reply};
+
+const TARGET: &str = "db-NOW";
+
+/// Everything outside the process.
+#[derive(Debug, Clone, Default)]
+struct Outside {
+    /// Secret: target tag, deleted, versions
+    secret: Option<Kept>,
+    database: String,
+    changes: u32,
+    /// Effects until the process dies; it dies before the effect, or right after it
+    life: Option<(u32, When)>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Kept {
+    target: String,
+    deleted: bool,
+    current: Option<u32>,
+    pending: Option<u32>,
+    values: BTreeMap<u32, String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum When {
+    Before,
+    After,
+}
+
+struct World(Mutex<Outside>);
+
+impl World {
+    fn new(outside: Outside) -> Self {
+        Self(Mutex::new(outside))
+    }
+
+    fn look<T>(&self, see: impl FnOnce(&Outside) -> T) -> T {
+        see(&self.0.lock().unwrap())
+    }
+
+    /// One effect; an error is the end of the process.
+    fn effect(&self, change: impl FnOnce(&mut Outside)) -> Result<(), ()> {
+        let mut outside = self.0.lock().unwrap();
+        match outside.life.as_mut() {
+            Some((0, When::Before)) => return Err(()),
+            Some((0, When::After)) => {
+                change(&mut outside);
+                return Err(());
+            }
+            Some((left, _)) => *left -= 1,
+            None => {}
+        }
+        change(&mut outside);
+        Ok(())
+    }
+}
+
+fn killed(_: ()) -> Error {
+    Error::new("test", Fault::Gone)
+}
+
+fn secret_ref() -> SecretRef {
+    "arn:aws:secretsmanager:eu-west-1:123456789012:secret:a-AbCdEf".parse().unwrap()
+}
+
+fn id(number: u32) -> VersionId {
+    VersionId(number.to_string())
+}
+
+/// The labels as AWS moves them: the first version is current whatever is asked for.
+impl Store for World {
+    fn find<'a>(&'a self, _place: &'a Place) -> Reply<'a, Option<Held>> {
+        let held = |kept: &Kept| Held {
+            secret_ref: secret_ref(),
+            proven: kept.current.filter(|version| Some(*version) != kept.pending).map(id),
+            pending: kept.pending.map(id),
+            target: Some(kept.target.clone()),
+            deleted: kept.deleted,
+        };
+        Box::pin(async move { Ok(self.look(|outside| outside.secret.as_ref().map(held))) })
+    }
+
+    fn look<'a>(&'a self, _secret_ref: &'a SecretRef) -> Reply<'a, Option<Held>> {
+        Box::pin(async { Err(killed(())) })
+    }
+
+    fn value<'a>(&'a self, _secret_ref: &'a SecretRef, version: &'a VersionId) -> Reply<'a, Credential> {
+        let read = self.look(|outside| outside.secret.as_ref()?.values.get(&version.0.parse().ok()?).cloned());
+        Box::pin(async move { read.map(|password| credential(&password)).ok_or_else(|| killed(())) })
+    }
+
+    fn put_pending<'a>(
+        &'a self,
+        _place: &'a Place,
+        target: &'a str,
+        _username: &'a RoleName,
+        credential: &'a Credential,
+    ) -> Reply<'a, Held> {
+        Box::pin(async move {
+            let make = |outside: &mut Outside| outside.secret = Some(outside.secret.take().unwrap_or_default());
+            self.effect(make).map_err(killed)?;
+            let mark = |kept: &mut Kept| (kept.target, kept.deleted) = (target.to_owned(), false);
+            self.effect(|outside| mark(outside.secret.as_mut().unwrap())).map_err(killed)?;
+            let put = |kept: &mut Kept| {
+                let version = u32::try_from(kept.values.len()).unwrap();
+                kept.values.insert(version, credential.password.expose().clone());
+                kept.pending = Some(version);
+                kept.current.get_or_insert(version);
+            };
+            self.effect(|outside| put(outside.secret.as_mut().unwrap())).map_err(killed)?;
+            self.find(&place()).await?.ok_or_else(|| killed(()))
+        })
+    }
+
+    fn promote<'a>(&'a self, _secret_ref: &'a SecretRef, version: &'a VersionId) -> Reply<'a, ()> {
+        Box::pin(async move {
+            let version = version.0.parse().unwrap();
+            self.effect(|outside| outside.secret.as_mut().unwrap().current = Some(version)).map_err(killed)?;
+            self.effect(|outside| outside.secret.as_mut().unwrap().pending = None).map_err(killed)
+        })
+    }
+
+    fn forget<'a>(&'a self, _secret_ref: &'a SecretRef) -> Reply<'a, ()> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
+impl Subject for World {
+    fn accepts<'a>(&'a self, password: &'a Secret<String>) -> BoxFuture<'a, Result<bool, Reports>> {
+        Box::pin(async move { Ok(self.look(|outside| outside.database == *password.expose())) })
+    }
+
+    fn change<'a>(&'a self, password: &'a Secret<String>) -> BoxFuture<'a, Result<(), Reports>> {
+        Box::pin(async move {
+            let changed = self.effect(|outside| {
+                outside.database.clone_from(password.expose());
+                outside.changes += 1;
+            });
+            Ok(changed.map_err(killed)?)
+        })
+    }
+}
+
+fn place() -> Place {
+    let arn = "arn:aws:rds:eu-west-1:123456789012:db:ledger".parse().unwrap();
+    Place { arn, username: "admin".parse().unwrap() }
+}
+
+fn credential(password: &str) -> Credential {
+    Credential {
+        username: "admin".parse().unwrap(),
+        password: password.into(),
+        engine: None,
+        endpoint: None,
+        database: None,
+        arn: None,
+    }
+}
+
+async fn run(world: &World, goal: Goal, password: &str) -> Result<Settled, Reports> {
+    let make = || Ok(credential(password));
+    rotate(world, world, &Request { goal, place: &place(), target: TARGET, make: &make }).await
+}
+
+fn kept(target: &str, deleted: bool, current: Option<u32>, pending: Option<u32>) -> Option<Kept> {
+    let values = BTreeMap::from([(0, "zero".to_owned()), (1, "one".to_owned())]);
+    Some(Kept { target: target.to_owned(), deleted, current, pending, values })
+}
+
+/// Every state that a run may find, by what the database holds.
+fn starts() -> Vec<Outside> {
+    let secrets = [
+        None,
+        Some(Kept { target: TARGET.to_owned(), ..Kept::default() }),
+        kept(TARGET, false, Some(0), None),
+        kept(TARGET, false, Some(0), Some(0)),
+        kept(TARGET, false, Some(0), Some(1)),
+        kept(TARGET, false, Some(1), Some(1)),
+        kept(TARGET, true, Some(0), None),
+        kept(TARGET, true, Some(0), Some(1)),
+        kept("db-EARLIER", false, Some(0), None),
+        kept("db-EARLIER", false, Some(0), Some(1)),
+    ];
+    let with = |secret: &Option<Kept>, database: &str| Outside {
+        secret: secret.clone(),
+        database: database.to_owned(),
+        ..Outside::default()
+    };
+    secrets.iter().flat_map(|s| ["zero", "one", "by hand"].map(|database| with(s, database))).collect()
+}
+
+/// The proven password is the database's, and nothing is pending.
+fn assert_settled(outside: &Outside, story: &str) {
+    let kept = outside.secret.as_ref().unwrap();
+    let proven = kept.current.and_then(|version| kept.values.get(&version));
+    assert_eq!(proven, Some(&outside.database), "{story}: {outside:?}");
+    assert_eq!((kept.pending, kept.deleted, kept.target.as_str()), (None, false, TARGET), "{story}: {outside:?}");
+}
+
+fn knows_the_password(outside: &Outside) -> bool {
+    outside.secret.as_ref().is_some_and(|kept| {
+        let labelled = [kept.current, kept.pending].into_iter().flatten();
+        labelled.filter_map(|version| kept.values.get(&version)).any(|value| *value == outside.database)
+    })
+}
+
+#[tokio::test]
+async fn every_start_settles_on_a_proven_password() {
+    for goal in [Goal::Ensure, Goal::Renew] {
+        for start in starts() {
+            let world = World::new(start.clone());
+            run(&world, goal, "fresh").await.unwrap();
+            assert_settled(&world.look(Clone::clone), &format!("{goal:?} from {start:?}"));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_run_killed_before_or_after_any_effect_is_continued() {
+    let mut kills = 0;
+    for goal in [Goal::Ensure, Goal::Renew] {
+        for start in starts() {
+            for (effects, when) in (0..8).flat_map(|n| [(n, When::Before), (n, When::After)]) {
+                let story = format!("{goal:?} from {start:?}, killed {when:?} effect {effects}");
+                let world = World::new(Outside { life: Some((effects, when)), ..start.clone() });
+                if run(&world, goal, "fresh").await.is_ok() {
+                    continue;
+                }
+                kills += 1;
+                let dead = world.look(Clone::clone);
+                if dead.changes > 0 {
+                    assert!(knows_the_password(&dead), "{story}: nobody knows the password: {dead:?}");
+                }
+                let world = World::new(Outside { life: None, ..dead });
+                run(&world, Goal::Ensure, "fresher").await.unwrap();
+                assert_settled(&world.look(Clone::clone), &story);
+            }
+        }
+    }
+    assert!(kills > 300, "only {kills} runs were killed");
+}
+
+#[tokio::test]
+async fn a_proven_password_that_works_is_kept_and_nothing_is_reset() {
+    let start =
+        Outside { secret: kept(TARGET, false, Some(0), None), database: "zero".to_owned(), ..Outside::default() };
+    let world = World::new(start);
+    let settled = run(&world, Goal::Ensure, "fresh").await.unwrap();
+    assert_eq!((settled.version, settled.moved), (id(0), false));
+    assert_eq!(world.look(|outside| outside.changes), 0);
+}
+
+#[tokio::test]
+async fn what_an_earlier_database_left_is_never_trusted() {
+    for secret in [kept(TARGET, true, Some(0), Some(1)), kept("db-EARLIER", false, Some(0), Some(1))] {
+        let world = World::new(Outside { secret, database: "by hand".to_owned(), ..Outside::default() });
+        let settled = run(&world, Goal::Ensure, "fresh").await.unwrap();
+        assert_eq!((settled.version, settled.moved), (id(2), true));
+        assert_eq!(world.look(|outside| outside.database.clone()), "fresh");
+    }
+}
