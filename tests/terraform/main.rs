@@ -31,6 +31,7 @@ mod namespace;
 mod rig;
 mod rig_tests;
 mod role;
+mod role_failures;
 mod security_group;
 mod sql;
 mod wish;

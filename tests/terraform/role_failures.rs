@@ -1,0 +1,130 @@
+//! What goes wrong with `rdsaccess_role`: each gives one error that names the database and the next step.
+
+use serde_json::json;
+
+use crate::blocks;
+use crate::rig::{Database, Rig};
+use crate::wish::{DatabaseWish, Wish};
+use crate::workspace::Workspace;
+
+fn configuration(rig: &Rig, arn: &str, arguments: &str, block: &str) -> String {
+    format!(
+        "{}\nresource \"rdsaccess_role\" \"it\" {{\n  target_arn = \"{arn}\"\n  access = \"read_only\"\n{arguments}\n}}\n",
+        blocks::provider(rig, block)
+    )
+}
+
+fn secret(rig: &Rig, database: &Database, name: &str, value: &str) -> String {
+    let params = json!({"Name": name, "SecretString": value});
+    let made = rig.aws_of(database, "secretsmanager", "create_secret", &params).unwrap();
+    made["ARN"].as_str().unwrap().to_owned()
+}
+
+fn admin(rig: &Rig, database: &Database, password: &str) -> String {
+    let value = json!({"username": database.master_username, "password": password}).to_string();
+    let arn = secret(rig, database, &format!("masters/{}-{}", database.identifier, password.len()), &value);
+    format!("  admin = {{ secret_ref = \"{arn}\" }}")
+}
+
+/// One error that holds every word.
+fn expect(workspace: &Workspace<'_>, words: &[&str]) {
+    let error = workspace.apply().error();
+    for word in words {
+        assert!(error.contains(word), "`{word}` is not in:\n{error}");
+    }
+    assert!(workspace.resource("rdsaccess_role.it").is_none(), "nothing was made:\n{error}");
+}
+
+#[test]
+fn databases_that_cannot_be_managed_are_refused_with_the_reason() {
+    let rig = Rig::start(
+        &Wish::organization()
+            .with(DatabaseWish::cluster("payments-prod", "us-east-1", "ledger", "aurora-postgresql").unreachable())
+            .with(DatabaseWish::instance("payments-prod", "us-east-1", "reports", "sqlserver-ex").unreachable())
+            .with(DatabaseWish::instance("payments-prod", "us-east-1", "shop", "mariadb").unreachable()),
+    );
+    let cluster = &rig.database(0).arn;
+    let members = rig
+        .aws_of(rig.database(0), "rds", "describe_db_clusters", &json!({"DBClusterIdentifier": "ledger"}))
+        .unwrap()["DBClusters"][0]["DBClusterMembers"]
+        .clone();
+    let member = members[0]["DBInstanceIdentifier"].as_str().unwrap();
+    let member_arn = cluster.replace(":cluster:ledger", &format!(":db:{member}"));
+    let workspace = Workspace::new(&rig);
+
+    workspace.write("main.tf", &configuration(&rig, &member_arn, "", ""));
+    expect(&workspace, &["cannot be managed", &member_arn, cluster]);
+
+    workspace.write("main.tf", &configuration(&rig, &rig.database(1).arn, "", ""));
+    expect(&workspace, &["not supported yet", &rig.database(1).arn]);
+
+    workspace.write("main.tf", &configuration(&rig, &rig.database(2).arn, "  schemas = [\"app\"]", ""));
+    expect(&workspace, &["`schemas` does not fit the engine", "mariadb"]);
+
+    let name = "x".repeat(64);
+    workspace.write("main.tf", &configuration(&rig, cluster, &format!("  name = \"{name}\""), ""));
+    expect(&workspace, &["name does not fit the engine", "63"]);
+
+    workspace.write("main.tf", &configuration(&rig, &cluster.replace("ledger", "nothing"), "", ""));
+    expect(&workspace, &["No such database", "cluster:nothing"]);
+
+    workspace.write("main.tf", &configuration(&rig, "arn:aws:rds:us-east-1:999999999999:db:ledger", "", ""));
+    expect(&workspace, &["Cannot enter the account", "999999999999"]);
+}
+
+#[test]
+fn an_administrator_that_is_missing_or_wrong_is_named() {
+    let rig = Rig::start(
+        &Wish::organization().with(DatabaseWish::instance("payments-prod", "us-east-1", "ledger", "postgres")),
+    );
+    let database = rig.database(0);
+    let workspace = Workspace::new(&rig);
+
+    workspace.write("main.tf", &configuration(&rig, &database.arn, "", ""));
+    expect(&workspace, &["No administrator", &database.arn, "rdsaccess_master_credential"]);
+
+    workspace.write("main.tf", &configuration(&rig, &database.arn, &admin(&rig, database, "not-the-password"), ""));
+    expect(&workspace, &["refused the login", &database.master_username, &database.arn]);
+
+    let nonsense = secret(&rig, database, "masters/nonsense", "hunter2");
+    let arguments = format!("  admin = {{ secret_ref = \"{nonsense}\" }}");
+    workspace.write("main.tf", &configuration(&rig, &database.arn, &arguments, ""));
+    expect(&workspace, &["masters/nonsense", "JSON"]);
+    assert_eq!(workspace.leaks(&["hunter2"]), []);
+}
+
+#[test]
+fn a_server_that_shows_another_certificate_is_refused() {
+    let rig = Rig::start(
+        &Wish::organization().with(DatabaseWish::instance("payments-prod", "us-east-1", "ledger", "postgres")),
+    );
+    let database = rig.database(0);
+    let workspace = Workspace::new(&rig);
+    let text = configuration(&rig, &database.arn, &admin(&rig, database, &database.master_password), "");
+    let line = format!("tls = {{ ca_bundle = file(\"{}\") }}", rig.made.ca_file.display());
+    assert!(text.contains(&line));
+    workspace.write("main.tf", &text.replace(&line, ""));
+    expect(&workspace, &["Cannot verify the database server", &database.arn, "ca_bundle"]);
+}
+
+#[test]
+fn a_database_out_of_reach_keeps_the_state_when_asked_to() {
+    let rig = Rig::start(
+        &Wish::organization().with(DatabaseWish::instance("payments-prod", "us-east-1", "ledger", "postgres")),
+    );
+    let database = rig.database(0);
+    let workspace = Workspace::new(&rig);
+    let admin = admin(&rig, database, &database.master_password);
+    workspace.write("main.tf", &configuration(&rig, &database.arn, &admin, ""));
+    workspace.apply().ok();
+
+    rig.control("POST", "deny", &json!({"account": database.account_id, "actions": ["secretsmanager:GetSecretValue"]}));
+    let error = workspace.plan_run();
+    assert_eq!(error.code, 1, "{}", error.stdout);
+    workspace.write("main.tf", &configuration(&rig, &database.arn, &admin, "on_unreachable = \"keep\""));
+    let kept = workspace.plan().nothing();
+    assert!(kept.stdout.contains("Warning"), "{}", kept.stdout);
+
+    workspace.write("main.tf", &configuration(&rig, &database.arn, &admin, "refresh = \"aws\""));
+    workspace.plan().nothing();
+}
