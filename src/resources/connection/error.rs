@@ -87,7 +87,7 @@ impl Explain for Error {
             Self::AgentManaged { .. } => "The gateway connection belongs to an agent",
             Self::NotADatabase { .. } => "The gateway connection is not one to a database",
             Self::NoAgent { .. } => "The gateway has no such agent",
-            Self::NoPassword { .. } => "There is no password to copy into the connection",
+            Self::NoPassword { .. } => "Cannot read the password of the gateway connection",
             Self::NotInSync { .. } => "The gateway connection has another password",
         }
         .to_owned()
