@@ -8,7 +8,7 @@ use crate::report::Report;
 use crate::schema::Attr;
 use crate::value::Path;
 
-use super::model::{Connection, IAM, REFERENCE, Role};
+use super::model::{Connection, IAM, Role};
 use super::spec::fallback_database;
 
 /// Most tags that the gateway takes.
@@ -44,7 +44,7 @@ fn agent(connection: &Connection) -> Option<Report> {
 
 fn login(connection: &Connection, role: &Role) -> Option<Report> {
     let at = Path::attribute("role").field("secret_ref");
-    let by_agent = connection.secret_delivery.get().is_some_and(|delivery| delivery == REFERENCE);
+    let by_agent = !connection.secret_delivery.is_unknown() && !connection.is_copy();
     let password = !role.auth.is_unknown() && !role.is_iam();
     match &role.secret_ref {
         Attr::Null if password => Some(

@@ -199,6 +199,17 @@ fn mysql_without_a_database_opens_the_one_that_everybody_has() {
 }
 
 #[test]
+fn only_the_agent_needs_a_secret_that_it_can_find() {
+    let out_of_reach = "vault:kv2:team:kv:a".parse::<crate::access::SecretRef>().unwrap();
+    let role = Role { secret_ref: out_of_reach.into(), ..role() };
+    let found = |delivery: Attr<String>| {
+        problems(&Connection { role: role.clone().into(), secret_delivery: delivery, ..kept() }).len()
+    };
+    assert_eq!([found(text("reference")), found(Attr::Null)], [1, 1], "left out it is a reference");
+    assert_eq!([found(text("copy")), found(Attr::Unknown)], [0, 0]);
+}
+
+#[test]
 fn an_iam_login_has_no_password_to_copy() {
     let iam = Role { auth: text("iam"), secret_ref: Attr::Null, ..role() };
     let planned = Connection { role: iam.into(), secret_delivery: text("copy"), ..kept() };
