@@ -30,7 +30,15 @@ impl Context {
     /// # Errors
     /// It is gone, unproven or no credential, or it may not be read.
     pub async fn read_secret(&self, secret_ref: &SecretRef) -> Result<Credential, Reports> {
-        Ok(secrets_manager::read(self.aws()?, secret_ref).await?)
+        Ok(self.try_secret(secret_ref).await??)
+    }
+
+    /// As [`Context::read_secret`], for who must tell apart why a secret cannot be read.
+    ///
+    /// # Errors
+    /// The provider block is not known yet; the store's own errors are inside.
+    pub async fn try_secret(&self, secret_ref: &SecretRef) -> Result<Result<Credential, store::Error>, Reports> {
+        Ok(secrets_manager::read(self.aws()?, secret_ref).await)
     }
 
     /// Whether a refresh should keep the prior state although the store could not be asked.

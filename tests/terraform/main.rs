@@ -9,6 +9,7 @@
 //! | `gateway`    | starts the stand-in of the gateway and steers it                                   |
 //! | `sql`        | logins and statements through `psql` and `mariadb`                                 |
 //! | `connection*` | the tests of `rdsaccess_connection`                                               |
+//! | `access`     | the tests of roles and connections together                                        |
 //! | `*_tests`    | the tests of the support                                                           |
 //!
 //! `scripts/install` brings what they need.
@@ -20,8 +21,10 @@
     reason = "the support modules run only inside tests, where a panic is the report"
 )]
 
+mod access;
 mod blocks;
 mod connection;
+mod connection_copy;
 mod connection_failures;
 mod discovery;
 mod gateway;

@@ -26,3 +26,23 @@ resource "rdsaccess_connection" "payments_ro" {
     host = provider::rdsaccess::tag_value("payments.example.com")
   }
 }
+
+# A role of this provider as it is. Its password is copied into the gateway, for an agent that may not read the secret,
+# and again whenever the role gets another one.
+resource "rdsaccess_master_credential" "ledger" {
+  target_arn = "arn:aws:rds:eu-central-1:111122223333:db:ledger"
+}
+
+resource "rdsaccess_role" "ledger_ro" {
+  target_arn = rdsaccess_master_credential.ledger.target_arn
+  access     = "read_only"
+  admin      = { secret_ref = rdsaccess_master_credential.ledger.secret_ref }
+}
+
+resource "rdsaccess_connection" "ledger_ro" {
+  name            = provider::rdsaccess::connection_name("read_only", "ledger")
+  target_arn      = rdsaccess_role.ledger_ro.target_arn
+  role            = rdsaccess_role.ledger_ro
+  agent_name      = "prod-eu"
+  secret_delivery = "copy"
+}

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::context::Context;
 use crate::gateway::{self, ConnectionSpec, DATABASE_TAG, Env, EnvState, Gateway, Setting, USER};
 use crate::report::Report;
 use crate::schema::{Apply, Attr, Reports};
@@ -13,20 +14,22 @@ use super::read::secret_state;
 use super::spec::{Delivery, Wish, spec};
 
 /// Makes the connection, then sets its groups.
-pub(super) async fn create(gateway: &Gateway, apply: &mut Apply<Connection>) -> Result<(), Reports> {
-    let (spec, groups) = wanted(gateway, apply).await?;
-    if matches!(groups, Setting::Set(_)) {
-        gateway.require_access_control(&spec.name).await?;
+pub(super) async fn create(context: &Context, apply: &mut Apply<Connection>) -> Result<(), Reports> {
+    let gateway = context.gateway()?;
+    let wanted = wanted(context, apply).await?;
+    if matches!(wanted.groups, Setting::Set(_)) {
+        gateway.require_access_control(&wanted.spec.name).await?;
     }
-    let made = make(gateway, &spec).await?;
-    finish(gateway, apply, &made, &groups).await
+    let made = make(gateway, &wanted.spec).await?;
+    finish(gateway, apply, &made, &wanted).await
 }
 
 /// Writes what differs, then sets or removes the groups.
-pub(super) async fn update(gateway: &Gateway, apply: &mut Apply<Connection>) -> Result<(), Reports> {
-    let (spec, groups) = wanted(gateway, apply).await?;
-    let changed = gateway.update_connection(&spec).await?;
-    finish(gateway, apply, &changed, &groups).await?;
+pub(super) async fn update(context: &Context, apply: &mut Apply<Connection>) -> Result<(), Reports> {
+    let gateway = context.gateway()?;
+    let wanted = wanted(context, apply).await?;
+    let changed = gateway.update_connection(&wanted.spec).await?;
+    finish(gateway, apply, &changed, &wanted).await?;
     Unclaimed::forget(&mut apply.private);
     Ok(())
 }
@@ -49,20 +52,34 @@ pub(super) async fn delete(gateway: &Gateway, apply: &mut Apply<Connection>) -> 
     Ok(gateway.delete_connection(name).await?)
 }
 
-/// What the plan asks for, with the agent's id.
-async fn wanted(
-    gateway: &Gateway,
-    apply: &Apply<Connection>,
-) -> Result<(ConnectionSpec, Setting<BTreeSet<String>>), Reports> {
+/// What the plan asks for.
+struct Wanted {
+    spec: ConnectionSpec,
+    groups: Setting<BTreeSet<String>>,
+    delivery: Delivery,
+}
+
+/// What the plan asks for, with the agent's id and the password that is to be copied.
+async fn wanted(context: &Context, apply: &Apply<Connection>) -> Result<Wanted, Reports> {
     let problems = super::rules::problems(&apply.planned);
     if !problems.is_empty() {
         return Err(problems.into());
     }
     let unclaimed = Unclaimed::of(&apply.private);
-    let agent_id = agent_id(gateway, &apply.planned).await?;
+    let agent_id = agent_id(context.gateway()?, &apply.planned).await?;
     let (planned, prior) = (&apply.planned, apply.prior.as_ref());
-    let wish = Wish { planned, prior, unclaimed: &unclaimed, agent_id, delivery: Delivery::Reference };
-    Ok((spec(&wish)?, wish.setting("groups", |c| &c.groups)))
+    let delivery = delivery(context, planned).await?;
+    let wish = Wish { planned, prior, unclaimed: &unclaimed, agent_id, delivery };
+    Ok(Wanted { spec: spec(&wish)?, groups: wish.setting("groups", |c| &c.groups), delivery: wish.delivery })
+}
+
+/// A copy is read now and never before: a plan knows which secret it is, not what it holds.
+async fn delivery(context: &Context, planned: &Connection) -> Result<Delivery, Reports> {
+    let secret_ref = planned.role.get().and_then(|role| role.secret_ref.get()).filter(|_| planned.is_copy());
+    let Some(secret_ref) = secret_ref else { return Ok(Delivery::Reference) };
+    let name = planned.name.get().cloned().unwrap_or_default();
+    let credential = context.try_secret(secret_ref).await?.map_err(|why| Error::NoPassword { name, why })?;
+    Ok(Delivery::Copy(credential.password))
 }
 
 async fn agent_id(gateway: &Gateway, planned: &Connection) -> Result<String, Reports> {
@@ -122,13 +139,13 @@ async fn finish(
     gateway: &Gateway,
     apply: &mut Apply<Connection>,
     found: &gateway::Connection,
-    groups: &Setting<BTreeSet<String>>,
+    wanted: &Wanted,
 ) -> Result<(), Reports> {
     apply.saved = true;
     let planned = apply.planned.secret_state.clone();
-    settle(&mut apply.state, found);
+    settle(&mut apply.state, found, &wanted.delivery);
     apply.state.groups = apply.prior.as_ref().map_or(Attr::Null, |prior| prior.groups.clone());
-    match groups {
+    match &wanted.groups {
         Setting::Keep => {}
         Setting::Clear => gateway.clear_groups(found).await?,
         Setting::Set(groups) => gateway.set_groups(found, groups).await?,
@@ -142,7 +159,7 @@ async fn finish(
 }
 
 /// Fills in the results. One that the plan promised stays, but for the state of the secret, which is always looked at.
-fn settle(state: &mut Connection, found: &gateway::Connection) {
+fn settle(state: &mut Connection, found: &gateway::Connection, delivery: &Delivery) {
     let promise = |attr: &mut Attr<String>, there: &str| {
         if attr.is_unknown() {
             *attr = there.to_owned().into();
@@ -154,5 +171,5 @@ fn settle(state: &mut Connection, found: &gateway::Connection) {
     if state.command.is_unknown() {
         state.command = found.command.clone().into();
     }
-    state.secret_state = secret_state(state.role.get(), &Delivery::Reference, found);
+    state.secret_state = secret_state(state.role.get(), Some(delivery), found);
 }

@@ -3,6 +3,7 @@
 use crate::access::list_names;
 use crate::gateway;
 use crate::report::Explain;
+use crate::store;
 use crate::value::Path;
 
 /// Why a connection cannot be made, changed or imported.
@@ -61,6 +62,14 @@ pub(super) enum Error {
         /// The agents that it has
         known: Vec<String>,
     },
+    /// The password that is to be copied cannot be read
+    #[error("connection `{name}`: its password cannot be read from `role.secret_ref`: {why}")]
+    NoPassword {
+        /// Name
+        name: String,
+        /// What the store said, with the secret
+        why: store::Error,
+    },
     /// The gateway took the request, but shows another password
     #[error("connection `{name}`: after the change its password still shows as `{state}`")]
     NotInSync {
@@ -78,6 +87,7 @@ impl Explain for Error {
             Self::AgentManaged { .. } => "The gateway connection belongs to an agent",
             Self::NotADatabase { .. } => "The gateway connection is not one to a database",
             Self::NoAgent { .. } => "The gateway has no such agent",
+            Self::NoPassword { .. } => "Cannot read the password of the gateway connection",
             Self::NotInSync { .. } => "The gateway connection has another password",
         }
         .to_owned()
@@ -85,6 +95,7 @@ impl Explain for Error {
 
     fn next_step(&self) -> Option<String> {
         Some(match self {
+            Self::NoPassword { why, .. } => return next_step(why),
             Self::Taken { name, .. } => format!(
                 "To manage that connection, import it: an import block with `id = \"{name}\"`, or `terraform import \
                  <address> {name}`. Otherwise choose another name."
@@ -106,7 +117,17 @@ impl Explain for Error {
         match self {
             Self::Taken { .. } | Self::TakenByOurs { .. } | Self::AgentManaged { .. } => Some(Path::attribute("name")),
             Self::NoAgent { .. } => Some(Path::attribute("agent_name")),
+            Self::NoPassword { .. } => Some(Path::attribute("role").field("secret_ref")),
             Self::NotADatabase { .. } | Self::NotInSync { .. } => None,
         }
+    }
+}
+
+fn next_step(why: &store::Error) -> Option<String> {
+    match why.fault {
+        store::Fault::Gone => Some(
+            "Restore the secret, apply the resource that makes it, or give `role.secret_ref` another one.".to_owned(),
+        ),
+        _ => why.next_step(),
     }
 }

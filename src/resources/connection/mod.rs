@@ -26,13 +26,14 @@ use std::collections::BTreeSet;
 
 use crate::access::is_connection_name;
 use crate::context::{Context, OnUnreachable};
-use crate::gateway::{self, Gateway};
+use crate::gateway::{self, Env, Gateway, PASS};
 use crate::report::Report;
 use crate::schema::{Apply, Change, Limits, Reading, Reports, Resource};
+use crate::store::Fault;
 
 use error::Error;
 use imported::Unclaimed;
-use model::{Connection, ConnectionIdentity};
+use model::{COPY, Connection, ConnectionIdentity, REFERENCE};
 use read::{Sight, observe};
 use spec::Delivery;
 
@@ -62,10 +63,11 @@ impl Resource for ConnectionResource {
     }
 
     async fn read(&self, context: &Context, reading: &mut Reading<Connection>) -> Result<bool, Reports> {
-        match look(context.gateway()?, reading).await {
-            Err(Failure::Gateway(error)) if may_keep(context, reading, &error) => {
+        match look(context, reading).await {
+            Err(failure) if failure.may_keep(context, reading) => {
                 let name = reading.state.name.get().cloned().unwrap_or_default();
-                reading.warnings.push(Report::of(&error.about(&name)).as_warning());
+                let Reports(reports) = failure.about(&name).into();
+                reading.warnings.extend(reports.into_iter().map(Report::as_warning));
                 Ok(true)
             }
             looked => Ok(looked?),
@@ -73,11 +75,11 @@ impl Resource for ConnectionResource {
     }
 
     async fn create(&self, context: &Context, apply: &mut Apply<Connection>) -> Result<(), Reports> {
-        apply::create(context.gateway()?, apply).await
+        apply::create(context, apply).await
     }
 
     async fn update(&self, context: &Context, apply: &mut Apply<Connection>) -> Result<(), Reports> {
-        apply::update(context.gateway()?, apply).await
+        apply::update(context, apply).await
     }
 
     async fn delete(&self, context: &Context, apply: &mut Apply<Connection>) -> Result<(), Reports> {
@@ -102,6 +104,26 @@ impl Resource for ConnectionResource {
 enum Failure {
     Gateway(gateway::Error),
     Own(Error),
+    Context(Reports),
+}
+
+impl Failure {
+    /// `on_unreachable = "keep"`: the prior state stands in for a gateway or store that cannot be asked.
+    fn may_keep(&self, context: &Context, reading: &Reading<Connection>) -> bool {
+        let out_of_reach = match self {
+            Self::Gateway(error) => error.is_unreachable() && context.on_unreachable() == OnUnreachable::Keep,
+            Self::Own(Error::NoPassword { why, .. }) => context.keeps_store(why),
+            Self::Own(_) | Self::Context(_) => false,
+        };
+        out_of_reach && !reading.imported
+    }
+
+    fn about(self, connection: &str) -> Self {
+        match self {
+            Self::Gateway(error) => Self::Gateway(error.about(connection)),
+            other => other,
+        }
+    }
 }
 
 impl From<gateway::Error> for Failure {
@@ -115,17 +137,14 @@ impl From<Failure> for Reports {
         match failure {
             Failure::Gateway(error) => error.into(),
             Failure::Own(error) => error.into(),
+            Failure::Context(reports) => reports,
         }
     }
 }
 
-/// `on_unreachable = "keep"`: the prior state stands in for a gateway that does not answer.
-fn may_keep(context: &Context, reading: &Reading<Connection>, error: &gateway::Error) -> bool {
-    error.is_unreachable() && context.on_unreachable() == OnUnreachable::Keep && !reading.imported
-}
-
 /// Reads the connection. `false`: there is none, or another one has taken the name.
-async fn look(gateway: &Gateway, reading: &mut Reading<Connection>) -> Result<bool, Failure> {
+async fn look(context: &Context, reading: &mut Reading<Connection>) -> Result<bool, Failure> {
+    let gateway = context.gateway().map_err(Failure::Context)?;
     let name = reading.state.name.get().cloned().unwrap_or_default();
     let Some(found) = gateway.get_connection(&name).await? else { return Ok(false) };
     if reading.state.id.get().is_some_and(|id| *id != found.id) {
@@ -136,10 +155,12 @@ async fn look(gateway: &Gateway, reading: &mut Reading<Connection>) -> Result<bo
     }
     let agent_name = agent_name(gateway, &reading.state, &found).await?;
     let groups = groups(gateway, reading, &found).await?;
-    let sight = Sight { connection: &found, groups, agent_name, delivery: Delivery::Reference };
+    let delivery = delivery(context, reading, &found).await?;
+    let sight = Sight { connection: &found, groups, agent_name, delivery };
     observe(&mut reading.state, &sight, reading.imported);
     if reading.imported {
-        reading.state.secret_delivery = "reference".to_owned().into();
+        let is_copy = matches!(found.env(PASS), Env::Literal(_));
+        reading.state.secret_delivery = if is_copy { COPY } else { REFERENCE }.to_owned().into();
         Unclaimed::remember(&mut reading.private, &reading.state);
     }
     Ok(true)
@@ -154,6 +175,32 @@ fn check_importable(found: &gateway::Connection) -> Result<(), Error> {
         return Err(Error::NotADatabase { name, kind: found.kind.clone(), subtype: found.subtype.clone() });
     }
     Ok(())
+}
+
+/// How the connection should get its password. A secret is read only for a literal that it can be compared with; one that
+/// cannot be used is a warning, so that what repairs it can be planned.
+async fn delivery(
+    context: &Context,
+    reading: &mut Reading<Connection>,
+    found: &gateway::Connection,
+) -> Result<Option<Delivery>, Failure> {
+    if !reading.state.is_copy() {
+        return Ok(Some(Delivery::Reference));
+    }
+    let secret_ref = reading.state.role.get().and_then(|role| role.secret_ref.get());
+    let (Some(secret_ref), Env::Literal(_)) = (secret_ref, found.env(PASS)) else { return Ok(None) };
+    match context.try_secret(secret_ref).await.map_err(Failure::Context)? {
+        Ok(credential) => Ok(Some(Delivery::Copy(credential.password))),
+        Err(why) => {
+            let unusable = matches!(why.fault, Fault::Gone | Fault::Unproven | Fault::Malformed(_));
+            let error = Error::NoPassword { name: found.name.clone(), why };
+            if !unusable {
+                return Err(Failure::Own(error));
+            }
+            reading.warnings.push(Report::of(&error).as_warning());
+            Ok(None)
+        }
+    }
 }
 
 /// The name of the connection's agent, where the state names one; its id where the agent is gone.

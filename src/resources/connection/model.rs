@@ -15,8 +15,9 @@ const LARGEST: i64 = i32::MAX as i64;
 model! {
     /// Registers a database role as a connection of the Hoop gateway.
     ///
-    /// The gateway stores no password: the connection holds a reference to the secret, and the gateway's agent reads it
-    /// when somebody opens a session. Host, port, user and database are plain values.
+    /// By default the gateway stores no password: the connection holds a reference to the secret, and the gateway's agent
+    /// reads it when somebody opens a session. With `secret_delivery = "copy"` the gateway stores the password itself.
+    /// Host, port, user and database are plain values.
     ///
     /// A setting that is left out is not managed: it stays as it is on the gateway and never shows as a difference.
     /// Taking a setting out of the configuration clears what it had set. Environment variables, tags and everything else
@@ -34,15 +35,17 @@ model! {
         target_arn: Arn = required(),
         /// The login: `role = rdsaccess_role.example`, or an object of your own.
         role: Role = required(),
-        /// Database that sessions open first.
+        /// Database that sessions open first. MySQL and MariaDB fall back to `information_schema`, which every user may
+        /// open.
         database: String = optional().not_empty().default_words("the role's `default_database`"),
         /// Id of the agent that opens the sessions. Exactly one of `agent_id` and `agent_name` is needed.
         agent_id: String = optional().not_empty(),
         /// Name of the agent that opens the sessions.
         agent_name: String = optional().not_empty(),
         /// How the gateway gets the password. `reference`: the agent reads it from the store of secrets, so that its
-        /// identity must be allowed to (AWS) or its environment must name a token (Vault).
-        secret_delivery: String = optional().computed().one_of(&["reference"]).defaults_to("reference"),
+        /// identity must be allowed to (AWS) or its environment must name a token (Vault). `copy`: the provider reads it
+        /// from the store and writes it into the connection, again whenever it changes; it never reaches state.
+        secret_delivery: String = optional().computed().one_of(&[REFERENCE, COPY]).defaults_to(REFERENCE),
         /// The gateway's resource that holds the connections of a database together; it is made when it does not exist.
         resource_name: String = optional().computed().not_empty().check("at most 128 characters", fits_resource_name)
             .default_words("the name without its ending `-ro`, `-rw` or `-ddl`"),
@@ -103,7 +106,8 @@ model! {
         access: Access = optional(),
         /// The stored secret; needed unless `auth = "iam"`. The password is its key `password`.
         secret_ref: SecretRef = optional(),
-        /// Version of the stored secret. With a reference the agent always reads the current one.
+        /// Version of the stored secret. With a reference the agent always reads the current one; with a copy another
+        /// version is written into the connection.
         secret_version: String = optional(),
     }
 }
@@ -130,10 +134,21 @@ model! {
     }
 }
 
+/// `secret_delivery = "reference"`.
+pub(super) const REFERENCE: &str = "reference";
+/// `secret_delivery = "copy"`.
+pub(super) const COPY: &str = "copy";
 /// `auth = "iam"`.
 pub(super) const IAM: &str = "iam";
 /// `auth = "password"`.
 pub(super) const PASSWORD: &str = "password";
+
+impl Connection {
+    /// Whether the gateway stores the password itself.
+    pub(super) fn is_copy(&self) -> bool {
+        self.secret_delivery.get().is_some_and(|delivery| delivery == COPY)
+    }
+}
 
 impl Role {
     /// Whether the agent makes IAM tokens instead of reading a password.

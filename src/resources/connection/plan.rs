@@ -1,7 +1,7 @@
 //! What a plan promises beyond the declarations.
 
-use crate::access::{Access, EngineKind};
-use crate::gateway::{EnvState, subtype};
+use crate::access::{Access, EngineKind, SecretRef};
+use crate::gateway::{EnvState, EnvValue, subtype};
 use crate::schema::{Attr, Change, Reports};
 
 use super::imported::Unclaimed;
@@ -57,8 +57,7 @@ fn gateway_engine(role: &Attr<Role>) -> Attr<&'static str> {
 
 /// A password that differs is planned to be in sync; one that the gateway hides is written with any other change.
 fn secret_state(prior: &Connection, planned: &Connection) -> Attr<String> {
-    let wanted = |of: &Connection| of.role.get().and_then(|role| wanted_password(role, &Delivery::Reference));
-    let (before, after) = (wanted(prior), wanted(planned));
+    let (before, after) = (source(prior), source(planned));
     let word = |state: EnvState| Attr::Known(state.as_str().to_owned());
     let is = |state: EnvState| prior.secret_state == word(state);
     if after.is_none() || before != after {
@@ -68,4 +67,23 @@ fn secret_state(prior: &Connection, planned: &Connection) -> Attr<String> {
         return word(EnvState::InSync);
     }
     if is(EnvState::InSync) || prior == planned { prior.secret_state.clone() } else { Attr::Unknown }
+}
+
+/// Where the connection's password comes from.
+#[derive(PartialEq, Eq)]
+enum Source {
+    /// The agent knows
+    Agent(EnvValue),
+    /// This version of this secret is copied
+    Copy(SecretRef, Attr<String>),
+}
+
+/// `None` as long as a part of it is unknown.
+fn source(of: &Connection) -> Option<Source> {
+    let role = of.role.get().filter(|_| of.secret_delivery.is_known())?;
+    if !of.is_copy() {
+        return wanted_password(role, &Delivery::Reference).map(Source::Agent);
+    }
+    let version = Some(&role.secret_version).filter(|version| !version.is_unknown())?;
+    Some(Source::Copy(role.secret_ref.get()?.clone(), version.clone()))
 }

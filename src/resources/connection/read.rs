@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use crate::gateway::{self, DATABASE_TAG, DB, Env, HOST, MANAGED_TAG, PASS, PORT, USER};
+use crate::gateway::{self, DATABASE_TAG, DB, Env, EnvState, HOST, MANAGED_TAG, PASS, PORT, USER};
 use crate::schema::Attr;
 
 use super::model::{AccessModes, Connection, IAM, PASSWORD, Role};
-use super::spec::{Delivery, engine_of, wanted_password};
+use super::spec::{Delivery, engine_of, fallback_database, wanted_password};
 
 /// What a user of IAM tokens begins with.
 const IAM_MARKER: &str = "_aws_iam_rds:";
@@ -19,8 +19,8 @@ pub(super) struct Sight<'a> {
     pub(super) groups: Option<BTreeSet<String>>,
     /// Name of its agent; `None` when it was not asked for
     pub(super) agent_name: Option<String>,
-    /// How it should get its password
-    pub(super) delivery: Delivery,
+    /// How it should get its password; `None` when the secret gives none to compare with
+    pub(super) delivery: Option<Delivery>,
 }
 
 /// Brings the state up to date. A setting that the state does not hold is not managed and is not looked at; an import
@@ -41,16 +41,22 @@ pub(super) fn observe(state: &mut Connection, sight: &Sight<'_>, all: bool) {
     state.id = found.id.clone().into();
     state.command = found.command.clone().into();
     state.status = found.status.clone().into();
-    state.secret_state = secret_state(state.role.get(), &sight.delivery, found);
+    state.secret_state = secret_state(state.role.get(), sight.delivery.as_ref(), found);
 }
 
 /// Whether the password is the wanted one; null when the role does not say which that is.
-pub(super) fn secret_state(role: Option<&Role>, delivery: &Delivery, found: &gateway::Connection) -> Attr<String> {
-    let word = match (role.and_then(|role| wanted_password(role, delivery)), found.env(PASS)) {
+pub(super) fn secret_state(
+    role: Option<&Role>,
+    delivery: Option<&Delivery>,
+    found: &gateway::Connection,
+) -> Attr<String> {
+    let role = role.filter(|role| role.is_iam() || role.secret_ref.is_known());
+    let wanted = role.zip(delivery).and_then(|(role, delivery)| wanted_password(role, delivery));
+    let word = match (wanted, found.env(PASS)) {
         (Some(wanted), _) => found.compare(PASS, &wanted),
-        (None, Env::Hidden) => gateway::EnvState::Hidden,
-        (None, Env::Reference(_)) => return Attr::Null,
-        (None, _) => gateway::EnvState::Differs,
+        (None, Env::Hidden) => EnvState::Hidden,
+        (None, Env::Reference(_) | Env::Literal(_)) if role.is_none() => return Attr::Null,
+        (None, _) => EnvState::Differs,
     };
     word.as_str().to_owned().into()
 }
@@ -78,8 +84,11 @@ fn observe_login(state: &mut Connection, found: &gateway::Connection) {
     if role.auth.is_null() {
         role.auth = PASSWORD.to_owned().into();
     }
+    let fallback = role.engine.get().and_then(|engine| fallback_database(*engine));
     let database = if state.database.is_known() { &mut state.database } else { &mut role.default_database };
-    *database = text(found, DB, database);
+    let there = text(found, DB, database);
+    let is_fallback = database.is_null() && there.get().map(String::as_str) == fallback;
+    *database = if is_fallback { Attr::Null } else { there };
     state.role = role.into();
 }
 

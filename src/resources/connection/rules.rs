@@ -9,6 +9,7 @@ use crate::schema::Attr;
 use crate::value::Path;
 
 use super::model::{Connection, IAM, Role};
+use super::spec::fallback_database;
 
 /// Most tags that the gateway takes.
 const MOST_TAGS: usize = 10;
@@ -20,7 +21,8 @@ pub(super) fn problems(connection: &Connection) -> Vec<Report> {
     let mut found = Vec::new();
     found.extend(agent(connection));
     if let Some(role) = connection.role.get() {
-        found.extend(login(role));
+        found.extend(login(connection, role));
+        found.extend(copy(connection, role));
         found.extend(iam(connection, role));
         found.extend(database(connection, role));
     }
@@ -40,24 +42,36 @@ fn agent(connection: &Connection) -> Option<Report> {
     Some(Report::error("Exactly one of `agent_id` and `agent_name` is needed", detail).at(Path::attribute("agent_id")))
 }
 
-fn login(role: &Role) -> Option<Report> {
+fn login(connection: &Connection, role: &Role) -> Option<Report> {
     let at = Path::attribute("role").field("secret_ref");
+    let by_agent = !connection.secret_delivery.is_unknown() && !connection.is_copy();
     let password = !role.auth.is_unknown() && !role.is_iam();
     match &role.secret_ref {
         Attr::Null if password => Some(
             Report::error(
                 "The role has no secret",
-                "The agent needs a stored password. Set `role.secret_ref`, or `auth = \"iam\"` for a role that logs in \
+                "The connection needs a stored password. Set `role.secret_ref`, or `auth = \"iam\"` for a role that logs in \
                  with IAM tokens.",
             )
             .at(at),
         ),
-        Attr::Known(secret) if password => Reference::to_secret(secret, super::spec::PASSWORD_KEY).err().map(|why| {
+        Attr::Known(secret) if password && by_agent => Reference::to_secret(secret, super::spec::PASSWORD_KEY).err().map(|why| {
             Report::error("The gateway's agent cannot find the secret", crate::report::sentence(&why.to_string()))
                 .at(at)
         }),
         _ => None,
     }
+}
+
+/// A copy needs a password.
+fn copy(connection: &Connection, role: &Role) -> Option<Report> {
+    (connection.is_copy() && role.is_iam()).then(|| {
+        Report::error(
+            "There is no password to copy",
+            format!("The role logs in with IAM tokens (`auth = \"{IAM}\"`). Leave `secret_delivery` out."),
+        )
+        .at(Path::attribute("secret_delivery"))
+    })
 }
 
 /// What the agent needs to make IAM tokens: an engine it can do it for, and the region as the third part of the host.
@@ -83,7 +97,9 @@ fn iam(connection: &Connection, role: &Role) -> Option<Report> {
 }
 
 fn database(connection: &Connection, role: &Role) -> Option<Report> {
-    (connection.database.is_null() && role.default_database.is_null()).then(|| {
+    let engine = *role.engine.get()?;
+    let is_missing = connection.database.is_null() && role.default_database.is_null();
+    (is_missing && fallback_database(engine).is_none()).then(|| {
         Report::error(
             "No database to open",
             "The gateway's client opens a database at the start of a session. Set `database`, or \

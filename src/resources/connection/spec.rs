@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::access::{EngineKind, Invalid};
+use crate::access::{EngineKind, Invalid, Secret};
 use crate::gateway::{self, ConnectionSpec, EnvValue, Reference, Setting, USER, endpoint_env, iam_env, mark_tags};
 use crate::report::Report;
 use crate::schema::{Attr, Reports};
@@ -19,6 +19,8 @@ pub(super) const PASSWORD_KEY: &str = "password";
 pub(super) enum Delivery {
     /// The gateway's agent reads it from the store
     Reference,
+    /// The gateway stores this one
+    Copy(Secret<String>),
 }
 
 /// What the planned connection asks for.
@@ -97,8 +99,18 @@ fn environment(planned: &Connection, role: &Role, delivery: &Delivery) -> Result
 }
 
 /// The database that sessions open.
-fn wanted_database<'a>(planned: &'a Connection, role: &'a Role) -> Option<&'a String> {
-    planned.database.get().or_else(|| role.default_database.get())
+fn wanted_database<'a>(planned: &'a Connection, role: &'a Role) -> Option<&'a str> {
+    let named = planned.database.get().or_else(|| role.default_database.get());
+    named.map(String::as_str).or_else(|| fallback_database(*role.engine.get()?))
+}
+
+/// What sessions open when neither connection nor role names a database. The gateway's `mysql -D$DB` breaks without one,
+/// and a server without a database of its own has this one, which every account may use.
+pub(super) fn fallback_database(engine: EngineKind) -> Option<&'static str> {
+    match engine {
+        EngineKind::Mysql | EngineKind::Mariadb => Some("information_schema"),
+        EngineKind::Postgres | EngineKind::Sqlserver => None,
+    }
 }
 
 /// User and password.
@@ -120,12 +132,16 @@ fn password(role: &Role, delivery: &Delivery) -> Result<EnvValue, Reports> {
             let reference = Reference::to_secret(secret, PASSWORD_KEY).map_err(|why| invalid("secret_ref", &why))?;
             Ok(EnvValue::Reference(reference))
         }
+        Delivery::Copy(password) => Ok(EnvValue::Secret(password.clone())),
     }
 }
 
 /// The password that the connection should have, if the role says.
 pub(super) fn wanted_password(role: &Role, delivery: &Delivery) -> Option<EnvValue> {
-    login(role, delivery).ok()?.remove(gateway::PASS)
+    if role.is_iam() {
+        return iam_env(role.username.get()?).ok()?.remove(gateway::PASS);
+    }
+    password(role, delivery).ok()
 }
 
 /// The ways of using a connection; what is not known counts as the default.

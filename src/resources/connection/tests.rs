@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 use super::imported::Unclaimed;
 use super::model::{AccessModes, Connection, Role};
 use super::plan::{moved, without_level};
-use super::read::{Sight, observe};
+use super::read::{Sight, observe, secret_state};
 use super::rules::problems;
 use super::spec::{Delivery, Wish, spec};
 use crate::access::EngineKind;
@@ -90,7 +90,7 @@ fn read(state: &Connection, found: &gateway::Connection, all: bool) -> Connectio
     let mut state = state.clone();
     observe(
         &mut state,
-        &Sight { connection: found, groups: None, agent_name: None, delivery: Delivery::Reference },
+        &Sight { connection: found, groups: None, agent_name: None, delivery: Some(Delivery::Reference) },
         all,
     );
     state
@@ -125,6 +125,97 @@ fn an_iam_login_needs_no_secret() {
     let env = sent(&planned, None, &Unclaimed::default()).env;
     assert_eq!(env["USER"], EnvValue::Reference(Reference::rds_iam("hoop_ro").unwrap()));
     assert_eq!(env["PASS"], EnvValue::Reference(Reference::rds_iam("authtoken").unwrap()));
+}
+
+#[test]
+fn a_copy_is_sent_as_it_is_and_never_printed() {
+    let planned = Connection { secret_delivery: text("copy"), ..kept() };
+    let delivery = Delivery::Copy("hunter2-proven".into());
+    let unclaimed = Unclaimed::default();
+    let wish = Wish { planned: &planned, prior: None, unclaimed: &unclaimed, agent_id: "agent".to_owned(), delivery };
+    let spec = spec(&wish).unwrap();
+    assert_eq!(spec.env["PASS"], EnvValue::Secret("hunter2-proven".into()));
+    assert_eq!(spec.env["USER"], EnvValue::Plain("hoop_ro".to_owned()));
+    assert!(!format!("{spec:?}").contains("hunter2"));
+}
+
+#[test]
+fn a_copy_is_compared_in_memory() {
+    let wanted = || Some(Delivery::Copy("hunter2-proven".into()));
+    let state = |pass: Json, delivery: Option<Delivery>, role: Role| {
+        let found = shown(json!({"secret": {"envvar:PASS": pass}}));
+        secret_state(Some(&role), delivery.as_ref(), &found)
+    };
+    let proven = json!("aHVudGVyMi1wcm92ZW4=");
+    assert_eq!(state(proven.clone(), wanted(), role()), text("in_sync"));
+    for other in [json!("aHVudGVyMg=="), json!(PASS_REFERENCE), json!("%%")] {
+        assert_eq!(state(other, wanted(), role()), text("differs"));
+    }
+    assert_eq!(state(Json::Null, wanted(), role()), text("hidden"));
+    assert_eq!(state(proven.clone(), None, role()), text("differs"), "the secret cannot be used");
+    assert_eq!(state(Json::Null, None, role()), text("hidden"));
+    let imported = Role { secret_ref: Attr::Null, ..role() };
+    assert_eq!(state(proven, None, imported), Attr::Null, "which secret is wanted is not known yet");
+}
+
+#[test]
+fn another_version_of_the_secret_moves_a_copy_and_no_reference() {
+    let of = |delivery: &str, version: Attr<String>| Connection {
+        secret_delivery: text(delivery),
+        role: Role { secret_version: version, ..role() }.into(),
+        ..kept()
+    };
+    let after = |prior: &Connection, mut planned: Connection| {
+        moved(prior, &mut planned);
+        planned.secret_state
+    };
+    for (version, expected) in
+        [(text("1"), text("in_sync")), (text("2"), Attr::Unknown), (Attr::Unknown, Attr::Unknown)]
+    {
+        assert_eq!(after(&of("copy", text("1")), of("copy", version.clone())), expected);
+        assert_eq!(after(&of("reference", text("1")), of("reference", version)), text("in_sync"));
+    }
+    assert_eq!(after(&of("copy", text("1")), of("reference", text("1"))), Attr::Unknown);
+    assert_eq!(after(&of("reference", text("1")), of("copy", text("1"))), Attr::Unknown);
+    let unknown = Connection { secret_delivery: Attr::Unknown, ..of("copy", text("1")) };
+    assert_eq!(after(&of("copy", text("1")), unknown), Attr::Unknown);
+    let differs = Connection { secret_state: text("differs"), ..of("copy", text("1")) };
+    assert_eq!(after(&differs, of("copy", text("1"))), text("in_sync"));
+}
+
+#[test]
+fn mysql_without_a_database_opens_the_one_that_everybody_has() {
+    for engine in [EngineKind::Mysql, EngineKind::Mariadb] {
+        let bare = Role { engine: engine.into(), default_database: Attr::Null, ..role() };
+        let planned = Connection { role: bare.into(), ..kept() };
+        assert!(problems(&planned).is_empty());
+        let env = sent(&planned, None, &Unclaimed::default()).env;
+        assert_eq!(env["DB"], EnvValue::Plain("information_schema".to_owned()));
+        let found = |database: &str| shown(json!({"subtype": "mysql", "secret": {"envvar:DB": database}}));
+        assert_eq!(read(&planned, &found("aW5mb3JtYXRpb25fc2NoZW1h"), false), planned);
+        let named = read(&planned, &found("bGVkZ2Vy"), false);
+        assert_eq!(named.role.get().unwrap().default_database, text("ledger"), "a change by hand shows");
+    }
+}
+
+#[test]
+fn only_the_agent_needs_a_secret_that_it_can_find() {
+    let out_of_reach = "vault:kv2:team:kv:a".parse::<crate::access::SecretRef>().unwrap();
+    let role = Role { secret_ref: out_of_reach.into(), ..role() };
+    let found = |delivery: Attr<String>| {
+        problems(&Connection { role: role.clone().into(), secret_delivery: delivery, ..kept() }).len()
+    };
+    assert_eq!([found(text("reference")), found(Attr::Null)], [1, 1], "left out it is a reference");
+    assert_eq!([found(text("copy")), found(Attr::Unknown)], [0, 0]);
+}
+
+#[test]
+fn an_iam_login_has_no_password_to_copy() {
+    let iam = Role { auth: text("iam"), secret_ref: Attr::Null, ..role() };
+    let planned = Connection { role: iam.into(), secret_delivery: text("copy"), ..kept() };
+    let found = problems(&planned);
+    assert_eq!(found.len(), 1);
+    assert!(found[0].summary.contains("no password to copy"), "{found:?}");
 }
 
 #[test]
