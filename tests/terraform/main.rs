@@ -9,6 +9,7 @@
 //! | `gateway`    | starts the stand-in of the gateway and steers it                                   |
 //! | `sql`        | logins and statements through `psql` and `mariadb`                                 |
 //! | `connection*` | the tests of `rdsaccess_connection`                                               |
+//! | `fixture`    | tables, secrets and processes that several tests of roles need                       |
 //! | `*_tests`    | the tests of the support                                                           |
 //!
 //! `scripts/install` brings what they need.
@@ -24,11 +25,19 @@ mod blocks;
 mod connection;
 mod connection_failures;
 mod discovery;
+mod fixture;
 mod gateway;
+mod identity;
+mod killed;
+mod mixed;
 mod namespace;
+mod offline;
+mod parallel;
 mod rig;
 mod rig_tests;
 mod role;
+mod schema;
+mod secrets;
 mod security_group;
 mod sql;
 mod wish;
