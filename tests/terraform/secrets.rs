@@ -27,9 +27,11 @@ fn rig() -> Rig {
 
 /// A group, a role and a connection for every database.
 fn configuration(rig: &Rig) -> String {
-    let admins = rig.made.databases.iter().map(|database| {
-        format!("    \"{}\" = \"{}\"\n", database.arn, master_secret(rig, database)).to_string()
-    });
+    let admins = rig
+        .made
+        .databases
+        .iter()
+        .map(|database| format!("    \"{}\" = \"{}\"\n", database.arn, master_secret(rig, database)).to_string());
     format!(
         r#"{provider}
 locals {{
