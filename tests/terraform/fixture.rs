@@ -1,13 +1,15 @@
 //! What several tests of roles need: tables, the secrets around a role, and the provider's processes.
 
 use std::fs;
-use std::process::Command;
+use std::os::unix::fs::MetadataExt as _;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
 use crate::rig::{Database, Rig};
 use crate::sql::{Login, Rows, as_owner};
+use crate::workspace::{Run, Workspace};
 
 /// A table `orders` with a row in each of these databases, owned by the master user where tables have owners.
 pub(crate) fn fill(database: &Database, names: &[&str]) {
@@ -133,4 +135,20 @@ pub(crate) fn within(time: Duration, mut done: impl FnMut() -> bool) -> bool {
         std::thread::sleep(Duration::from_millis(100));
     }
     false
+}
+
+/// Runs a Terraform command in a network namespace without any interface, not even loopback.
+pub(crate) fn without_network(workspace: &Workspace<'_>, arguments: &[&str]) -> Run {
+    let wanted = workspace.command(arguments);
+    let root = fs::metadata("/proc/self").expect("this process").uid() == 0;
+    let mut command = Command::new("unshare");
+    command.arg(if root { "-n" } else { "-rn" }).arg("--").arg(wanted.get_program()).args(wanted.get_args());
+    command.current_dir(workspace.folder()).stdin(Stdio::null()).env_clear();
+    command.envs(wanted.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let output = command.output().expect("unshare runs");
+    Run {
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
 }
