@@ -10,6 +10,7 @@
 //! | `sql`        | logins and statements through `psql` and `mariadb`                                 |
 //! | `connection*` | the tests of `rdsaccess_connection`                                               |
 //! | `access`     | the tests of roles and connections together                                        |
+//! | `fixture`    | tables, secrets and processes that several tests of roles need                       |
 //! | `*_tests`    | the tests of the support                                                           |
 //!
 //! `scripts/install` brings what they need.
@@ -27,14 +28,22 @@ mod connection;
 mod connection_copy;
 mod connection_failures;
 mod discovery;
+mod fixture;
 mod gateway;
+mod identity;
+mod killed;
 mod master_credential;
 mod master_credential_kills;
+mod mixed;
 mod namespace;
+mod offline;
+mod parallel;
 mod rig;
 mod rig_tests;
 mod role;
 mod role_failures;
+mod schema;
+mod secrets;
 mod security_group;
 mod sql;
 mod wish;

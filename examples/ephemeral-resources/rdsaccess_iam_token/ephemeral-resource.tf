@@ -12,10 +12,12 @@ ephemeral "rdsaccess_iam_token" "ledger" {
   username = "hoop_ro"
 }
 
-provider "postgresql" {
-  host     = local.ledger.endpoint
-  port     = local.ledger.port
-  username = "hoop_ro"
-  password = ephemeral.rdsaccess_iam_token.ledger.token
-  sslmode  = "verify-full"
-}
+# The token goes where Terraform keeps nothing: into the block of another provider, or a write-only argument.
+#
+# provider "postgresql" {
+#   host     = local.ledger.endpoint
+#   port     = local.ledger.port
+#   username = "hoop_ro"
+#   password = ephemeral.rdsaccess_iam_token.ledger.token
+#   sslmode  = "verify-full"
+# }

@@ -21,7 +21,11 @@ pub(super) fn call<P: Provider>(
         Ok(result) => pb::call_function::Response { result: Some(result), error: None },
         Err(error) => pb::call_function::Response {
             result: None,
-            error: Some(pb::FunctionError { text: error.text, function_argument: error.argument }),
+            // Terraform and OpenTofu put the full stop themselves.
+            error: Some(pb::FunctionError {
+                text: error.text.trim_end_matches('.').to_owned(),
+                function_argument: error.argument,
+            }),
         },
     }
 }

@@ -32,11 +32,13 @@ pub(super) async fn plan<P: Provider>(
     let Some(planned) = answer else {
         return Err(Reports(reports));
     };
+    // Terraform 1.12 to 1.15 take a partly unknown identity, but then cannot show the plan: it has no form in JSON.
+    let identity = planned.object.identity.as_ref().filter(|identity| identity.is_wholly_known());
     Ok(pb::plan_resource_change::Response {
         planned_state: resource.encode(&planned.object.state)?,
         requires_replace: planned.replace.iter().map(wire::path).collect(),
         planned_private: planned.object.private.to_bytes(),
-        planned_identity: resource.encode_identity(planned.object.identity.as_ref())?,
+        planned_identity: resource.encode_identity(identity)?,
         diagnostics: wire::diagnostics(reports),
         ..Default::default()
     })

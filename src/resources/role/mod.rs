@@ -108,8 +108,11 @@ impl Resource for RoleResource {
                 .extend(warnings.into_iter().map(|text| Report::warning("Something of the role remains", text)));
         }
         let drops = removal.as_ref().is_some_and(|how| how.action == RemovalAction::Drop);
-        if let (true, Some(secret_ref)) = (drops, apply.state.secret_ref.get()) {
-            context.store(None, &arn)?.forget(secret_ref).await?;
+        if !drops {
+            return Ok(());
+        }
+        if let Some(secret_ref) = steps::secret_of(context, &apply.state, &arn).await? {
+            context.store(None, &arn)?.forget(&secret_ref).await?;
         }
         Ok(())
     }

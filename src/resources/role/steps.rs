@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 
 use crate::access::rotation::Goal;
-use crate::access::{Arn, EngineKind, Identifier, Secret, Target};
+use crate::access::{Arn, EngineKind, Identifier, Secret, SecretRef, Target};
 use crate::context::{Context, Refresh};
 use crate::engine::{Observed, Ownership, Removal, RemovalAction, RoleSpec, Server};
 use crate::report::{Explain, Report};
@@ -256,6 +256,21 @@ pub(super) async fn credential(context: &Context, bench: &Bench, state: &mut Rol
         state.credential = word.to_owned().into();
     }
     Ok(())
+}
+
+/// The secret that goes with the role: the one that state knows, or the one that a create left when it was interrupted
+/// before it could say so.
+pub(super) async fn secret_of(context: &Context, state: &Role, arn: &Arn) -> Result<Option<SecretRef>, Reports> {
+    if let Some(known) = state.secret_ref.get() {
+        return Ok(Some(known.clone()));
+    }
+    let (Some(name), Some(target)) = (state.name.get(), state.target_resource_id.get()) else {
+        return Ok(None);
+    };
+    let place = Place { arn: arn.clone(), username: name.clone() };
+    let held = context.store(None, arn)?.find(&place).await?;
+    let ours = held.filter(|held| !held.deleted && held.target.as_deref() == Some(target.as_str()));
+    Ok(ours.map(|held| held.secret_ref))
 }
 
 /// How destroy takes the role away; `None` keeps it.
