@@ -27,6 +27,23 @@ pub trait Explain: Error {
     fn attribute(&self) -> Option<Path> {
         None
     }
+
+    /// Whether it says that something could not be reached or entered, rather than that something is wrong.
+    fn reach(&self) -> Reach {
+        Reach::Fine
+    }
+}
+
+/// Whether an error means that nothing could be learned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Reach {
+    /// Something was learned, and it is an error
+    #[default]
+    Fine,
+    /// No connection, no access, no answer
+    OutOfReach,
+    /// An administrator's login was refused
+    Refused,
 }
 
 /// Writes an error and its causes as one line, leaving out a cause that the text before it already contains.
@@ -64,12 +81,20 @@ pub struct Report {
     pub detail: String,
     /// The attribute it is about
     pub attribute: Option<Path>,
+    /// Whether it means that nothing could be learned
+    pub reach: Reach,
 }
 
 impl Report {
     /// An error about the whole object.
     pub fn error(summary: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self { severity: Severity::Error, summary: summary.into(), detail: detail.into(), attribute: None }
+        Self {
+            severity: Severity::Error,
+            summary: summary.into(),
+            detail: detail.into(),
+            attribute: None,
+            reach: Reach::Fine,
+        }
     }
 
     /// A warning about the whole object.
@@ -98,7 +123,13 @@ impl Report {
             detail.push_str("\n\n");
             detail.push_str(&sentence(&step));
         }
-        Self { severity: Severity::Error, summary: error.summary(), detail, attribute: error.attribute() }
+        Self {
+            severity: Severity::Error,
+            summary: error.summary(),
+            detail,
+            attribute: error.attribute(),
+            reach: error.reach(),
+        }
     }
 }
 
@@ -118,7 +149,7 @@ impl fmt::Display for Report {
 /// name (it holds something else than lower-case letters) stays as it is.
 pub fn sentence(text: &str) -> String {
     let text = text.trim();
-    let word = text.split([' ', ',', ':']).next().unwrap_or_default();
+    let word = text.split([' ', ',']).next().unwrap_or_default().trim_end_matches(':');
     let mut out = String::with_capacity(text.len() + 1);
     let mut chars = text.chars();
     match chars.next() {
@@ -163,5 +194,10 @@ mod tests {
     fn a_sentence_that_begins_with_a_name_keeps_it() {
         assert_eq!(sentence("iam.amazonaws.com said no"), "iam.amazonaws.com said no.");
         assert_eq!(sentence("access denied"), "Access denied.");
+        assert_eq!(sentence("denied: access"), "Denied: access.");
+        assert_eq!(
+            sentence("arn:aws:rds:eu-central-1:123456789012:db:a is gone"),
+            "arn:aws:rds:eu-central-1:123456789012:db:a is gone."
+        );
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::access::{AccountId, Region};
-use crate::report::Explain;
+use crate::report::{Explain, Reach};
 
 /// An error of one call.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -161,6 +161,15 @@ pub enum Fault {
 }
 
 impl Explain for Error {
+    fn reach(&self) -> Reach {
+        match self.fault {
+            Fault::AccessDenied(_) | Fault::CannotAssume { .. } | Fault::Unreachable(_) | Fault::Throttled(_) => {
+                Reach::OutOfReach
+            }
+            _ => Reach::Fine,
+        }
+    }
+
     fn summary(&self) -> String {
         match &self.fault {
             Fault::AccessDenied(_) => "AWS denied access",

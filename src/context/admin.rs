@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::access::{Arn, RoleName, SecretRef, Target};
 use crate::engine::Server;
-use crate::report::Explain;
+use crate::report::{Explain, Reach};
 use crate::schema::Reports;
 use crate::store::Place;
 use crate::value::Path;
@@ -34,6 +34,10 @@ impl Explain for NoAdmin {
         )
     }
 
+    fn reach(&self) -> Reach {
+        Reach::Refused
+    }
+
     fn attribute(&self) -> Option<Path> {
         Some(Path::attribute("admin"))
     }
@@ -56,11 +60,10 @@ impl Context {
     async fn default_admin(&self, target: &Target) -> Result<SecretRef, Reports> {
         let missing = || NoAdmin { arn: target.arn.clone(), master: target.master_username.clone() };
         let username: RoleName = target.master_username.parse().map_err(|_| missing())?;
-        let place = Place { arn: target.arn.clone(), username };
+        let place = Place::user(target.arn.clone(), username);
         let held = self.store(None, &target.arn)?.find(&place).await?;
-        let usable = held.filter(|held| {
-            !held.deleted && held.proven.is_some() && held.target.as_deref() == Some(target.resource_id.as_str())
-        });
+        // A restored database has another resource id under the same ARN; the login decides whether the secret fits.
+        let usable = held.filter(|held| !held.deleted && held.proven.is_some() && held.target.is_some());
         Ok(usable.ok_or_else(missing)?.secret_ref)
     }
 }

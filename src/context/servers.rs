@@ -77,10 +77,14 @@ impl Context {
             Ok(server) => Ok(server),
             Err(refusal) => {
                 let again = self.read_secret(secret_ref).await?;
-                if again.password == credential.password {
-                    return Err(refusal.into());
+                if again.password != credential.password {
+                    return Ok(self.prove(target, &again).await??);
                 }
-                Ok(self.prove(target, &again).await??)
+                // A rotation that was interrupted: the database may already have the password that waits for its proof.
+                match self.read_pending(secret_ref).await? {
+                    Some(pending) => Ok(self.prove(target, &pending).await??),
+                    None => Err(refusal.into()),
+                }
             }
         }
     }

@@ -33,6 +33,14 @@ impl Context {
         Ok(self.try_secret(secret_ref).await??)
     }
 
+    /// The version of one of our secrets that waits for its proof; `None` when there is none.
+    ///
+    /// # Errors
+    /// It may not be read, or it is no credential.
+    pub async fn read_pending(&self, secret_ref: &SecretRef) -> Result<Option<Credential>, Reports> {
+        Ok(secrets_manager::read_pending(self.aws()?, secret_ref).await?)
+    }
+
     /// As [`Context::read_secret`], for who must tell apart why a secret cannot be read.
     ///
     /// # Errors

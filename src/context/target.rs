@@ -3,7 +3,7 @@
 use crate::access::{Arn, Target, Unsupported};
 use crate::aws::rds::{Described, Other};
 use crate::aws::{self, Fault};
-use crate::report::Explain;
+use crate::report::{Explain, Reach, Severity};
 use crate::schema::Reports;
 
 use super::{Context, OnUnreachable};
@@ -117,10 +117,34 @@ impl Context {
     /// # Errors
     /// As [`Context::find`], and what stands in the way of a change.
     pub async fn ready(&self, arn: &Arn, takes: Takes) -> Result<Target, Reports> {
-        match self.find(arn, takes).await? {
+        // What was read for another resource may be minutes old, and this database may have been made meanwhile.
+        if let Found::Target(target) = self.find(arn, takes).await?
+            && let Ok(target) = check_ready(*target)
+        {
+            return Ok(target);
+        }
+        match self.find_now(arn, takes).await? {
             Found::Target(target) => Ok(check_ready(*target)?),
             Found::Gone => Err(Error::Gone(arn.clone()).into()),
         }
+    }
+
+    /// The database as it is at this moment, asked for alone.
+    ///
+    /// # Errors
+    /// As [`Context::find`].
+    pub async fn find_now(&self, arn: &Arn, takes: Takes) -> Result<Found, Reports> {
+        let aws = self.aws()?;
+        let described = aws.describe_now(arn).await?;
+        aws.forget(&arn.account_id, &arn.region);
+        found(arn, takes, described)
+    }
+
+    /// Whether a refresh should keep the prior state: every error says that nothing could be learned, and the provider
+    /// block asks for it.
+    pub fn keeps_state(&self, reports: &Reports) -> bool {
+        let out_of_reach = reports.0.iter().all(|r| r.severity == Severity::Warning || r.reach != Reach::Fine);
+        self.on_unreachable() == OnUnreachable::Keep && out_of_reach
     }
 
     /// Whether a refresh should keep the prior state although AWS could not be asked.

@@ -2,7 +2,7 @@
 
 use crate::access::Endpoint;
 use crate::engine::Login;
-use crate::report::{Explain, with_causes};
+use crate::report::{Explain, Reach, with_causes};
 
 /// An error on one server.
 #[derive(Debug, thiserror::Error)]
@@ -113,6 +113,14 @@ impl Explain for Error {
 
     fn detail(&self) -> String {
         format!("on {} at {} as user `{}`: {}", self.target, self.endpoint, self.username, with_causes(&self.fault))
+    }
+
+    fn reach(&self) -> Reach {
+        match &self.fault {
+            Fault::Unreachable(_) | Fault::Tls(_) | Fault::ConnectionLost { .. } => Reach::OutOfReach,
+            Fault::LoginRefused(_) => Reach::Refused,
+            _ => Reach::Fine,
+        }
     }
 
     fn next_step(&self) -> Option<String> {

@@ -45,7 +45,7 @@ model! {
         on_unreachable: String = optional().one_of(&["fail", "keep"]).defaults_to("fail"),
         /// What a refresh looks at: `database` opens sessions on the databases, `aws` asks AWS and the gateway only, for
         /// plans on pull requests. Also from the environment variable `RDSACCESS_REFRESH`.
-        refresh: String = optional().one_of(&["database", "aws"]).defaults_to("database"),
+        refresh: String = optional().one_of(&["database", "aws"]).default_words("`RDSACCESS_REFRESH`, else `database`"),
         /// Tags for every AWS object that the provider creates.
         tags: BTreeMap<String, String> = optional(),
         /// The most requests to AWS at the same time.

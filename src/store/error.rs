@@ -1,7 +1,7 @@
 //! What can go wrong with a store.
 
 use crate::aws;
-use crate::report::{Explain, with_causes};
+use crate::report::{Explain, Reach, with_causes};
 
 /// An error about one secret.
 #[derive(Debug, thiserror::Error)]
@@ -62,6 +62,14 @@ impl Explain for Error {
 
     fn detail(&self) -> String {
         format!("secret `{}`: {}", self.secret, with_causes(&self.fault))
+    }
+
+    fn reach(&self) -> Reach {
+        match &self.fault {
+            Fault::Aws(error) => error.reach(),
+            Fault::Gone | Fault::Unproven => Reach::Refused,
+            _ => Reach::Fine,
+        }
     }
 
     fn next_step(&self) -> Option<String> {

@@ -1,6 +1,6 @@
 //! The name of a secret: the same path in every store.
 
-use crate::access::{Arn, Identifier, RoleName};
+use crate::access::{Arn, HostPattern, Identifier, RoleName};
 
 /// Whose secret it is: a user of a database.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,15 +9,29 @@ pub struct Place {
     pub arn: Arn,
     /// The user
     pub username: RoleName,
+    /// MySQL and MariaDB: the host part of the account, unless it is `%`; `u@%` and `u@10.%` are two accounts with a
+    /// password each
+    pub host: Option<HostPattern>,
 }
 
 impl Place {
-    /// `<prefix><account>/<region>/<db|cluster>/<identifier>/<username>`; characters that a name cannot hold are written
+    /// The place of a user that has no host part.
+    pub fn user(arn: Arn, username: RoleName) -> Self {
+        Self { arn, username, host: None }
+    }
+
+    /// The place of an account of MySQL or MariaDB.
+    pub fn account(arn: Arn, username: RoleName, host: &HostPattern) -> Self {
+        Self { arn, username, host: Some(host.clone()).filter(|host| host.as_str() != "%") }
+    }
+
+    /// `<prefix><account>/<region>/<db|cluster>/<identifier>/<username>`, with `@<host>` where there is a host part; characters that a name cannot hold are written
     /// as `=XX`, so that no two users share a name.
     pub fn name(&self, prefix: &str) -> String {
         let Arn { account_id, region, kind, identifier, .. } = &self.arn;
         let user = escape(self.username.as_str());
-        format!("{prefix}{account_id}/{region}/{}/{identifier}/{user}", kind.arn_word())
+        let host = self.host.as_ref().map(|host| format!("@{}", escape(host.as_str()))).unwrap_or_default();
+        format!("{prefix}{account_id}/{region}/{}/{identifier}/{user}{host}", kind.arn_word())
     }
 }
 
@@ -43,13 +57,24 @@ mod tests {
 
     fn place(user: &str) -> Place {
         let arn = "arn:aws:rds:eu-central-1:123456789012:db:ledger".parse().unwrap();
-        Place { arn, username: user.parse().unwrap() }
+        Place::user(arn, user.parse().unwrap())
     }
 
     #[test]
     fn the_name_tells_account_region_database_and_user() {
         assert_eq!(place("hoop_ro").name("rdsaccess/"), "rdsaccess/123456789012/eu-central-1/db/ledger/hoop_ro");
         assert_eq!(place("a b-c").name(""), "123456789012/eu-central-1/db/ledger/a=20b=2Dc");
+    }
+
+    #[test]
+    fn accounts_of_one_user_with_different_hosts_have_different_secrets() {
+        let account = |user: &str, host: &str| {
+            let place = place(user);
+            Place::account(place.arn, place.username, &host.parse().unwrap()).name("")
+        };
+        assert_eq!(account("u", "%"), place("u").name(""));
+        assert!(account("u", "10.%").ends_with("/u@10=2E=25"));
+        assert_ne!(account("u", "h"), account("u@h", "%"));
     }
 
     proptest! {

@@ -47,7 +47,7 @@ pub struct Request<'a> {
 pub async fn rotate(store: &dyn Store, subject: &dyn Subject, request: &Request<'_>) -> Result<Settled, Reports> {
     // A secret for another database (an earlier one with the same ARN) or one that is going away holds nothing to rely
     // on; `put_pending` decides whether the name can be used.
-    let mut held = store.find(request.place).await?.filter(|held| held.is_for(request.target));
+    let mut held = find(store, request).await?;
     let mut seen = look(held.as_ref());
     loop {
         match (next(request.goal, seen), &held) {
@@ -64,6 +64,11 @@ pub async fn rotate(store: &dyn Store, subject: &dyn Subject, request: &Request<
             (Step::TryProven, Some(held)) => {
                 seen.proven = Some(try_login(store, subject, held, held.proven.as_ref()).await?);
             }
+            (Step::Change, Some(known)) if changed(store, request, known).await? => {
+                // Another run stored or promoted a version meanwhile: go on from what is there now.
+                held = find(store, request).await?;
+                seen = look(held.as_ref());
+            }
             (Step::Change, Some(held)) => {
                 let password = read(store, held, held.pending.as_ref()).await?;
                 subject.change(&password).await?;
@@ -77,11 +82,20 @@ pub async fn rotate(store: &dyn Store, subject: &dyn Subject, request: &Request<
                 return Ok(Settled { secret_ref: secret_ref.clone(), version: version.clone(), moved: false });
             }
             _ => {
-                held = store.find(request.place).await?.filter(|held| held.is_for(request.target));
+                held = find(store, request).await?;
                 seen = look(held.as_ref());
             }
         }
     }
+}
+
+async fn find(store: &dyn Store, request: &Request<'_>) -> Result<Option<Held>, Reports> {
+    Ok(store.find(request.place).await?.filter(|held| held.is_for(request.target)))
+}
+
+/// Whether the pending version is not the one that this run knows.
+async fn changed(store: &dyn Store, request: &Request<'_>, known: &Held) -> Result<bool, Reports> {
+    Ok(find(store, request).await?.is_none_or(|now| now.pending != known.pending))
 }
 
 fn look(held: Option<&Held>) -> Seen {

@@ -172,7 +172,7 @@ mod tests {
     #[test]
     fn a_place_is_recognised_by_account_region_and_name() {
         let arn = "arn:aws:rds:eu-west-1:123456789012:db:ledger".parse().unwrap();
-        let place = Place { arn, username: "admin".parse().unwrap() };
+        let place = Place::user(arn, "admin".parse().unwrap());
         let of = |region: &str, name: &str| {
             format!("arn:aws:secretsmanager:{region}:123456789012:secret:{name}-AbCdEf").parse().unwrap()
         };

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use crate::blocks;
 use crate::rig::{Database, Rig};
+use crate::sql::as_owner;
 use crate::wish::{DatabaseWish, Wish};
 use crate::workspace::Workspace;
 
@@ -40,7 +41,6 @@ fn databases_that_cannot_be_managed_are_refused_with_the_reason() {
     let rig = Rig::start(
         &Wish::organization()
             .with(DatabaseWish::cluster("payments-prod", "us-east-1", "ledger", "aurora-postgresql").unreachable())
-            .with(DatabaseWish::instance("payments-prod", "us-east-1", "reports", "sqlserver-ex").unreachable())
             .with(DatabaseWish::instance("payments-prod", "us-east-1", "shop", "mariadb").unreachable()),
     );
     let cluster = &rig.database(0).arn;
@@ -55,10 +55,23 @@ fn databases_that_cannot_be_managed_are_refused_with_the_reason() {
     workspace.write("main.tf", &configuration(&rig, &member_arn, "", ""));
     expect(&workspace, &["cannot be managed", &member_arn, cluster]);
 
-    workspace.write("main.tf", &configuration(&rig, &rig.database(1).arn, "", ""));
-    expect(&workspace, &["not supported yet", &rig.database(1).arn]);
+    let params = json!({
+        "DBInstanceIdentifier": "reports", "Engine": "sqlserver-ex", "EngineVersion": "15.00.4385.2.v1",
+        "DBInstanceClass": "db.t3.small", "AllocatedStorage": 20, "MasterUsername": "admin1",
+        "MasterUserPassword": "S3cretPass-1",
+    });
+    let made = rig.aws_of(rig.database(0), "rds", "create_db_instance", &params).unwrap();
+    let sqlserver = made["DBInstance"]["DBInstanceArn"].as_str().unwrap().to_owned();
+    workspace.write("main.tf", &configuration(&rig, &sqlserver, "", ""));
+    expect(&workspace, &["not supported yet", &sqlserver]);
 
-    workspace.write("main.tf", &configuration(&rig, &rig.database(2).arn, "  schemas = [\"app\"]", ""));
+    workspace.write("main.tf", &configuration(&rig, cluster, "  name = \"admin1\"", ""));
+    expect(&workspace, &["master user cannot be a role", cluster]);
+
+    workspace.write("main.tf", &configuration(&rig, cluster, "  host = \"10.%\"", ""));
+    expect(&workspace, &["`host` does not fit the engine", "mysql"]);
+
+    workspace.write("main.tf", &configuration(&rig, &rig.database(1).arn, "  schemas = [\"app\"]", ""));
     expect(&workspace, &["`schemas` does not fit the engine", "mariadb"]);
 
     let name = "x".repeat(64);
@@ -74,9 +87,12 @@ fn databases_that_cannot_be_managed_are_refused_with_the_reason() {
 
 #[test]
 fn an_administrator_that_is_missing_or_wrong_is_named() {
-    let rig = Rig::start(
-        &Wish::organization().with(DatabaseWish::instance("payments-prod", "us-east-1", "ledger", "postgres")),
-    );
+    let rig = Rig::start(&Wish::organization().with(DatabaseWish::instance(
+        "payments-prod",
+        "us-east-1",
+        "ledger",
+        "postgres",
+    )));
     let database = rig.database(0);
     let workspace = Workspace::new(&rig);
 
@@ -86,18 +102,21 @@ fn an_administrator_that_is_missing_or_wrong_is_named() {
     workspace.write("main.tf", &configuration(&rig, &database.arn, &admin(&rig, database, "not-the-password"), ""));
     expect(&workspace, &["refused the login", &database.master_username, &database.arn]);
 
-    let nonsense = secret(&rig, database, "masters/nonsense", "hunter2");
+    let nonsense = secret(&rig, database, "masters/nonsense", "hunter2hunter2");
     let arguments = format!("  admin = {{ secret_ref = \"{nonsense}\" }}");
     workspace.write("main.tf", &configuration(&rig, &database.arn, &arguments, ""));
     expect(&workspace, &["masters/nonsense", "JSON"]);
-    assert_eq!(workspace.leaks(&["hunter2"]), []);
+    assert_eq!(workspace.leaks(&["hunter2hunter2"]), []);
 }
 
 #[test]
 fn a_server_that_shows_another_certificate_is_refused() {
-    let rig = Rig::start(
-        &Wish::organization().with(DatabaseWish::instance("payments-prod", "us-east-1", "ledger", "postgres")),
-    );
+    let rig = Rig::start(&Wish::organization().with(DatabaseWish::instance(
+        "payments-prod",
+        "us-east-1",
+        "ledger",
+        "postgres",
+    )));
     let database = rig.database(0);
     let workspace = Workspace::new(&rig);
     let text = configuration(&rig, &database.arn, &admin(&rig, database, &database.master_password), "");
@@ -109,9 +128,12 @@ fn a_server_that_shows_another_certificate_is_refused() {
 
 #[test]
 fn a_database_out_of_reach_keeps_the_state_when_asked_to() {
-    let rig = Rig::start(
-        &Wish::organization().with(DatabaseWish::instance("payments-prod", "us-east-1", "ledger", "postgres")),
-    );
+    let rig = Rig::start(&Wish::organization().with(DatabaseWish::instance(
+        "payments-prod",
+        "us-east-1",
+        "ledger",
+        "postgres",
+    )));
     let database = rig.database(0);
     let workspace = Workspace::new(&rig);
     let admin = admin(&rig, database, &database.master_password);
@@ -127,4 +149,85 @@ fn a_database_out_of_reach_keeps_the_state_when_asked_to() {
 
     workspace.write("main.tf", &configuration(&rig, &database.arn, &admin, "refresh = \"aws\""));
     workspace.plan().nothing();
+}
+
+#[test]
+fn a_chosen_database_that_is_missing_is_refused_before_anything_is_made() {
+    let rig = Rig::start(
+        &Wish::organization()
+            .with(DatabaseWish::instance("payments-prod", "us-east-1", "ledger", "postgres").holding(&["shop"])),
+    );
+    let database = rig.database(0);
+    let workspace = Workspace::new(&rig);
+    let admin = admin(&rig, database, &database.master_password);
+    let arguments = format!("{admin}\n  databases = [\"shop\", \"nope\"]");
+    workspace.write("main.tf", &configuration(&rig, &database.arn, &arguments, ""));
+    expect(&workspace, &["cannot be covered", "nope", &database.arn]);
+    let secrets = rig.aws_of(database, "secretsmanager", "list_secrets", &json!({})).unwrap();
+    assert_eq!(secrets["SecretList"].as_array().unwrap().len(), 1, "nothing was stored: {secrets}");
+}
+
+#[test]
+fn an_administrator_whose_login_is_refused_leaves_room_for_the_plan_that_repairs_it() {
+    let rig = Rig::start(
+        &Wish::organization()
+            .with(DatabaseWish::instance("payments-prod", "us-east-1", "ledger", "postgres").holding(&["shop"])),
+    );
+    let database = rig.database(0);
+    let workspace = Workspace::new(&rig);
+    let text = format!(
+        "{}\nresource \"rdsaccess_master_credential\" \"it\" {{\n  target_arn = \"{arn}\"\n}}\nresource \"rdsaccess_role\" \
+         \"it\" {{\n  target_arn = \"{arn}\"\n  access = \"read_only\"\n  admin = {{ secret_ref = \
+         rdsaccess_master_credential.it.secret_ref }}\n}}\n",
+        blocks::provider(&rig, ""),
+        arn = database.arn,
+    );
+    workspace.write("main.tf", &text);
+    workspace.apply().ok();
+    workspace.plan().nothing();
+    let change = format!("ALTER ROLE \"{}\" PASSWORD 'changed-by-hand-1'", database.master_username);
+    as_owner(database, "postgres", &change);
+    let plan = workspace.plan().changes().stdout;
+    assert!(plan.contains("rdsaccess_master_credential.it will be updated"), "{plan}");
+    assert!(plan.contains("Warning"), "the role says that it was not refreshed:\n{plan}");
+    workspace.apply().ok();
+    workspace.plan().nothing();
+}
+
+#[test]
+fn a_role_is_imported_although_its_administrator_is_known_to_the_configuration_only() {
+    let rig = Rig::start(
+        &Wish::organization()
+            .with(DatabaseWish::instance("payments-prod", "us-east-1", "ledger", "postgres").holding(&["shop"])),
+    );
+    let database = rig.database(0);
+    let workspace = Workspace::new(&rig);
+    let admin = admin(&rig, database, &database.master_password);
+    workspace.write("main.tf", &configuration(&rig, &database.arn, &admin, ""));
+    workspace.apply().ok();
+    let before = workspace.resource("rdsaccess_role.it").unwrap();
+    workspace.run(&["state", "rm", "rdsaccess_role.it"]).ok();
+    workspace.import("rdsaccess_role.it", &format!("{}|hoop_ro", database.arn)).ok();
+    let plan = workspace.plan().changes().stdout;
+    assert!(plan.contains("will be updated in-place"), "{plan}");
+    workspace.apply().ok();
+    workspace.plan().nothing();
+    let after = workspace.resource("rdsaccess_role.it").unwrap();
+    assert_eq!(after["secret_version"], before["secret_version"], "a password that works is kept");
+}
+
+#[test]
+fn a_role_made_by_hand_after_destroy_is_not_taken_over() {
+    let rig = Rig::start(
+        &Wish::organization()
+            .with(DatabaseWish::instance("payments-prod", "us-east-1", "ledger", "postgres").holding(&["shop"])),
+    );
+    let database = rig.database(0);
+    let workspace = Workspace::new(&rig);
+    let admin = admin(&rig, database, &database.master_password);
+    workspace.write("main.tf", &configuration(&rig, &database.arn, &admin, ""));
+    workspace.apply().ok();
+    workspace.destroy().ok();
+    as_owner(database, "shop", "CREATE ROLE hoop_ro LOGIN PASSWORD 'by-hand-1'");
+    expect(&workspace, &["hoop_ro", "import"]);
 }

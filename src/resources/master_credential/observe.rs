@@ -67,7 +67,7 @@ async fn held(
     let Some(username) = target.and_then(|target| target.master_username.parse::<RoleName>().ok()) else {
         return Ok(None);
     };
-    let held = store.find(&Place { arn: arn.clone(), username }).await?;
+    let held = store.find(&Place::user(arn.clone(), username)).await?;
     Ok(held.filter(|held| held.target.is_some()))
 }
 

@@ -109,7 +109,7 @@ pub(super) fn check_length(target: &Target, length: usize) -> Result<(), Error> 
 async fn is_held(context: &Context, planned: &MasterCredential, target: Option<&Target>) -> bool {
     let (Some(target), false) = (target, planned.store_is_unknown()) else { return false };
     let Ok(username) = target.master_username.parse() else { return false };
-    let place = Place { arn: target.arn.clone(), username };
+    let place = Place::user(target.arn.clone(), username);
     let Ok(store) = context.store(planned.store_settings().as_ref(), &target.arn) else { return false };
     let held = store.find(&place).await.ok().flatten();
     held.is_some_and(|held| held.is_for(&target.resource_id) && held.proven.is_some() && held.pending.is_none())
@@ -148,7 +148,7 @@ fn moves(context: &Context, prior: &MasterCredential, planned: &MasterCredential
     }
     let wanted = planned.store_settings();
     let StoreSettings::SecretsManager(settings) = context.store_settings(wanted.as_ref());
-    let place = Place { arn: arn.clone(), username: username.clone() };
+    let place = Place::user(arn.clone(), username.clone());
     !settings.holds(&place, secret_ref)
 }
 

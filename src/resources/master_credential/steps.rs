@@ -109,7 +109,7 @@ pub(super) async fn secure(
     let master = Master::enter(context, arn).await?;
     plan::check_length(&master.target, model.length())?;
     let store = context.store(model.store_settings().as_ref(), arn)?;
-    let place = Place { arn: arn.clone(), username: master.username.clone() };
+    let place = Place::user(arn.clone(), master.username.clone());
     let settled = match adopt {
         Some(secret) => master.adopt(&*store, &place, secret).await?,
         None => {

@@ -5,11 +5,13 @@ mod plan;
 mod spec;
 mod steps;
 
+use std::collections::BTreeMap;
+
 use crate::access::rotation::Goal;
-use crate::access::{Arn, Identifier, RoleName, Target};
-use crate::context::{Context, Found, OnUnreachable, Refresh, Takes, found};
+use crate::access::{Access, Arn, Identifier, RoleName, Target};
+use crate::context::{Context, Found, Refresh, Takes, found};
 use crate::engine::{Ownership, RemovalAction};
-use crate::report::Report;
+use crate::report::{Reach, Report};
 use crate::schema::{Apply, Attr, Change, Reading, Reports, Resource};
 
 use super::import;
@@ -53,9 +55,11 @@ impl Resource for RoleResource {
         let Found::Target(target) = target else {
             return gone(context, reading, &arn).await;
         };
+        let before = reading.state.clone();
         match observe(context, reading, *target).await {
-            Err(Reports(reports)) if context.on_unreachable() == OnUnreachable::Keep && !reading.imported => {
-                reading.warnings.extend(reports.into_iter().map(Report::as_warning));
+            Err(reports) if !reading.imported && (context.keeps_state(&reports) || steps::is_refused(&reports)) => {
+                reading.state = before;
+                reading.warnings.extend(reports.0.into_iter().map(Report::as_warning));
                 Ok(true)
             }
             outcome => outcome,
@@ -68,9 +72,10 @@ impl Resource for RoleResource {
         let mut bench = Bench::open(context, target, &apply.planned, false).await?;
         // A secret of ours exists before the role does: a run that was killed in between left it.
         bench.spec.adopt = bench.secret().await?.is_some();
-        bench.observe().await?;
+        let observed = bench.observe().await?;
+        bench.check_databases(&apply.planned, &observed)?;
         steps::describe(&mut apply.state, &bench.target);
-        apply.state.name = bench.spec.name.clone().into();
+        steps::name(&mut apply.state, &bench);
         apply.saved = true;
         let settled = bench.settle(context, Goal::Ensure).await?;
         steps::settled(context, &mut apply.state, &settled);
@@ -87,7 +92,8 @@ impl Resource for RoleResource {
         let arn = target_arn(&apply.planned)?;
         let target = context.ready(&arn, Takes::Writers).await?;
         let bench = Bench::open(context, target, &apply.planned, true).await?;
-        bench.observe().await?;
+        let observed = bench.observe().await?;
+        bench.check_databases(&apply.planned, &observed)?;
         let observed = bench.converge().await?;
         if prior.credential != apply.planned.credential {
             let settled = bench.settle(context, Goal::Ensure).await?;
@@ -99,8 +105,14 @@ impl Resource for RoleResource {
     async fn delete(&self, context: &Context, apply: &mut Apply<Role>) -> Result<(), Reports> {
         let arn = target_arn(&apply.state)?;
         let removal = steps::removal(&apply.state);
-        if let (Some(how), Found::Target(target)) = (&removal, context.find(&arn, Takes::Writers).await?) {
-            let target = crate::context::check_ready(*target)?;
+        let found = context.find_now(&arn, Takes::Writers).await?;
+        // A database that was made anew under the same ARN holds nothing of this role.
+        let another = match &found {
+            Found::Target(target) => apply.state.target_resource_id.get() != Some(&target.resource_id),
+            Found::Gone => false,
+        };
+        if let (Some(how), Found::Target(target), false) = (&removal, &found, another) {
+            let target = crate::context::check_ready((**target).clone())?;
             let bench = Bench::open(context, target, &apply.state, true).await?;
             let warnings = bench.server.remove(&bench.spec, how).await?;
             apply
@@ -111,10 +123,11 @@ impl Resource for RoleResource {
         if !drops {
             return Ok(());
         }
-        if let Some(secret_ref) = steps::secret_of(context, &apply.state, &arn).await? {
-            context.store(None, &arn)?.forget(&secret_ref).await?;
-        }
-        Ok(())
+        let current = match &found {
+            Found::Target(target) if another => Some(target.resource_id.as_str()),
+            _ => None,
+        };
+        steps::forget_secret(context, &apply.state, &arn, current).await
     }
 
     fn import_id(id: &str) -> Result<Role, Reports> {
@@ -135,13 +148,21 @@ async fn observe(context: &Context, reading: &mut Reading<Role>, target: Target)
         return Err(crate::context::TargetError::Stopped { arn: target.arn, status: target.status }.into());
     }
     if reading.imported {
-        import_defaults(&mut reading.state)?;
+        import_defaults(&mut reading.state, &target)?;
     }
     if context.refresh() == Refresh::Aws && !reading.imported {
         return Ok(true);
     }
     let engine = target.engine;
-    let mut bench = Bench::open(context, target, &reading.state, true).await?;
+    let mut bench = match Bench::open(context, target, &reading.state, true).await {
+        Err(Reports(reports)) if reading.imported && reports.iter().any(|r| r.reach == Reach::Refused) => {
+            // Terraform gives no configuration to an import, so `admin` is not known yet. The plan that follows knows it.
+            unread(&mut reading.state);
+            reading.warnings.extend(reports.into_iter().map(Report::as_warning));
+            return Ok(true);
+        }
+        bench => bench?,
+    };
     let mut observed = bench.server.read(&bench.spec).await?;
     if reading.imported {
         if observed.ownership == Ownership::Absent {
@@ -168,14 +189,25 @@ async fn gone(context: &Context, reading: &mut Reading<Role>, arn: &Arn) -> Resu
 }
 
 /// An import knows the parts of the id only; the rest begins with its defaults.
-fn import_defaults(state: &mut Role) -> Result<(), Reports> {
-    let host = spec::default_host().map_err(|error| Report::error("Invalid default", error.0))?;
-    state.host = host.into();
+fn import_defaults(state: &mut Role, target: &Target) -> Result<(), Reports> {
+    if spec::has_hosts(target.engine) {
+        let host = spec::default_host().map_err(|error| Report::error("Invalid default", error.0))?;
+        state.host = host.into();
+    }
     state.auth = "password".to_owned().into();
     state.on_destroy = "drop".to_owned().into();
     state.end_sessions = "on_destroy".to_owned().into();
     state.username = state.name.get().map(|name| name.as_str().to_owned()).into();
     Ok(())
+}
+
+/// An imported role that could not be looked at: the first plan with its `admin` brings it to what is written.
+fn unread(state: &mut Role) {
+    let words = "not read: no administrator is known yet";
+    state.access = Access::ReadOnly.into();
+    state.coverage = BTreeMap::from([(spec::NO_DATABASE.to_owned(), words.to_owned())]).into();
+    state.uncovered = BTreeMap::new().into();
+    state.credential = words.to_owned().into();
 }
 
 /// Whether an update has anything to do on the server: settings of destroy and of the administrator have not.

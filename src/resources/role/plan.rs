@@ -1,5 +1,6 @@
 //! What a plan of a role says beyond the declarations.
 
+use crate::access::Target;
 use crate::context::{Context, Takes};
 use crate::schema::{Attr, Change, Reports};
 use crate::value::Path;
@@ -12,11 +13,11 @@ pub(super) const OK: &str = "ok";
 
 /// Fills in what is known already and marks what the change moves.
 pub(super) async fn plan(context: &Context, change: &mut Change<Role>) -> Result<(), Reports> {
-    defaults(change)?;
+    let target = target(context, change).await?;
+    defaults(change, target.as_ref())?;
     if let (Attr::Known(name), true) = (&change.planned.name, change.is_create()) {
         change.planned.username = name.to_string().into();
     }
-    check_engine(context, change).await?;
     let Some(prior) = change.prior.clone() else {
         return Ok(());
     };
@@ -30,19 +31,19 @@ pub(super) async fn plan(context: &Context, change: &mut Change<Role>) -> Result
     Ok(())
 }
 
-/// The rules of the engine, where the database is known and something that they look at changes.
-async fn check_engine(context: &Context, change: &Change<Role>) -> Result<(), Reports> {
-    let Attr::Known(arn) = &change.planned.target_arn else { return Ok(()) };
+/// The database, where it is known and something changes that its engine has a say in; its rules are checked.
+async fn target(context: &Context, change: &Change<Role>) -> Result<Option<Target>, Reports> {
+    let Attr::Known(arn) = &change.planned.target_arn else { return Ok(None) };
     if !change.is_create() && !touches_engine_rules(change) {
-        return Ok(());
+        return Ok(None);
     }
-    let Some(target) = context.find_for_plan(arn, Takes::Writers).await? else { return Ok(()) };
-    let reports = spec::check_engine(&change.planned, arn, target.engine);
-    if reports.is_empty() { Ok(()) } else { Err(reports.into()) }
+    let Some(target) = context.find_for_plan(arn, Takes::Writers).await? else { return Ok(None) };
+    let reports = spec::check_target(&change.config, &target);
+    if reports.is_empty() { Ok(Some(target)) } else { Err(reports.into()) }
 }
 
 /// The defaults that follow from other arguments.
-fn defaults(change: &mut Change<Role>) -> Result<(), Reports> {
+fn defaults(change: &mut Change<Role>, target: Option<&Target>) -> Result<(), Reports> {
     let invalid = |error: crate::access::Invalid| crate::report::Report::error("Invalid default", error.0);
     if change.config.name.is_null() {
         change.planned.name = match change.planned.access {
@@ -50,14 +51,18 @@ fn defaults(change: &mut Change<Role>) -> Result<(), Reports> {
             _ => Attr::Unknown,
         };
     }
-    if change.config.host.is_null() {
-        change.planned.host = spec::default_host().map_err(invalid)?.into();
+    if change.config.host.is_null() && change.is_create() {
+        change.planned.host = match target {
+            Some(target) if spec::has_hosts(target.engine) => spec::default_host().map_err(invalid)?.into(),
+            Some(_) => Attr::Null,
+            None => Attr::Unknown,
+        };
     }
     Ok(())
 }
 
 fn touches_engine_rules(change: &Change<Role>) -> bool {
-    ["schemas", "owners", "reassign_owned_to", "name"].into_iter().any(|attribute| change.changes(attribute))
+    ["schemas", "owners", "reassign_owned_to", "name", "host"].into_iter().any(|attribute| change.changes(attribute))
 }
 
 /// Which attributes decide what is covered.
@@ -67,6 +72,7 @@ fn coverage(change: &mut Change<Role>, prior: &Role) {
     if SCOPE.into_iter().any(|attribute| change.changes(attribute)) {
         change.planned.coverage = Attr::Unknown;
         change.planned.uncovered = Attr::Unknown;
+        change.planned.default_database = Attr::Unknown;
     } else if let Attr::Known(found) = &prior.coverage {
         change.planned.coverage = spec::completed(found).into();
     }

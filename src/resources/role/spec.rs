@@ -13,7 +13,7 @@ use crate::value::Path;
 use super::model::Role;
 
 /// The key of `coverage` that stands for the login itself where the server has no database to cover.
-const NO_DATABASE: &str = "*";
+pub(super) const NO_DATABASE: &str = "*";
 
 /// The default name of a level.
 pub(super) fn default_name(access: Access) -> Result<RoleName, Invalid> {
@@ -23,6 +23,27 @@ pub(super) fn default_name(access: Access) -> Result<RoleName, Invalid> {
 /// The default host part.
 pub(super) fn default_host() -> Result<HostPattern, Invalid> {
     "%".parse()
+}
+
+/// Whether accounts of the engine have a host part.
+pub(super) fn has_hosts(kind: EngineKind) -> bool {
+    matches!(kind, EngineKind::Mysql | EngineKind::Mariadb)
+}
+
+/// The chosen databases that the server does not show as covered, each with the reason.
+pub(super) fn missing_databases(role: &Role, observed: &Observed) -> Vec<String> {
+    let reasons = observed.uncovered.texts();
+    role.databases
+        .get()
+        .into_iter()
+        .flatten()
+        .map(|database| database.as_str())
+        .filter(|name| !observed.coverage.databases.contains_key(*name))
+        .map(|name| match reasons.get(name) {
+            Some(reason) => format!("{name}: {reason}"),
+            None => format!("{name}: there is no such database"),
+        })
+        .collect()
 }
 
 /// What the engine should make.
@@ -55,8 +76,26 @@ fn plain(invalid: Invalid) -> Report {
     Report::error("Invalid name", invalid.0)
 }
 
-/// Rules that need the engine: the same at plan, where the target is known, and at apply before the first change.
-pub(super) fn check_engine(role: &Role, arn: &Arn, kind: EngineKind) -> Vec<Report> {
+/// Rules that need the target: the same at plan, where it is known, and at apply before the first change.
+pub(super) fn check_target(role: &Role, target: &Target) -> Vec<Report> {
+    let mut reports = check_engine(role, &target.arn, target.engine);
+    let ignores_case = target.engine != EngineKind::Postgres;
+    let is_master = role.name.get().is_some_and(|name| {
+        name.as_str() == target.master_username
+            || ignores_case && name.as_str().eq_ignore_ascii_case(&target.master_username)
+    });
+    if is_master {
+        let detail = format!(
+            "`{}` is the master user of {}: as a role it would lose its rights and its secret. Choose another name; \
+             `rdsaccess_master_credential` takes care of the master user.",
+            target.master_username, target.arn
+        );
+        reports.push(Report::error("The master user cannot be a role", detail).at(Path::attribute("name")));
+    }
+    reports
+}
+
+fn check_engine(role: &Role, arn: &Arn, kind: EngineKind) -> Vec<Report> {
     let mut reports = Vec::new();
     let mut only = |attribute: &str, set: bool, engines: &[EngineKind]| {
         if set && !engines.contains(&kind) {
@@ -72,6 +111,7 @@ pub(super) fn check_engine(role: &Role, arn: &Arn, kind: EngineKind) -> Vec<Repo
     };
     only("schemas", role.schemas.is_known(), &[EngineKind::Postgres]);
     only("owners", role.owners.is_known(), &[EngineKind::Postgres]);
+    only("host", role.host.is_known(), &[EngineKind::Mysql, EngineKind::Mariadb]);
     only("reassign_owned_to", role.reassign_owned_to.is_known(), &[EngineKind::Postgres]);
     if let Some(Err(invalid)) = role.name.get().map(|name| engine::check_role_name(kind, name)) {
         let detail = crate::report::sentence(&format!("{invalid} ({arn})"));

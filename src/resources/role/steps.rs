@@ -5,10 +5,10 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 
 use crate::access::rotation::Goal;
-use crate::access::{Arn, EngineKind, Identifier, Secret, SecretRef, Target};
+use crate::access::{Arn, EngineKind, HostPattern, Identifier, RoleName, Secret, SecretRef, Target};
 use crate::context::{Context, Refresh};
 use crate::engine::{Observed, Ownership, Removal, RemovalAction, RoleSpec, Server};
-use crate::report::{Explain, Report};
+use crate::report::{Explain, Reach, Report, Severity};
 use crate::schema::{Apply, Attr, Reports};
 use crate::store::{Credential, Held, Place, Request, Settled, Store, Subject, rotate};
 
@@ -28,6 +28,9 @@ pub(super) enum Error {
     /// The promise of the plan
     #[error("the role `{name}` on {arn} is not what the plan promised: {}", .gaps.join("; "))]
     Broken { arn: Arn, name: String, gaps: Vec<String> },
+    /// Chosen databases that are not there
+    #[error("on {arn} these databases cannot be covered: {}", .missing.join("; "))]
+    NoDatabase { arn: Arn, missing: Vec<String> },
     /// The proof failed
     #[error("{arn} accepted a new password for `{name}` and then refused a login with it")]
     NotProven { arn: Arn, name: String },
@@ -41,6 +44,7 @@ impl Explain for Error {
         match self {
             Self::Foreign { .. } => "The name of the role is taken",
             Self::Broken { .. } => "The role is not complete",
+            Self::NoDatabase { .. } => "A chosen database cannot be covered",
             Self::NotProven { .. } => "The new password does not work",
             Self::Incomplete(_) => "Incomplete state",
         }
@@ -54,6 +58,7 @@ impl Explain for Error {
                 Self::Broken { .. } => {
                     "Plan again to see what is there now. What cannot be repaired is listed in `uncovered`"
                 }
+                Self::NoDatabase { .. } => "Correct `databases`, or create them first",
                 Self::NotProven { .. } => {
                     "Check what else decides about logins: pg_hba rules, expiry, locks. The password is stored as \
                      pending; apply again to continue"
@@ -78,7 +83,7 @@ impl Bench {
     /// Opens what is needed and reads what is there; nothing is changed.
     pub(super) async fn open(context: &Context, target: Target, role: &Role, adopt: bool) -> Result<Self, Reports> {
         let arn = target.arn.clone();
-        let reports = spec::check_engine(role, &arn, target.engine);
+        let reports = spec::check_target(role, &target);
         if !reports.is_empty() {
             return Err(reports.into());
         }
@@ -86,14 +91,14 @@ impl Bench {
         let admin = role.admin.get().and_then(|a| a.secret_ref.get());
         let server = context.admin(&target, admin).await?;
         let store = context.store(None, &arn)?;
-        let place = Place { arn, username: spec.name.clone() };
+        let place = place(arn, &spec.name, role.host.get());
         Ok(Self { target, server, store, place, spec })
     }
 
     /// The secret of the role, if it is one of ours for this database.
     pub(super) async fn secret(&self) -> Result<Option<Held>, Reports> {
         let held = self.store.find(&self.place).await?;
-        Ok(held.filter(|held| held.target.as_deref() == Some(self.target.resource_id.as_str())))
+        Ok(held.filter(|held| held.is_for(&self.target.resource_id)))
     }
 
     /// What the role is. A role of somebody else is an error.
@@ -103,6 +108,12 @@ impl Bench {
             Ownership::Foreign(words) => Err(Error::Foreign { arn: self.target.arn.clone(), words }.into()),
             _ => Ok(observed),
         }
+    }
+
+    /// Refuses databases that are chosen and cannot be covered, before anything is made.
+    pub(super) fn check_databases(&self, role: &Role, observed: &Observed) -> Result<(), Error> {
+        let missing = spec::missing_databases(role, observed);
+        if missing.is_empty() { Ok(()) } else { Err(Error::NoDatabase { arn: self.target.arn.clone(), missing }) }
     }
 
     /// Brings the role to what is written, without touching its password.
@@ -267,10 +278,55 @@ pub(super) async fn secret_of(context: &Context, state: &Role, arn: &Arn) -> Res
     let (Some(name), Some(target)) = (state.name.get(), state.target_resource_id.get()) else {
         return Ok(None);
     };
-    let place = Place { arn: arn.clone(), username: name.clone() };
+    let place = place(arn.clone(), name, state.host.get());
     let held = context.store(None, arn)?.find(&place).await?;
     let ours = held.filter(|held| !held.deleted && held.target.as_deref() == Some(target.as_str()));
     Ok(ours.map(|held| held.secret_ref))
+}
+
+/// Schedules the secret of the role for deletion. `current` is the resource id of another database that now has the
+/// ARN: a secret that was taken over for it stays.
+pub(super) async fn forget_secret(
+    context: &Context,
+    state: &Role,
+    arn: &Arn,
+    current: Option<&str>,
+) -> Result<(), Reports> {
+    let Some(secret_ref) = secret_of(context, state, arn).await? else {
+        return Ok(());
+    };
+    let store = context.store(None, arn)?;
+    if current.is_some() {
+        let held = store.look(&secret_ref).await?;
+        if held.is_none_or(|held| held.target.as_deref() == current) {
+            return Ok(());
+        }
+    }
+    Ok(store.forget(&secret_ref).await?)
+}
+
+/// Whether the errors say that an administrator's credential does not work: its own resource has to repair that, and
+/// needs a plan to do so.
+pub(super) fn is_refused(reports: &Reports) -> bool {
+    let mut errors = reports.0.iter().filter(|report| report.severity == Severity::Error).peekable();
+    errors.peek().is_some() && errors.all(|report| report.reach == Reach::Refused)
+}
+
+/// Writes the names that the role has for ever into the state.
+pub(super) fn name(state: &mut Role, bench: &Bench) {
+    state.name = bench.spec.name.clone().into();
+    if state.host.is_unknown() {
+        let host = bench.spec.host.clone();
+        state.host = Some(host).filter(|_| spec::has_hosts(bench.target.engine)).into();
+    }
+}
+
+/// Where the secret of a role is.
+fn place(arn: Arn, name: &RoleName, host: Option<&HostPattern>) -> Place {
+    match host {
+        Some(host) => Place::account(arn, name.clone(), host),
+        None => Place::user(arn, name.clone()),
+    }
 }
 
 /// How destroy takes the role away; `None` keeps it.

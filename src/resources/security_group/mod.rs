@@ -179,6 +179,7 @@ fn own_tags(context: &Context, group: &Group) -> Result<BTreeMap<String, String>
 fn observe_settings(state: &mut SecurityGroup, group: &Group, tags: &BTreeMap<String, String>, imported: bool) {
     state.name = model::GroupName(group.name.clone()).into();
     let written = state.tags.get().cloned().unwrap_or_default();
+    let tags = if imported { tags } else { &group.tags };
     let seen: BTreeMap<String, String> = tags
         .iter()
         .filter(|(key, _)| imported || written.contains_key(*key))

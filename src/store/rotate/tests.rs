@@ -151,7 +151,7 @@ impl Subject for World {
 
 fn place() -> Place {
     let arn = "arn:aws:rds:eu-west-1:123456789012:db:ledger".parse().unwrap();
-    Place { arn, username: "admin".parse().unwrap() }
+    Place::user(arn, "admin".parse().unwrap())
 }
 
 fn credential(password: &str) -> Credential {

@@ -142,6 +142,23 @@ async fn read_inner(sessions: &Sessions, secret_ref: &SecretRef) -> Result<Crede
     value(sessions, secret_ref, Version::Id(&proven.0)).await
 }
 
+/// Reads the version of one of our secrets that waits for its proof, to try it where the proven one is refused.
+///
+/// # Errors
+/// [`Fault::Malformed`], or AWS refuses.
+pub async fn read_pending(sessions: &Sessions, secret_ref: &SecretRef) -> Result<Option<Credential>, Error> {
+    pending_inner(sessions, secret_ref).await.map_err(|fault| Error::new(secret_ref, fault))
+}
+
+async fn pending_inner(sessions: &Sessions, secret_ref: &SecretRef) -> Result<Option<Credential>, Fault> {
+    let secrets = secrets_of(sessions, secret_ref).await?;
+    let secret = secrets.describe(&id(secret_ref)).await?.filter(|s| s.deleted_at.is_none() && labels::is_managed(s));
+    match secret.and_then(|secret| labels::held(&secret).pending) {
+        Some(pending) => value(sessions, secret_ref, Version::Id(&pending.0)).await.map(Some),
+        None => Ok(None),
+    }
+}
+
 async fn value(sessions: &Sessions, secret_ref: &SecretRef, version: Version<'_>) -> Result<Credential, Fault> {
     let secrets = secrets_of(sessions, secret_ref).await?;
     let text = secrets.value(&id(secret_ref), version).await?.ok_or(Fault::Gone)?;
