@@ -7,7 +7,7 @@ use crate::schema::Reports;
 use crate::store::secrets_manager::{self, SecretsManager};
 use crate::store::{self, Credential, Store, StoreSettings};
 
-use super::{Context, OnUnreachable};
+use super::Context;
 
 impl Context {
     /// The store for the secrets of a database: the one that a resource asks for, else the provider's.
@@ -52,7 +52,7 @@ impl Context {
     /// Whether a refresh should keep the prior state although the store could not be asked.
     pub fn keeps_store(&self, error: &store::Error) -> bool {
         match &error.fault {
-            store::Fault::Aws(error) => self.on_unreachable() == OnUnreachable::Keep && self.keeps(error),
+            store::Fault::Aws(error) => self.keeps(error),
             _ => false,
         }
     }

@@ -198,7 +198,10 @@ fn nothing_is_reset_when_the_store_the_network_or_rds_stands_in_the_way() {
     }
     assert!(workspace.resource(ADDRESS).is_none());
 
-    workspace.write("main.tf", &configuration(&rig, "").replace(&database.arn, &closed.arn));
+    workspace.write(
+        "main.tf",
+        &configuration(&rig, "  timeouts = { create = \"60s\" }").replace(&database.arn, &closed.arn),
+    );
     rig.control("DELETE", "log", &Value::Null);
     let error = workspace.apply().error();
     assert!(error.contains("Cannot reach the database") && error.contains(&closed.endpoint), "{error}");

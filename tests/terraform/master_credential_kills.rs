@@ -12,6 +12,8 @@ use crate::wish::{DatabaseWish, Wish};
 use crate::workspace::Workspace;
 
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How late RDS makes a change that a killed run asked for.
+const DELAY: Duration = Duration::from_millis(3_000);
 const FIRST: &str = "  rotation = { keepers = { round = \"1\" } }";
 const SECOND: &str = "  rotation = { keepers = { round = \"2\" } }";
 
@@ -36,7 +38,9 @@ impl Kill {
         };
         match self {
             Self::BeforeModify => hang("ModifyDBInstance", 0),
-            Self::AfterModify => drop(rig.control("PUT", "settings", &json!({"password_delay_ms": 3_000}))),
+            Self::AfterModify => {
+                rig.control("PUT", "settings", &json!({"password_delay_ms": DELAY.as_millis()}));
+            }
             Self::BeforePromote => hang("UpdateSecretVersionStage", 0),
             Self::BetweenLabels => hang("UpdateSecretVersionStage", 1),
         }
@@ -114,6 +118,11 @@ fn recovers(kill: Kill) {
         assert!(logs_in(&rig, &password), "{kill:?} in round {round}");
         assert_eq!(state["secret_version"], prepared, "the pending version was used, not replaced: {kill:?}");
         passwords.push(password);
+        if matches!(kill, Kill::AfterModify) {
+            // The fake RDS would make the change of this round after that of the next.
+            std::thread::sleep(DELAY);
+            assert!(logs_in(&rig, &passwords[round]), "the late change is the same password");
+        }
     }
     assert_ne!(passwords[0], passwords[1]);
     let passwords: Vec<&str> = passwords.iter().map(String::as_str).collect();
