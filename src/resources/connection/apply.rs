@@ -25,7 +25,8 @@ pub(super) async fn create(gateway: &Gateway, apply: &mut Apply<Connection>) -> 
 /// Writes what differs, then sets or removes the groups.
 pub(super) async fn update(gateway: &Gateway, apply: &mut Apply<Connection>) -> Result<(), Reports> {
     let (spec, groups) = wanted(gateway, apply).await?;
-    let changed = gateway.update_connection(&spec).await?;
+    let id = apply.prior.as_ref().and_then(|prior| prior.id.get());
+    let changed = gateway.update_connection_of(id.map(String::as_str), &spec).await?;
     finish(gateway, apply, &changed, &groups).await?;
     Unclaimed::forget(&mut apply.private);
     Ok(())
