@@ -49,16 +49,28 @@ impl Gateway {
         Ok(self.written(answer).await)
     }
 
-    /// Changes a connection: reads it, lays the spec over it, and sends it back when something else than our mark differs. Settings that
-    /// the spec does not name stay, fields that this provider does not know included.
+    /// Changes a connection: reads it, lays the spec over it, and sends it back when something else than our mark
+    /// differs. Settings that the spec does not name stay, fields that this provider does not know included.
     ///
     /// # Errors
     /// [`Kind::NotFound`] when it is gone; [`Kind::AgentManaged`] when an agent owns it; otherwise as
     /// [`Gateway::create_connection`].
     pub async fn update_connection(&self, spec: &ConnectionSpec) -> Result<Connection, Error> {
+        self.update_connection_of(None, spec).await
+    }
+
+    /// As [`Gateway::update_connection`], for the connection with this id only.
+    ///
+    /// # Errors
+    /// [`Kind::Replaced`] when the name belongs to another connection by now; otherwise as
+    /// [`Gateway::update_connection`].
+    pub async fn update_connection_of(&self, id: Option<&str>, spec: &ConnectionSpec) -> Result<Connection, Error> {
         let read = self.request(Method::GET, &["connections", &spec.name]).about(&spec.name);
         let old: Connection = self.send(&read).await?;
         let write = self.request(Method::PUT, &["connections", &spec.name]).about(&spec.name).hiding(spec.env.values());
+        if let Some(was) = id.filter(|id| *id != old.id) {
+            return Err(self.error(&write, Kind::Replaced { was: was.to_owned(), is: old.id }));
+        }
         if let Some(managed_by) = &old.managed_by {
             return Err(self.error(&write, Kind::AgentManaged { managed_by: managed_by.clone() }));
         }

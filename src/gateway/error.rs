@@ -127,6 +127,14 @@ pub enum Kind {
         /// Content of `managed_by`
         managed_by: String,
     },
+    /// Another connection has the name of the one that was to be changed
+    #[error("somebody else deleted the connection and made another one of its name (its id was {was} and is {is} now)")]
+    Replaced {
+        /// The id that we know
+        was: String,
+        /// The id that is there
+        is: String,
+    },
     /// Groups were asked for while the plugin does not exist
     #[error("the gateway's plugin `access_control` is not enabled, so that no groups can be set")]
     AccessControlOff,
@@ -192,6 +200,7 @@ impl Explain for Error {
             Kind::Tls { .. } => "The gateway's certificate is not accepted",
             Kind::Client { .. } => "The gateway's client cannot be built",
             Kind::AgentManaged { .. } => "The gateway connection belongs to an agent",
+            Kind::Replaced { .. } => "The gateway connection is another one now",
             Kind::AccessControlOff => "The gateway's access control is not enabled",
         }
         .to_owned()
@@ -230,6 +239,9 @@ impl Explain for Error {
                  `file(\"ca.pem\")`), or correct the host in `gateway.url`."
             }
             Kind::Client { .. } => "Check the certificates of the operating system and `gateway.ca_bundle`.",
+            Kind::Replaced { .. } => {
+                "Nothing was changed. Plan again, and apply if the plan may change that connection."
+            }
             Kind::AgentManaged { .. } => "Change it where the agent is configured, or choose another name.",
             Kind::AccessControlOff => {
                 "Enable it once, by an admin: `POST /api/plugins` with `{\"name\":\"access_control\",\"connections\":[]}`. \

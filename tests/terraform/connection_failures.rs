@@ -108,6 +108,25 @@ fn the_gateways_own_words_reach_the_reader_and_a_failed_update_is_made_up_for() 
 }
 
 #[test]
+fn a_connection_that_was_made_anew_after_the_plan_is_not_changed() {
+    let gateway = FakeGateway::start();
+    let workspace = gateway.workspace(&configuration(LAB));
+    workspace.apply().ok();
+    let id = workspace.resource(IT).unwrap()["id"].as_str().unwrap().to_owned();
+    workspace.write("main.tf", &configuration(&format!("{LAB}\n  reviewers = [\"dba\"]")));
+    workspace.plan().changes();
+    gateway.remove("ledger-ro");
+    gateway.make("ledger-ro", &json!({}));
+    let foreign = gateway.stored("ledger-ro");
+    let new_id = foreign["id"].as_str().unwrap();
+    contains(
+        &workspace.apply_planned().error(),
+        &["`ledger-ro`", "is another one now", &id, new_id, "Nothing was changed", "Plan again"],
+    );
+    assert_eq!(gateway.stored("ledger-ro"), foreign);
+}
+
+#[test]
 fn a_gateway_that_is_away_for_a_moment_is_waited_for_and_one_that_stays_away_is_named() {
     let gateway = FakeGateway::start();
     let mut workspace = gateway.workspace(&configuration(LAB));

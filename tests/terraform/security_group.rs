@@ -1,11 +1,13 @@
 //! `rdsaccess_security_group` with the real client, from create to destroy.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 
 use crate::blocks;
 use crate::rig::{Database, Rig};
 use crate::wish::{DatabaseWish, Wish};
-use crate::workspace::Workspace;
+use crate::workspace::{Run, Workspace};
 
 fn rig() -> Rig {
     Rig::start(
@@ -101,6 +103,91 @@ fn a_group_lives_from_create_to_destroy_beside_the_groups_of_others() {
     assert_eq!(groups_of(&rig, database), std::slice::from_ref(&base));
     assert!(group(&rig, &id).is_none(), "the group is gone");
     assert!(group(&rig, &base).is_some(), "the group of others stays");
+}
+
+/// A group that somebody makes and attaches with their own tool, beside what is attached.
+fn attach_by_hand(rig: &Rig, name: &str) -> String {
+    let database = rig.database(0);
+    let params = json!({"GroupName": name, "Description": "by hand", "VpcId": rig.network(database).vpc});
+    let made = rig.aws_of(database, "ec2", "create_security_group", &params).unwrap();
+    let id = made["GroupId"].as_str().unwrap().to_owned();
+    let all = [groups_of(rig, database), vec![id.clone()]].concat();
+    let params = json!({"DBInstanceIdentifier": database.identifier, "VpcSecurityGroupIds": all});
+    rig.aws_of(database, "rds", "modify_db_instance", &params).unwrap();
+    id
+}
+
+/// Runs the client while the database refuses changes; as soon as the provider was refused, the database is available
+/// again, and somebody is quicker than the provider's next try.
+fn while_it_waits(rig: &Rig, run: impl FnOnce() -> Run + Send, by_hand: impl FnOnce()) -> Run {
+    let database = rig.database(0);
+    let status = |status: &str| {
+        let place = json!({"account": database.account_id, "region": database.region, "kind": "instance",
+            "identifier": database.identifier, "status": status});
+        rig.control("POST", "status", &place);
+    };
+    rig.control("DELETE", "log", &Value::Null);
+    status("modifying");
+    std::thread::scope(|scope| {
+        let client = scope.spawn(run);
+        let end = Instant::now() + Duration::from_secs(60);
+        while rig.calls("ModifyDBInstance").is_empty() && Instant::now() < end && !client.is_finished() {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        let refused = rig.calls("ModifyDBInstance");
+        status("available");
+        by_hand();
+        let run = client.join().unwrap();
+        assert_eq!(refused.len(), 1, "the provider was refused once: {}", run.stdout);
+        run
+    })
+}
+
+#[test]
+fn a_group_that_others_attach_while_the_provider_waits_stays_attached() {
+    let rig = rig();
+    let database = rig.database(0);
+    let base = rig.network(database).db_base.clone();
+    let workspace = Workspace::new(&rig);
+    workspace.write("main.tf", &configuration(&rig, OFFICE));
+    workspace.init().ok();
+
+    let mut theirs = String::new();
+    while_it_waits(&rig, || workspace.apply(), || theirs = attach_by_hand(&rig, "theirs")).ok();
+    let id = workspace.resource("rdsaccess_security_group.it").unwrap()["id"].as_str().unwrap().to_owned();
+    let sorted = |mut ids: Vec<String>| {
+        ids.sort();
+        ids
+    };
+    assert_eq!(sorted(groups_of(&rig, database)), sorted(vec![base.clone(), theirs.clone(), id.clone()]));
+    workspace.plan().nothing();
+
+    let mut more = String::new();
+    while_it_waits(&rig, || workspace.destroy(), || more = attach_by_hand(&rig, "more")).ok();
+    assert_eq!(sorted(groups_of(&rig, database)), sorted(vec![base, theirs, more]));
+    assert!(group(&rig, &id).is_none(), "the group is gone");
+}
+
+#[test]
+fn the_quota_counts_what_is_attached_when_the_call_is_sent() {
+    let rig = rig();
+    let database = rig.database(0);
+    let workspace = Workspace::new(&rig);
+    workspace.write("main.tf", &configuration(&rig, OFFICE));
+    workspace.init().ok();
+    for name in ["one", "two", "three"] {
+        attach_by_hand(&rig, name);
+    }
+    let refused = while_it_waits(&rig, || workspace.apply(), || drop(attach_by_hand(&rig, "four"))).error();
+    assert!(refused.contains("Too many security groups") && refused.contains("has 5 security groups"), "{refused}");
+    let id = workspace.resource("rdsaccess_security_group.it").unwrap()["id"].as_str().unwrap().to_owned();
+    let attached = groups_of(&rig, database);
+    assert!(attached.len() == 5 && !attached.contains(&id), "{attached:?}");
+
+    rig.control("DELETE", "log", &Value::Null);
+    workspace.write("main.tf", &configuration(&rig, &format!("{OFFICE}\n  attach = false")));
+    workspace.destroy().ok();
+    assert!(rig.calls("ModifyDBInstance").is_empty(), "what is not attached is not detached");
 }
 
 #[test]

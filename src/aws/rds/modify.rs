@@ -4,12 +4,16 @@
 //! release changes of other people that wait for the maintenance window. The one exception is a cluster's password that
 //! RDS keeps waiting with nothing else.
 
+mod groups;
+
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::Instant;
 
 use super::inventory::Described;
 use crate::access::{Arn, Secret, TargetKind};
-use crate::aws::{Call, Error, Fault, Session, Sessions};
+use crate::aws::{Error, Fault, Session, Sessions};
+
+pub use groups::GroupsError;
 
 /// The right to change a database, held over read, check, change and verification, so that two resources of one
 /// database do not overwrite each other's list of security groups.
@@ -49,18 +53,6 @@ impl ModifyLock {
         self.sessions.describe_now(&self.arn).await
     }
 
-    /// Replaces the attached security groups. Waits while the state of the database refuses changes.
-    ///
-    /// # Errors
-    /// [`Fault::Refused`] for an empty list: RDS would detach everything or put the default group there.
-    pub async fn set_security_groups(&self, ids: &[String]) -> Result<(), Error> {
-        if ids.is_empty() {
-            let text = "a database cannot be left without security groups; an empty list is never sent";
-            return Err(Call::new(self.action()).on(&self.arn).failed(Fault::Refused(text.to_owned())));
-        }
-        self.modify(Change::SecurityGroups(ids)).await
-    }
-
     /// Resets the master password. RDS answers before the change is done: the proof is a login. Waits while the state
     /// of the database refuses changes.
     ///
@@ -83,23 +75,30 @@ impl ModifyLock {
 
     async fn modify(&self, change: Change<'_>) -> Result<(), Error> {
         let session = self.sessions.session_for(&self.arn).await?;
-        let patience = self.sessions.settings().patience;
-        let end = Instant::now() + patience.limit;
+        let end = Instant::now() + self.sessions.settings().patience.limit;
         loop {
-            let outcome = self.try_modify(&session, &change).await;
-            self.sessions.forget(&self.arn.account_id, &self.arn.region);
-            match outcome {
-                Err(Error { fault: Fault::InvalidState(text), .. }) if Instant::now() + patience.interval < end => {
-                    tracing::debug!(target = %self.arn, %text, "waiting for a state that allows the change");
-                }
-                outcome => return outcome,
+            match self.try_modify(&session, &change).await {
+                Ok(()) => return Ok(()),
+                Err(error) => self.wait_out(error, &session, end).await?,
             }
-            if self.is_stopped().await? {
-                let call = session.call(self.action()).on(&self.arn);
-                return Err(call.failed(Fault::Refused("the database is stopped: start it first".to_owned())));
-            }
-            tokio::time::sleep(patience.interval).await;
         }
+    }
+
+    /// Waits before the next try when the state of the database refuses the change; any other error, and one that comes
+    /// too late, is handed back.
+    async fn wait_out(&self, error: Error, session: &Session, end: Instant) -> Result<(), Error> {
+        let interval = self.sessions.settings().patience.interval;
+        let Fault::InvalidState(text) = &error.fault else { return Err(error) };
+        if Instant::now() + interval >= end {
+            return Err(error);
+        }
+        tracing::debug!(target = %self.arn, %text, "waiting for a state that allows the change");
+        if self.is_stopped().await? {
+            let call = session.call(self.action()).on(&self.arn);
+            return Err(call.failed(Fault::Refused("the database is stopped: start it first".to_owned())));
+        }
+        tokio::time::sleep(interval).await;
+        Ok(())
     }
 
     /// A stopped database never becomes available by waiting.
@@ -112,6 +111,12 @@ impl ModifyLock {
     }
 
     async fn try_modify(&self, session: &Session, change: &Change<'_>) -> Result<(), Error> {
+        let outcome = self.send(session, change).await;
+        self.sessions.forget(&self.arn.account_id, &self.arn.region);
+        outcome
+    }
+
+    async fn send(&self, session: &Session, change: &Change<'_>) -> Result<(), Error> {
         let call = session.call(self.action()).on(&self.arn);
         let (groups, password) = match change {
             Change::SecurityGroups(ids) => (Some(ids.to_vec()), None),
@@ -174,17 +179,10 @@ fn without(mut error: Error, password: &Secret<String>) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::aws::Settings;
+    use crate::aws::{Call, Settings};
 
     fn arn() -> Arn {
         "arn:aws:rds:eu-west-1:123456789012:db:ledger".parse().unwrap()
-    }
-
-    #[tokio::test]
-    async fn an_empty_list_of_security_groups_is_never_sent() {
-        let lock = Sessions::new(Settings::default()).modify_lock(&arn()).await;
-        let error = lock.set_security_groups(&[]).await.unwrap_err();
-        assert!(matches!(error.fault, Fault::Refused(_)), "{error}");
     }
 
     #[tokio::test]

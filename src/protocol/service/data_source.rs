@@ -2,7 +2,6 @@
 
 use tfplugin_proto::tfplugin6 as pb;
 
-use crate::report::Report;
 use crate::schema::{Provider, Reports};
 
 use super::{Service, wire};
@@ -14,12 +13,8 @@ pub(super) async fn read<P: Provider>(
     let data_source = service.data_source(&request.type_name)?;
     let config = data_source.decode(request.config.as_ref())?;
     let context = service.context()?;
-    let (answer, reports) = tokio::select! {
-        answer = data_source.inner.read(&context, config) => answer,
-        () = service.stop.cancelled() => {
-            return Err(Report::error("Interrupted", "The read was interrupted. Run it again.").into());
-        }
-    };
+    let read = data_source.inner.read(&context, config);
+    let (answer, reports) = service.unless_stopped("read", read).await?;
     let Some(state) = answer else {
         return Err(Reports(reports));
     };

@@ -15,7 +15,7 @@ pub(super) async fn open<P: Provider>(
     let ephemeral = service.ephemeral(&request.type_name)?;
     let config = ephemeral.decode(request.config.as_ref())?;
     let context = service.context()?;
-    let (answer, reports) = ephemeral.inner.open(&context, config).await;
+    let (answer, reports) = service.unless_stopped("opening", ephemeral.inner.open(&context, config)).await?;
     let Some(opened) = answer else {
         return Err(Reports(reports));
     };
@@ -35,7 +35,7 @@ pub(super) async fn renew<P: Provider>(
     let ephemeral = service.ephemeral(&request.type_name)?;
     let context = service.context()?;
     let kept = private(request.private.as_deref().unwrap_or_default());
-    let (answer, reports) = ephemeral.inner.renew(&context, kept).await;
+    let (answer, reports) = service.unless_stopped("renewal", ephemeral.inner.renew(&context, kept)).await?;
     let Some((renew_at, kept)) = answer else {
         return Err(Reports(reports));
     };

@@ -75,6 +75,18 @@ impl<P: Provider> Service<P> {
         self
     }
 
+    /// The outcome of a call that changes nothing; an error as soon as the user asks to stop. An outcome that is there at
+    /// once is handed out even after that.
+    async fn unless_stopped<T>(&self, what: &str, call: impl Future<Output = T>) -> Result<T, Reports> {
+        tokio::select! {
+            biased;
+            outcome = call => Ok(outcome),
+            () = self.stop.cancelled() => {
+                Err(Report::error("Interrupted", format!("The {what} was interrupted. Run it again.")).into())
+            }
+        }
+    }
+
     fn context(&self) -> Result<Arc<P::Context>, Reports> {
         let context = self.context.read().unwrap_or_else(std::sync::PoisonError::into_inner);
         context.clone().ok_or_else(|| {

@@ -28,7 +28,7 @@ pub(super) async fn plan<P: Provider>(
         proposed,
         private: private(&request.prior_private),
     };
-    let (answer, reports) = resource.inner.plan(&context, plan).await;
+    let (answer, reports) = service.unless_stopped("plan", resource.inner.plan(&context, plan)).await?;
     let Some(planned) = answer else {
         return Err(Reports(reports));
     };

@@ -6,7 +6,7 @@ use pb::provider_server::Provider as _;
 
 use super::*;
 use crate::model;
-use crate::schema::{Apply, Change, Reading, Resource};
+use crate::schema::{Apply, Change, DataSource, Ephemeral, Opening, Private, Query, Reading, Resource};
 
 model! {
     /// A thing.
@@ -55,6 +55,9 @@ impl Resource for Things {
     async fn plan(&self, _: &(), change: &mut Change<Thing>) -> Result<(), Reports> {
         if change.config.name.get().is_some_and(|n| n == "panic in plan") {
             panic!("no plan");
+        }
+        if change.config.name.get().is_some_and(|n| n == "endless plan") {
+            std::future::pending::<()>().await;
         }
         Ok(())
     }
@@ -106,6 +109,35 @@ impl Resource for Things {
     }
 }
 
+/// An ephemeral resource and a data source whose calls never end.
+struct Endless;
+
+impl Ephemeral for Endless {
+    type Context = ();
+    type Model = Block;
+    const NAME: &'static str = "test_endless";
+    const SUBCATEGORY: &'static str = "Test";
+
+    async fn open(&self, _: &(), _: &mut Opening<Block>) -> Result<(), Reports> {
+        std::future::pending().await
+    }
+
+    async fn renew(&self, _: &(), _: &mut Private) -> Result<Option<std::time::SystemTime>, Reports> {
+        std::future::pending().await
+    }
+}
+
+impl DataSource for Endless {
+    type Context = ();
+    type Model = Block;
+    const NAME: &'static str = "test_endless";
+    const SUBCATEGORY: &'static str = "Test";
+
+    async fn read(&self, _: &(), _: &mut Query<Block>) -> Result<(), Reports> {
+        std::future::pending().await
+    }
+}
+
 struct TestProvider;
 
 impl Provider for TestProvider {
@@ -117,11 +149,11 @@ impl Provider for TestProvider {
     }
 
     fn data_sources(&self) -> Vec<Box<dyn AnyDataSource<()>>> {
-        vec![]
+        vec![Box::new(Endless)]
     }
 
     fn ephemerals(&self) -> Vec<Box<dyn AnyEphemeral<()>>> {
-        vec![]
+        vec![Box::new(Endless)]
     }
 
     fn functions(&self) -> Vec<Function> {
@@ -264,6 +296,49 @@ async fn stop_ends_waiting_calls_with_what_is_there() {
     });
     assert_eq!(value(reply.new_state.as_ref()).attribute("id"), &"id-0".into());
     assert!(reply.diagnostics[0].summary.contains("Stopped"));
+}
+
+#[tokio::test]
+async fn plans_reads_and_ephemeral_calls_end_when_the_user_asks_to_stop() {
+    let service = service().await;
+    let block = codec::encode(&Value::Object(Block::default().fields()), &object_type(&Block::attributes())).unwrap();
+    let (config, type_name) = (Some(block), "test_endless".to_owned());
+    let thing = message(&thing(&[("name", "endless plan".into())]));
+    let plan = service.plan_resource_change(Request::new(pb::plan_resource_change::Request {
+        type_name: "test_thing".to_owned(),
+        prior_state: message(&Value::Null),
+        proposed_new_state: thing.clone(),
+        config: thing,
+        ..Default::default()
+    }));
+    let read = service.read_data_source(Request::new(pb::read_data_source::Request {
+        type_name: type_name.clone(),
+        config: config.clone(),
+        ..Default::default()
+    }));
+    let open = service.open_ephemeral_resource(Request::new(pb::open_ephemeral_resource::Request {
+        type_name: type_name.clone(),
+        config,
+        ..Default::default()
+    }));
+    let renew = service
+        .renew_ephemeral_resource(Request::new(pb::renew_ephemeral_resource::Request { type_name, private: None }));
+    let calls = async { tokio::join!(plan, read, open, renew) };
+    tokio::pin!(calls);
+    assert!(futures_util::poll!(&mut calls).is_pending(), "each of them would wait for ever");
+    service.stop_provider(Request::new(Default::default())).await.unwrap();
+    let (plan, read, open, renew) = tokio::time::timeout(std::time::Duration::from_secs(5), calls).await.unwrap();
+    let said = [
+        plan.unwrap().into_inner().diagnostics,
+        read.unwrap().into_inner().diagnostics,
+        open.unwrap().into_inner().diagnostics,
+        renew.unwrap().into_inner().diagnostics,
+    ];
+    for (diagnostics, what) in said.iter().zip(["plan", "read", "opening", "renewal"]) {
+        assert_eq!(diagnostics.len(), 1, "{what}");
+        assert_eq!(diagnostics[0].summary, "Interrupted");
+        assert_eq!(diagnostics[0].detail, format!("The {what} was interrupted. Run it again."));
+    }
 }
 
 #[tokio::test]

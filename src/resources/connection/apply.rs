@@ -28,7 +28,8 @@ pub(super) async fn create(context: &Context, apply: &mut Apply<Connection>) -> 
 pub(super) async fn update(context: &Context, apply: &mut Apply<Connection>) -> Result<(), Reports> {
     let gateway = context.gateway()?;
     let wanted = wanted(context, apply).await?;
-    let changed = gateway.update_connection(&wanted.spec).await?;
+    let id = apply.prior.as_ref().and_then(|prior| prior.id.get());
+    let changed = gateway.update_connection_of(id.map(String::as_str), &wanted.spec).await?;
     finish(gateway, apply, &changed, &wanted).await?;
     Unclaimed::forget(&mut apply.private);
     Ok(())

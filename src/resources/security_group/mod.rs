@@ -78,7 +78,7 @@ impl Resource for SecurityGroupResource {
         steps::set_tags(&groups, &group, &apply.planned, &none, &target.resource_id).await?;
         steps::set_rules(&groups, &group.id, &apply.planned, &Default::default(), port).await?;
         if apply.planned.attach.get() == Some(&true) {
-            steps::attach(&lock, &target, &group.id).await?;
+            steps::attach(&lock, &group.id).await?;
         }
         finish(&groups, &group, &lock, apply).await
     }
@@ -94,9 +94,9 @@ impl Resource for SecurityGroupResource {
         steps::set_tags(&groups, &group, &apply.planned, &prior, &target.resource_id).await?;
         steps::set_rules(&groups, &group.id, &apply.planned, &before, steps::port(&target)).await?;
         if apply.planned.attach.get() == Some(&true) {
-            steps::attach(&lock, &target, &group.id).await?;
+            steps::attach(&lock, &group.id).await?;
         } else {
-            steps::detach(&lock, &target, &group.id).await?;
+            steps::detach(&lock, &group.id).await?;
         }
         finish(&groups, &group, &lock, apply).await
     }
@@ -107,8 +107,8 @@ impl Resource for SecurityGroupResource {
         if steps::find(&groups, &id).await?.is_none() {
             return Ok(());
         }
-        if let (lock, Found::Target(target)) = steps::locked(context, &arn).await? {
-            steps::detach(&lock, &target, &id).await?;
+        if let (lock, Found::Target(_)) = steps::locked(context, &arn).await? {
+            steps::detach(&lock, &id).await?;
         }
         Ok(groups.delete(&id).await?)
     }

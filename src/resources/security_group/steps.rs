@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::access::{Arn, MANAGED_TAG, TARGET_TAG, Target};
 use crate::aws::ec2::{GROUPS_PER_INTERFACE, NewGroup, Rule, SecurityGroup as Group, SecurityGroups};
-use crate::aws::rds::ModifyLock;
+use crate::aws::rds::{Described, GroupsError, ModifyLock};
 use crate::context::{Context, Found, Takes, TargetError, check_ready, found};
 use crate::report::Explain;
 use crate::schema::Reports;
@@ -21,15 +21,12 @@ pub(super) enum Error {
     /// No VPC
     #[error("AWS reports no VPC for {0}")]
     NoVpc(Arn),
-    /// The quota of groups
+    /// The quota of groups is used up before the group is made
     #[error("{arn} has {count} security groups attached; a network interface takes {GROUPS_PER_INTERFACE}")]
     TooMany { arn: Arn, count: usize },
-    /// The last group cannot be detached
-    #[error("{id} is the only security group of {arn}, and a database cannot be left without one")]
-    LastGroup { id: String, arn: Arn },
-    /// RDS took the list and does not show it
-    #[error("RDS accepted the change of {arn}, but {id} is {state}")]
-    NotVerified { arn: Arn, id: String, state: &'static str },
+    /// The group is there, and cannot be attached or detached
+    #[error(transparent)]
+    Groups(GroupsError),
     /// The group is gone
     #[error("the security group {0} does not exist any more")]
     GroupGone(String),
@@ -40,9 +37,10 @@ impl Explain for Error {
         match self {
             Self::Foreign { .. } => "The name of the security group is taken",
             Self::NoVpc(_) => "The database has no VPC",
-            Self::TooMany { .. } => "Too many security groups",
-            Self::LastGroup { .. } => "Cannot detach the last security group",
-            Self::NotVerified { .. } => "The security groups of the database are not as asked",
+            Self::TooMany { .. } | Self::Groups(GroupsError::TooMany { .. }) => "Too many security groups",
+            Self::Groups(GroupsError::LastGroup { .. }) => "Cannot detach the last security group",
+            Self::Groups(GroupsError::Call(error)) => return error.summary(),
+            Self::Groups(_) => "The security groups of the database are not as asked",
             Self::GroupGone(_) => "The security group is gone",
         }
         .to_owned()
@@ -57,8 +55,15 @@ impl Explain for Error {
                     "Detach a group that is not needed, or set `attach = false` and use the group in another way. \
                      Nothing was made"
                 }
-                Self::LastGroup { .. } => "Attach another group to the database first, then apply again",
-                Self::NotVerified { .. } => "Somebody else changed the groups at the same time: apply again",
+                Self::Groups(GroupsError::TooMany { .. }) => {
+                    "Detach a group that is not needed and apply again, or set `attach = false` and use the group in \
+                     another way. The group is made, and not attached"
+                }
+                Self::Groups(GroupsError::LastGroup { .. }) => {
+                    "Attach another group to the database first, then apply again"
+                }
+                Self::Groups(GroupsError::Call(error)) => return error.next_step(),
+                Self::Groups(_) => "Somebody else changed the groups at the same time: apply again",
                 Self::GroupGone(_) => "Plan again: the refresh will notice it",
             }
             .to_owned(),
@@ -170,42 +175,26 @@ pub(super) async fn set_rules(
 }
 
 /// Attaches the group beside the others.
-pub(super) async fn attach(lock: &ModifyLock, target: &Target, id: &str) -> Result<(), Reports> {
-    if target.security_group_ids.iter().any(|g| g == id) {
-        return Ok(());
-    }
-    if target.security_group_ids.len() >= GROUPS_PER_INTERFACE {
-        let count = target.security_group_ids.len();
-        return Err(Error::TooMany { arn: target.arn.clone(), count }.into());
-    }
-    let mut ids = target.security_group_ids.clone();
-    ids.push(id.to_owned());
-    lock.set_security_groups(&ids).await?;
-    verify(lock, id, true).await
+pub(super) async fn attach(lock: &ModifyLock, id: &str) -> Result<(), Reports> {
+    lock.attach_security_group(id).await.or_else(refused)
 }
 
-/// Detaches the group and leaves the others.
-pub(super) async fn detach(lock: &ModifyLock, target: &Target, id: &str) -> Result<(), Reports> {
-    let others: Vec<String> = target.security_group_ids.iter().filter(|g| *g != id).cloned().collect();
-    if others.len() == target.security_group_ids.len() {
-        return Ok(());
+/// Detaches the group and leaves the others; from a database that is gone there is nothing to detach.
+pub(super) async fn detach(lock: &ModifyLock, id: &str) -> Result<(), Reports> {
+    match lock.detach_security_group(id).await {
+        Err(GroupsError::NotThere(_, described)) if *described == Described::Gone => Ok(()),
+        outcome => outcome.or_else(refused),
     }
-    if others.is_empty() {
-        return Err(Error::LastGroup { id: id.to_owned(), arn: target.arn.clone() }.into());
-    }
-    lock.set_security_groups(&others).await?;
-    verify(lock, id, false).await
 }
 
-async fn verify(lock: &ModifyLock, id: &str, attached: bool) -> Result<(), Reports> {
-    let arn = lock.arn();
-    match found(arn, Takes::ReplicasToo, lock.describe_now().await?)? {
-        Found::Target(target) if target.security_group_ids.iter().any(|g| g == id) == attached => Ok(()),
-        Found::Target(_) => {
-            let state = if attached { "not attached" } else { "still attached" };
-            Err(Error::NotVerified { arn: arn.clone(), id: id.to_owned(), state }.into())
-        }
-        Found::Gone => Err(TargetError::Gone(arn.clone()).into()),
+fn refused(error: GroupsError) -> Result<(), Reports> {
+    match error {
+        GroupsError::Call(error) => Err(error.into()),
+        GroupsError::NotThere(arn, described) => match found(&arn, Takes::ReplicasToo, (*described).clone())? {
+            Found::Gone => Err(TargetError::Gone(arn).into()),
+            Found::Target(_) => Err(Error::Groups(GroupsError::NotThere(arn, described)).into()),
+        },
+        error => Err(Error::Groups(error).into()),
     }
 }
 
