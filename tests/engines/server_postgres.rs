@@ -108,6 +108,22 @@ impl PostgresServer {
         open(EngineKind::Postgres, self.login()).unwrap()
     }
 
+    /// Refuses every later login of this user, whatever its password.
+    pub async fn refuse(&self, user: &str) {
+        let path = self.dir.path().join("data/pg_hba.conf");
+        let lines = fs::read_to_string(&path).unwrap();
+        fs::write(path, format!("host all {user} 0.0.0.0/0 reject\n{lines}")).unwrap();
+        self.superuser("postgres").await.batch_execute("SELECT pg_reload_conf()").await.unwrap();
+        // The postmaster reads the file when it handles the signal.
+        for _ in 0..100 {
+            if self.log().contains("received SIGHUP") {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+
     /// A session of the bootstrap superuser.
     pub async fn superuser(&self, database: &str) -> Client {
         let (client, connection) = self.config("rdsadmin", database).connect(NoTls).await.unwrap();

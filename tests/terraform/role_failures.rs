@@ -74,9 +74,12 @@ fn databases_that_cannot_be_managed_are_refused_with_the_reason() {
 
 #[test]
 fn an_administrator_that_is_missing_or_wrong_is_named() {
-    let rig = Rig::start(
-        &Wish::organization().with(DatabaseWish::instance("payments-prod", "us-east-1", "ledger", "postgres")),
-    );
+    let rig = Rig::start(&Wish::organization().with(DatabaseWish::instance(
+        "payments-prod",
+        "us-east-1",
+        "ledger",
+        "postgres",
+    )));
     let database = rig.database(0);
     let workspace = Workspace::new(&rig);
 
@@ -95,9 +98,12 @@ fn an_administrator_that_is_missing_or_wrong_is_named() {
 
 #[test]
 fn a_server_that_shows_another_certificate_is_refused() {
-    let rig = Rig::start(
-        &Wish::organization().with(DatabaseWish::instance("payments-prod", "us-east-1", "ledger", "postgres")),
-    );
+    let rig = Rig::start(&Wish::organization().with(DatabaseWish::instance(
+        "payments-prod",
+        "us-east-1",
+        "ledger",
+        "postgres",
+    )));
     let database = rig.database(0);
     let workspace = Workspace::new(&rig);
     let text = configuration(&rig, &database.arn, &admin(&rig, database, &database.master_password), "");
@@ -109,9 +115,12 @@ fn a_server_that_shows_another_certificate_is_refused() {
 
 #[test]
 fn a_database_out_of_reach_keeps_the_state_when_asked_to() {
-    let rig = Rig::start(
-        &Wish::organization().with(DatabaseWish::instance("payments-prod", "us-east-1", "ledger", "postgres")),
-    );
+    let rig = Rig::start(&Wish::organization().with(DatabaseWish::instance(
+        "payments-prod",
+        "us-east-1",
+        "ledger",
+        "postgres",
+    )));
     let database = rig.database(0);
     let workspace = Workspace::new(&rig);
     let admin = admin(&rig, database, &database.master_password);

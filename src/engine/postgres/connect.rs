@@ -10,7 +10,7 @@ use tokio_postgres::error::Error as DriverError;
 use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::error::{Failure, is_after_authentication, is_busy, is_wrong_password};
+use super::error::{Failure, is_after_authentication, is_busy};
 use super::quote::Sql;
 use super::tls::client_config;
 use crate::access::{Identifier, RoleName, Secret};
@@ -107,9 +107,11 @@ impl Pool {
         seat.make_room();
         match self.connect(role.as_str(), password, database).await? {
             Ok(_) => Ok(true),
-            Err(error) if is_wrong_password(&error) => Ok(false),
             Err(error) if is_after_authentication(&error) => Ok(true),
-            Err(error) => Err(Failure::connecting(&error)),
+            Err(error) => match Failure::connecting(&error) {
+                Failure { fault: Fault::LoginRefused(_), .. } => Ok(false),
+                failure => Err(failure),
+            },
         }
     }
 

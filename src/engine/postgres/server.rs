@@ -140,7 +140,23 @@ impl Postgres {
 
     async fn login_works(&self, role: &RoleSpec, password: &Secret<String>) -> Result<bool, Failure> {
         let database = self.entry(role).await?;
-        self.pool.accepts(&role.name, password, &database).await
+        match self.pool.accepts(&role.name, password, &database).await {
+            Err(Failure { fault: Fault::LoginBarred(text), remedy }) => {
+                self.forget();
+                if self.may_log_in(role).await? {
+                    return Err(Failure { fault: Fault::LoginBarred(text), remedy });
+                }
+                Ok(false)
+            }
+            other => other,
+        }
+    }
+
+    /// Whether the role has LOGIN. The refusal of one without it looks like any other that is not about the password,
+    /// and it is a gap that apply repairs.
+    async fn may_log_in(&self, role: &RoleSpec) -> Result<bool, Failure> {
+        let cluster = self.survey(role).await?.cluster;
+        Ok(cluster.role_named(role.name.as_str()).is_some_and(|role| role.login))
     }
 }
 

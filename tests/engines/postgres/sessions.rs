@@ -65,7 +65,7 @@ async fn certificates_are_checked_as_far_as_the_mode_says() {
     assert!(matches!(wrong_name.fault, Fault::Tls(_)), "{wrong_name}");
     assert!(ping(&by_address(TlsMode::VerifyCa)).await.is_ok());
     let plain = ping(&|login| login.trust.mode = TlsMode::Disable).await.unwrap_err();
-    assert!(matches!(plain.fault, Fault::LoginRefused(_)), "{plain}");
+    assert!(matches!(&plain.fault, Fault::LoginBarred(text) if text.contains("pg_hba.conf")), "{plain}");
     let other_ca = |login: &mut rdsaccess::engine::Login| {
         login.trust.mode = TlsMode::VerifyCa;
         login.trust.roots = stranger.login().trust.roots;
@@ -83,6 +83,23 @@ async fn a_wrong_administrator_password_says_what_to_do_and_holds_no_secret() {
     assert!(matches!(error.fault, Fault::LoginRefused(_)), "{error}");
     let text = Report::of(&error).to_string();
     assert!(text.contains("admin1") && text.contains("arn:aws:rds") && !text.contains("Wrong~Secret"), "{text}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_that_the_server_does_not_let_in_says_nothing_of_its_password() {
+    let server = PostgresServer::start().await;
+    let engine = server.engine();
+    let spec = spec_in("hoop_ro", Access::ReadOnly, &["app"]);
+    make(&*engine, &spec).await;
+    server.refuse("hoop_ro").await;
+    for password in [PASSWORD, "wrong"] {
+        let error = engine.accepts(&spec, &Secret::from(password)).await.unwrap_err();
+        assert!(matches!(&error.fault, Fault::LoginBarred(text) if text.contains("pg_hba.conf")), "{error}");
+    }
+    server.refuse("admin1").await;
+    let error = server.engine().ping().await.unwrap_err();
+    assert!(matches!(error.fault, Fault::LoginBarred(_)), "{error}");
+    assert!(Report::of(&error).to_string().contains("the stored password stays as it is"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
