@@ -1,6 +1,7 @@
 //! What the driver and the server say, turned into the classes of [`Fault`] and into a decision to try again.
 
 use std::error::Error as StdError;
+use std::time::Duration;
 
 use tokio_postgres::error::{DbError, Error as DriverError, SqlState};
 
@@ -42,6 +43,12 @@ impl Failure {
             None => Fault::ConnectionLost { step: step.to_owned(), text: with_causes(error) },
         };
         Self { fault, remedy }
+    }
+
+    /// No answer came in time. Another attempt would wait as long again.
+    pub(super) fn timed_out(step: &str, limit: Duration) -> Self {
+        let text = format!("no answer within {} seconds", limit.as_secs());
+        Fault::ConnectionLost { step: step.to_owned(), text }.into()
     }
 }
 

@@ -1,6 +1,7 @@
 //! The server behind the contract: what it holds, and how its calls find what they need.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use futures_util::future::try_join_all;
 use tokio::sync::OnceCell;
@@ -41,6 +42,13 @@ impl Postgres {
     pub fn new(login: Login) -> Result<Self, Error> {
         let pool = Pool::new(login.clone()).map_err(|fault| Error::new(&login, fault))?;
         Ok(Self { pool, writers: Writers::default(), maintenance: OnceCell::new(), snapshot: Mutex::default() })
+    }
+
+    /// Waits so long for the answer to what was sent in one go, instead of two and a half minutes.
+    #[must_use]
+    pub fn with_round_trip(mut self, limit: Duration) -> Self {
+        self.pool.round_trip = limit;
+        self
     }
 
     /// Waits until this caller is the only writer.

@@ -1,6 +1,8 @@
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use rdsaccess::access::{Access, EngineKind, TlsMode};
+use rdsaccess::engine::postgres::Postgres;
 use rdsaccess::engine::{Fault, open};
 use rdsaccess::report::Report;
 
@@ -109,6 +111,29 @@ async fn a_closed_port_is_unreachable() {
     drop(server);
     let error = open(EngineKind::Postgres, login).unwrap().ping().await.unwrap_err();
     assert!(matches!(error.fault, Fault::Unreachable(_)), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_falls_silent_is_given_up_in_time() {
+    let server = PostgresServer::start().await;
+    let engine = Postgres::new(server.login()).unwrap().with_round_trip(Duration::from_secs(1));
+    let (ro, password) = (spec_in("hoop_ro", Access::ReadOnly, &["app"]), Secret::from(PASSWORD));
+    // Leaves an idle session, and with the second one that of the writer's lock.
+    engine.ping().await.unwrap();
+    engine.ensure(&ro, Some(&password)).await.unwrap();
+    let sessions = server.freeze_sessions().await;
+    for what in ["ping", "ensure"] {
+        let began = Instant::now();
+        let error = match what {
+            "ping" => engine.ping().await.unwrap_err(),
+            _ => engine.ensure(&ro, None).await.unwrap_err(),
+        };
+        let told = matches!(&error.fault, Fault::ConnectionLost { text, .. } if text.contains("no answer within 1 s"));
+        assert!(told && began.elapsed() < Duration::from_secs(5), "{what}: {error} after {:?}", began.elapsed());
+    }
+    sessions.thaw();
+    engine.ping().await.unwrap();
+    assert_complete(&engine.ensure(&ro, Some(&password)).await.unwrap());
 }
 
 #[tokio::test(flavor = "multi_thread")]
