@@ -191,6 +191,10 @@ impl Server for Postgres {
         Box::pin(async move { self.login_works(role, password).await.map_err(|f| self.error(f)) })
     }
 
+    fn proves<'a>(&'a self, role: &'a RoleSpec, password: &'a Secret<String>) -> Reply<'a, bool> {
+        self.accepts(role, password)
+    }
+
     fn remove<'a>(&'a self, role: &'a RoleSpec, how: &'a Removal) -> Reply<'a, Vec<String>> {
         Box::pin(async move { self.take_away(role, how).await.map_err(|f| self.error(f)) })
     }

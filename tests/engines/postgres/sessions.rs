@@ -16,6 +16,8 @@ async fn a_password_is_proved_by_a_login_and_never_written_down() {
     make(&*engine, &spec).await;
     assert!(engine.accepts(&spec, &Secret::from(PASSWORD)).await.unwrap());
     assert!(!engine.accepts(&spec, &Secret::from("wrong")).await.unwrap());
+    assert!(engine.proves(&spec, &Secret::from(PASSWORD)).await.unwrap());
+    assert!(!engine.proves(&spec, &Secret::from("wrong")).await.unwrap());
 
     let rotated = Secret::from("Sentinel~w0rd~rotated ①ﬁ'\"\\");
     engine.ensure(&spec, Some(&rotated)).await.unwrap();
