@@ -40,9 +40,14 @@ pub enum Fault {
     /// The certificate or the TLS handshake was refused
     #[error("TLS failed: {0}")]
     Tls(String),
-    /// User name or password refused
+    /// User name or password refused. Only what the server says of a wrong password is this: callers take it as a
+    /// reason to set another one
     #[error("the server refused the login: {0}")]
     LoginRefused(String),
+    /// The user does not get in, and the reason is not a wrong password: a locked account, a line of `pg_hba.conf`, a
+    /// way to log in that is not supported. Whether the password is right is unknown
+    #[error("the server bars the login, and not for a wrong password: {0}")]
+    LoginBarred(String),
     /// A right is missing for one step
     #[error("permission denied while {step}: {text}")]
     Denied {
@@ -98,6 +103,7 @@ impl Explain for Error {
             Fault::Unreachable(_) => "Cannot reach the database",
             Fault::Tls(_) => "Cannot verify the database server",
             Fault::LoginRefused(_) => "The database refused the login",
+            Fault::LoginBarred(_) => "The database bars the login",
             Fault::Denied { .. } => "Permission denied by the database",
             Fault::Blocked { .. } => "Blocked by another session of the database",
             Fault::ConnectionLost { .. } => "The connection to the database was lost",
@@ -133,6 +139,10 @@ impl Explain for Error {
             Fault::LoginRefused(_) => {
                 "Check that the secret holds the current password of this user; after a reset by hand apply \
                  rdsaccess_master_credential again"
+            }
+            Fault::LoginBarred(_) => {
+                "Remove what the server names (a locked or expired account, a client address or a connection without \
+                 TLS that it does not take, another way to log in) and apply again; the stored password stays as it is"
             }
             Fault::Denied { .. } => "Log in with a user that holds the right, or grant it to this user",
             Fault::Blocked { .. } => "Wait until the other session has finished and apply again",

@@ -56,8 +56,20 @@ pub trait Server: Send + Sync {
     /// there afterwards. Refuses a role of that name which is not ours ([`Ownership::Foreign`]).
     fn ensure<'a>(&'a self, role: &'a RoleSpec, password: Option<&'a Secret<String>>) -> Reply<'a, Observed>;
 
-    /// Whether this password logs the role in: at most one login, or none where the stored hash can be recomputed.
+    /// Whether this password is that of the role, for a refresh: at most one login, or none where the stored hash can
+    /// be recomputed. Where no login was tried, another account may still catch the client; see [`Server::proves`].
+    ///
+    /// # Errors
+    /// Whatever says nothing about the password, such as [`Fault::LoginBarred`].
     fn accepts<'a>(&'a self, role: &'a RoleSpec, password: &'a Secret<String>) -> Reply<'a, bool>;
+
+    /// Whether a client gets in with this name and password: always one real login, never a computation. This is what
+    /// a stored password must pass before it is promoted. On MySQL and MariaDB the server chooses the account by the
+    /// client's address, so that a more specific host with another password makes the difference.
+    ///
+    /// # Errors
+    /// As [`Server::accepts`].
+    fn proves<'a>(&'a self, role: &'a RoleSpec, password: &'a Secret<String>) -> Reply<'a, bool>;
 
     /// Takes the role away as `how` says; a role that is not there is a success. Returns warnings for the person.
     fn remove<'a>(&'a self, role: &'a RoleSpec, how: &'a Removal) -> Reply<'a, Vec<String>>;

@@ -108,6 +108,32 @@ impl PostgresServer {
         open(EngineKind::Postgres, self.login()).unwrap()
     }
 
+    /// Stops the server's side of the engine's sessions, as a node does that hangs: the connections stay open.
+    pub async fn freeze_sessions(&self) -> Frozen {
+        let sql = "SELECT pid FROM pg_stat_activity WHERE application_name = 'terraform-provider-rdsaccess'";
+        let rows = self.superuser("postgres").await.query(sql, &[]).await.unwrap();
+        let frozen = Frozen(rows.iter().map(|row| row.get::<_, i32>(0).to_string()).collect());
+        assert!(!frozen.0.is_empty(), "there is no session to stop");
+        frozen.signal("-STOP");
+        frozen
+    }
+
+    /// Refuses every later login of this user, whatever its password.
+    pub async fn refuse(&self, user: &str) {
+        let path = self.dir.path().join("data/pg_hba.conf");
+        let lines = fs::read_to_string(&path).unwrap();
+        fs::write(path, format!("host all {user} 0.0.0.0/0 reject\n{lines}")).unwrap();
+        self.superuser("postgres").await.batch_execute("SELECT pg_reload_conf()").await.unwrap();
+        // The postmaster reads the file when it handles the signal.
+        for _ in 0..100 {
+            if self.log().contains("received SIGHUP") {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+
     /// A session of the bootstrap superuser.
     pub async fn superuser(&self, database: &str) -> Client {
         let (client, connection) = self.config("rdsadmin", database).connect(NoTls).await.unwrap();
@@ -140,6 +166,24 @@ impl PostgresServer {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
         MakeRustlsConnect::new(builder.with_root_certificates(roots).with_no_client_auth())
+    }
+}
+
+/// Processes that are stopped; they go on when this is dropped.
+pub struct Frozen(Vec<String>);
+
+impl Frozen {
+    /// Lets them go on.
+    pub fn thaw(self) {}
+
+    fn signal(&self, signal: &str) {
+        let _signalled = Command::new("kill").arg(signal).args(&self.0).status();
+    }
+}
+
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        self.signal("-CONT");
     }
 }
 

@@ -123,7 +123,8 @@ impl Mysql {
         }
     }
 
-    async fn try_login(&self, user: &RoleName, password: &Secret<String>) -> Result<bool, Failure> {
+    /// Whether one login with this name and password works.
+    pub(super) async fn try_login(&self, user: &RoleName, password: &Secret<String>) -> Result<bool, Failure> {
         match self.sessions.can_log_in(user, password).await {
             Ok(()) => Ok(true),
             Err(failure) if failure.class == Class::Login => Ok(false),

@@ -19,7 +19,7 @@ pub(super) enum Class {
     Busy,
     /// No connection could be made
     Unreachable,
-    /// User or password refused
+    /// User or password refused: nothing else, because callers set another password then
     Login,
     /// A right is missing
     Denied,
@@ -82,13 +82,8 @@ impl Failure {
     pub(super) fn of_login(error: &Driver) -> Self {
         let (class, code, fault) = match error {
             Driver::Server(server) => {
-                let text = text(server);
-                match server.code {
-                    1040 | 1203 | 1226 => (Class::Busy, server.code, Fault::Unreachable(text)),
-                    1053 => (Class::Lost, server.code, Fault::Unreachable(text)),
-                    3159 => (Class::Login, server.code, Fault::Tls(text)),
-                    code => (Class::Login, code, Fault::LoginRefused(text)),
-                }
+                let (class, fault) = login_refusal(server.code, text(server));
+                (class, server.code, fault)
             }
             Driver::Io(IoError::Tls(tls)) => (Class::Final, 0, Fault::Tls(tls.to_string())),
             // A handshake that fails inside the connector arrives as an I/O error around the TLS error.
@@ -100,10 +95,22 @@ impl Failure {
                 error @ (DriverError::UnknownAuthPlugin { .. }
                 | DriverError::CleartextPluginDisabled
                 | DriverError::MysqlOldPasswordDisabled),
-            ) => (Class::Login, 0, Fault::LoginRefused(error.to_string())),
+            ) => (Class::Final, 0, Fault::LoginBarred(error.to_string())),
             other => (Class::Unreachable, 0, Fault::Unreachable(other.to_string())),
         };
         Self { class, code, fault }
+    }
+}
+
+/// What the server's answer to a login means: the one list. Only access denied, with and without a password, is about
+/// the password. The others are a blocked or unknown client address, a locked or blocked account, an expired password,
+/// a plugin that is not loaded, a transport that is not allowed: the password may be right.
+fn login_refusal(code: u16, text: String) -> (Class, Fault) {
+    match code {
+        1045 | 1698 => (Class::Login, Fault::LoginRefused(text)),
+        1040 | 1203 | 1226 => (Class::Busy, Fault::Unreachable(text)),
+        1053 => (Class::Lost, Fault::Unreachable(text)),
+        _ => (Class::Final, Fault::LoginBarred(text)),
     }
 }
 
@@ -193,6 +200,32 @@ mod tests {
     fn a_syntax_error_never_quotes_the_statement() {
         let quoted = failure(1064, "You have an error … near ''*2470C0C06DEE42FD1618BB99005ADCA2EC9D1E19'' at line 1");
         assert!(!quoted.fault.to_string().contains("2470C0C0"), "{}", quoted.fault);
+    }
+
+    #[test]
+    fn only_access_denied_says_that_the_password_is_wrong() {
+        let login = |code: u16| {
+            let server = ServerError { code, message: "x".to_owned(), state: "HY000".to_owned() };
+            Failure::of_login(&Driver::Server(server))
+        };
+        for code in [1045, 1698] {
+            assert!(
+                matches!(login(code), Failure { class: Class::Login, fault: Fault::LoginRefused(_), .. }),
+                "{code}"
+            );
+        }
+        for code in [1040, 1203, 1226, 1053] {
+            assert!(matches!(login(code).fault, Fault::Unreachable(_)), "{code}");
+        }
+        // Addresses, locks, expiry, plugins, TLS, and what nobody has heard of.
+        for code in [1129, 1130, 1251, 1524, 1820, 1862, 3118, 3159, 3955, 4151, 65535] {
+            assert!(matches!(login(code), Failure { class: Class::Final, fault: Fault::LoginBarred(_), .. }), "{code}");
+        }
+        let plugin = Driver::Driver(DriverError::UnknownAuthPlugin { name: "dialog".to_owned() });
+        let cleartext = Driver::Driver(DriverError::CleartextPluginDisabled);
+        for failure in [Failure::of_login(&plugin), Failure::of_login(&cleartext)] {
+            assert!(matches!(failure, Failure { class: Class::Final, fault: Fault::LoginBarred(_), .. }));
+        }
     }
 
     #[test]

@@ -80,6 +80,10 @@ impl Server for Mysql {
         self.reply(self.accepts_password(role, password))
     }
 
+    fn proves<'a>(&'a self, role: &'a RoleSpec, password: &'a Secret<String>) -> Reply<'a, bool> {
+        self.reply(self.try_login(&role.name, password))
+    }
+
     fn remove<'a>(&'a self, role: &'a RoleSpec, how: &'a Removal) -> Reply<'a, Vec<String>> {
         self.reply(self.remove_role(role, how))
     }

@@ -69,13 +69,37 @@ pub(super) fn unescape(pattern: &str) -> Option<String> {
     Some(out)
 }
 
-/// The server's own matching. A backslash at the very end stands for itself.
+/// The server's own matching. A backslash at the very end stands for itself. Anybody who may grant chooses the pattern,
+/// so the work is bounded by the product of the lengths: only the last `%` is ever tried again.
 fn matches(pattern: &[char], name: &[char]) -> bool {
-    match pattern {
-        [] => name.is_empty(),
-        ['%', rest @ ..] => (0..=name.len()).any(|skip| matches(rest, &name[skip..])),
-        ['_', rest @ ..] => !name.is_empty() && matches(rest, &name[1..]),
-        ['\\', c, rest @ ..] | [c, rest @ ..] => name.first() == Some(c) && matches(rest, &name[1..]),
+    let (mut at, mut from) = (0, 0);
+    // Behind the last `%`, and where in the name it was assumed to end.
+    let mut retry: Option<(usize, usize)> = None;
+    loop {
+        let taken = match &pattern[at..] {
+            [] if from == name.len() => return true,
+            ['%', ..] => {
+                at += 1;
+                retry = Some((at, from));
+                continue;
+            }
+            ['_', ..] => usize::from(from < name.len()),
+            ['\\', c, ..] => 2 * usize::from(name.get(from) == Some(c)),
+            [c, ..] => usize::from(name.get(from) == Some(c)),
+            [] => 0,
+        };
+        if taken > 0 {
+            at += taken;
+            from += 1;
+            continue;
+        }
+        match retry {
+            Some((behind, end)) if end < name.len() => {
+                (at, from) = (behind, end + 1);
+                retry = Some((behind, end + 1));
+            }
+            _ => return false,
+        }
     }
 }
 
@@ -109,6 +133,28 @@ mod tests {
         }
     }
 
+    /// The rules, word for word; exponential, so for short names only.
+    fn simply_matches(pattern: &[char], name: &[char]) -> bool {
+        match pattern {
+            [] => name.is_empty(),
+            ['%', rest @ ..] => (0..=name.len()).any(|skip| simply_matches(rest, &name[skip..])),
+            ['_', rest @ ..] => !name.is_empty() && simply_matches(rest, &name[1..]),
+            ['\\', c, rest @ ..] | [c, rest @ ..] => name.first() == Some(c) && simply_matches(rest, &name[1..]),
+        }
+    }
+
+    #[test]
+    fn a_hostile_pattern_costs_no_time() {
+        let name = "a".repeat(64);
+        let began = std::time::Instant::now();
+        for end in ["b", "_b", r"\%"] {
+            let pattern = format!("{}{end}", "%a".repeat(30));
+            assert!(!NameForm::Pattern.opens(&pattern, &name));
+        }
+        assert!(NameForm::Pattern.opens(&"%a".repeat(30), &name));
+        assert!(began.elapsed() < std::time::Duration::from_secs(1), "{:?}", began.elapsed());
+    }
+
     #[test]
     fn only_a_name_without_live_wildcards_names_one_database() {
         assert_eq!(NameForm::Pattern.only(r"a\_b").as_deref(), Some("a_b"));
@@ -124,6 +170,12 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn matching_agrees_with_the_rules(pattern in r"[ab_%\\]{0,8}", name in r"[ab_%\\]{0,8}") {
+            let (p, n): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
+            prop_assert_eq!(matches(&p, &n), simply_matches(&p, &n));
+        }
+
         #[test]
         fn the_stored_form_opens_its_own_database_only(name in r"[ab_%\\]{1,12}", other in r"[ab_%\\]{1,12}") {
             for form in [NameForm::Pattern, NameForm::Literal] {

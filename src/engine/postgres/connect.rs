@@ -10,7 +10,7 @@ use tokio_postgres::error::Error as DriverError;
 use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use super::error::{Failure, is_after_authentication, is_busy, is_wrong_password};
+use super::error::{Failure, is_after_authentication, is_busy};
 use super::quote::Sql;
 use super::tls::client_config;
 use crate::access::{Identifier, RoleName, Secret};
@@ -18,6 +18,13 @@ use crate::engine::{Fault, Login};
 
 /// How long a login may take, name resolution and TLS included.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long one round trip may take: longer than the time limit of a statement, which the server keeps itself.
+const ROUND_TRIP: Duration = Duration::from_secs(150);
+/// After this time without traffic the other end is asked whether it is there, and then again in these intervals.
+const PROBE_AFTER: Duration = Duration::from_secs(10);
+const PROBE_INTERVAL: Duration = Duration::from_secs(5);
+/// So many probes without an answer end the connection.
+const PROBES: u32 = 3;
 /// How often a server that starts or has no free connection is asked again.
 const CONNECT_ATTEMPTS: u32 = 5;
 /// Pause between two such attempts.
@@ -39,6 +46,8 @@ pub(super) const APPLICATION_NAME: &str = "terraform-provider-rdsaccess";
 pub(super) struct Pool {
     login: Login,
     tls: Option<MakeRustlsConnect>,
+    /// The time for one round trip
+    pub(super) round_trip: Duration,
     permits: Arc<Semaphore>,
     bound: usize,
     kept: Arc<Mutex<Kept>>,
@@ -67,7 +76,14 @@ impl Pool {
     pub(super) fn new(login: Login) -> Result<Self, Fault> {
         let tls = client_config(&login.trust)?.map(MakeRustlsConnect::new);
         let bound = login.max_connections.saturating_sub(1).max(1);
-        Ok(Self { login, tls, permits: Arc::new(Semaphore::new(bound)), bound, kept: Arc::default() })
+        Ok(Self {
+            login,
+            tls,
+            round_trip: ROUND_TRIP,
+            permits: Arc::new(Semaphore::new(bound)),
+            bound,
+            kept: Arc::default(),
+        })
     }
 
     /// Who logs in, and where.
@@ -107,9 +123,11 @@ impl Pool {
         seat.make_room();
         match self.connect(role.as_str(), password, database).await? {
             Ok(_) => Ok(true),
-            Err(error) if is_wrong_password(&error) => Ok(false),
             Err(error) if is_after_authentication(&error) => Ok(true),
-            Err(error) => Err(Failure::connecting(&error)),
+            Err(error) => match Failure::connecting(&error) {
+                Failure { fault: Fault::LoginRefused(_), .. } => Ok(false),
+                failure => Err(failure),
+            },
         }
     }
 
@@ -174,6 +192,10 @@ impl Pool {
             .application_name(APPLICATION_NAME)
             .connect_timeout(CONNECT_TIMEOUT)
             .tcp_user_timeout(DEAD_AFTER)
+            .keepalives(true)
+            .keepalives_idle(PROBE_AFTER)
+            .keepalives_interval(PROBE_INTERVAL)
+            .keepalives_retries(PROBES)
             .ssl_mode(if self.tls.is_some() { SslMode::Require } else { SslMode::Disable })
             // Poolers and proxies offer none, so it cannot be required.
             .channel_binding(ChannelBinding::Prefer);
@@ -243,7 +265,7 @@ pub(super) struct Session<'a> {
 impl Session<'_> {
     /// Runs a batch in one round trip; the first column of every row, in order. `step` says what is being done.
     pub(super) async fn run(&self, sql: &Sql, step: &str) -> Result<Vec<String>, Failure> {
-        run(&self.client, sql, step).await
+        run(&self.client, sql, step, self.seat.pool.round_trip).await
     }
 
     /// Hands the session back.
@@ -254,9 +276,14 @@ impl Session<'_> {
     }
 }
 
-/// Runs a batch in one round trip; the first column of every row, in order.
-pub(super) async fn run(client: &Client, sql: &Sql, step: &str) -> Result<Vec<String>, Failure> {
-    let messages = client.simple_query(sql.as_str()).await.map_err(|e| Failure::running(&e, step))?;
+/// Runs a batch in one round trip; the first column of every row, in order. When no answer comes within `limit`, what
+/// was sent may still be executed: the session must not be used again.
+pub(super) async fn run(client: &Client, sql: &Sql, step: &str, limit: Duration) -> Result<Vec<String>, Failure> {
+    let answer = tokio::time::timeout(limit, client.simple_query(sql.as_str())).await;
+    let messages = match answer {
+        Ok(messages) => messages.map_err(|e| Failure::running(&e, step))?,
+        Err(_) => return Err(Failure::timed_out(step, limit)),
+    };
     let texts = messages.iter().filter_map(|message| match message {
         SimpleQueryMessage::Row(row) => row.try_get(0).ok().flatten().map(str::to_owned),
         _ => None,

@@ -1,6 +1,7 @@
 //! What the driver and the server say, turned into the classes of [`Fault`] and into a decision to try again.
 
 use std::error::Error as StdError;
+use std::time::Duration;
 
 use tokio_postgres::error::{DbError, Error as DriverError, SqlState};
 
@@ -43,6 +44,12 @@ impl Failure {
         };
         Self { fault, remedy }
     }
+
+    /// No answer came in time. Another attempt would wait as long again.
+    pub(super) fn timed_out(step: &str, limit: Duration) -> Self {
+        let text = format!("no answer within {} seconds", limit.as_secs());
+        Fault::ConnectionLost { step: step.to_owned(), text }.into()
+    }
 }
 
 impl From<Fault> for Failure {
@@ -57,10 +64,35 @@ fn connecting(error: &DriverError) -> Fault {
         return if is_tls(error) || text.contains("TLS") { Fault::Tls(text) } else { Fault::Unreachable(text) };
     };
     let text = describe(db);
-    match db.code().code() {
-        "28P01" | "28000" => Fault::LoginRefused(text),
-        "57P03" | "53300" => Fault::Unreachable(text),
-        _ => statement(db, "logging in"),
+    match login_answer(db.code().code()) {
+        LoginAnswer::WrongPassword => Fault::LoginRefused(text),
+        LoginAnswer::Barred => Fault::LoginBarred(text),
+        LoginAnswer::Busy => Fault::Unreachable(text),
+        LoginAnswer::Other => statement(db, "logging in"),
+    }
+}
+
+/// What a SQLSTATE says about an attempt to log in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum LoginAnswer {
+    /// The password is not that of the user, or there is no such user: the server does not say which
+    WrongPassword,
+    /// The user may not log in like this, whatever the password
+    Barred,
+    /// The server starts, or all its connections are taken
+    Busy,
+    /// What a statement may meet as well
+    Other,
+}
+
+/// The one list. Class 28000 also reports a missing line of `pg_hba.conf`, PAM, and a role without LOGIN; none of them
+/// says that the password is wrong.
+fn login_answer(sqlstate: &str) -> LoginAnswer {
+    match sqlstate {
+        "28P01" => LoginAnswer::WrongPassword,
+        _ if sqlstate.starts_with("28") => LoginAnswer::Barred,
+        "57P03" | "53300" => LoginAnswer::Busy,
+        _ => LoginAnswer::Other,
     }
 }
 
@@ -114,18 +146,6 @@ fn is_stale(db: &DbError) -> bool {
     matches!(db.code().code(), "42P01" | "3F000" | "42883" | "42703" | "42704" | "42710")
 }
 
-/// Whether the server refused this user name with this password.
-pub(super) fn is_wrong_password(error: &DriverError) -> bool {
-    match error.as_db_error() {
-        Some(db) if db.code() == &SqlState::INVALID_PASSWORD => true,
-        // The same class reports a missing line of pg_hba.conf, which says nothing about the password.
-        Some(db) => {
-            db.code() == &SqlState::INVALID_AUTHORIZATION_SPECIFICATION && !db.message().contains("pg_hba.conf")
-        }
-        None => false,
-    }
-}
-
 /// Whether the login succeeded and only the database could not be entered. The server checks the password before it
 /// looks at the database.
 pub(super) fn is_after_authentication(error: &DriverError) -> bool {
@@ -139,7 +159,7 @@ fn is_closed_database(error: &DriverError) -> bool {
 
 /// Whether waiting may help: the server starts, or all its connections are taken.
 pub(super) fn is_busy(error: &DriverError) -> bool {
-    matches!(sqlstate(error), Some("57P03" | "53300"))
+    sqlstate(error).map(login_answer) == Some(LoginAnswer::Busy)
 }
 
 fn sqlstate(error: &DriverError) -> Option<&str> {
@@ -156,4 +176,25 @@ fn is_tls(error: &DriverError) -> bool {
         cause = inner.source();
     }
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_one_code_says_that_the_password_is_wrong() {
+        for (code, answer) in [
+            ("28P01", LoginAnswer::WrongPassword),
+            ("28000", LoginAnswer::Barred),
+            ("57P03", LoginAnswer::Busy),
+            ("53300", LoginAnswer::Busy),
+            ("3D000", LoginAnswer::Other),
+            ("42501", LoginAnswer::Other),
+            ("08P01", LoginAnswer::Other),
+            ("XX000", LoginAnswer::Other),
+        ] {
+            assert_eq!(login_answer(code), answer, "{code}");
+        }
+    }
 }

@@ -63,12 +63,15 @@ pub(super) fn compare(place: &Place<'_>, out: &mut Difference) {
         place.object(&schema_object(schema), &desired, &mut wanted, out);
     }
     let schemas: BTreeMap<Oid, &Schema> = place.contents.schemas.iter().map(|s| (s.oid, s)).collect();
+    let columns = place.column_grants();
     for relation in &place.contents.relations {
         let Some(schema) = schemas.get(&relation.schema) else { continue };
         let desired = place.desired_on(relation, schema);
         let object = relation_object(relation, schema);
         place.object(&object, &desired, &mut wanted, out);
-        place.columns(relation, &object, &desired, out);
+        if let Some(grants) = columns.get(&relation.oid) {
+            place.columns(relation, grants, &object, &desired, out);
+        }
     }
     wanted.into_steps(&place.group.name, out);
     for stray in place.contents.strays.iter().filter(|s| Some(s.role) == place.group_oid) {
@@ -179,16 +182,33 @@ impl Place<'_> {
         out.steps.push(Step { actor, sql: Sql::of(template, &parts) });
     }
 
+    /// What the group holds on single columns, by relation: there may be very many of both.
+    fn column_grants(&self) -> BTreeMap<Oid, Vec<&Grant>> {
+        let mut found: BTreeMap<Oid, Vec<&Grant>> = BTreeMap::new();
+        for column in self.contents.columns.iter().filter(|c| Some(c.grant.grantee) == self.group_oid) {
+            found.entry(column.relation).or_default().push(&column.grant);
+        }
+        found
+    }
+
     /// Rights on single columns: only those beyond the level matter, and a REVOKE on the table takes them away.
-    fn columns(&self, relation: &Relation, object: &Object<'_>, desired: &Privileges, out: &mut Difference) {
+    fn columns(
+        &self,
+        relation: &Relation,
+        grants: &[&Grant],
+        object: &Object<'_>,
+        desired: &Privileges,
+        out: &mut Difference,
+    ) {
+        if Some(relation.owner) == self.group_oid {
+            return;
+        }
         let of_table: Privileges =
             object.acl.iter().filter(|g| Some(g.grantee) == self.group_oid).map(|g| g.privilege).collect();
         let mut seen = BTreeSet::new();
-        for column in self.contents.columns.iter().filter(|c| c.relation == relation.oid) {
-            let grant = &column.grant;
-            let ours = Some(grant.grantee) == self.group_oid && Some(relation.owner) != self.group_oid;
+        for grant in grants {
             let known = desired.contains(&grant.privilege) || of_table.contains(&grant.privilege);
-            if ours && !known && seen.insert((grant.privilege, grant.grantor)) {
+            if !known && seen.insert((grant.privilege, grant.grantor)) {
                 self.extra(object, grant, desired, out);
             }
         }

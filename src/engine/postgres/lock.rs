@@ -29,6 +29,7 @@ pub(super) struct Writers(Mutex<Option<Client>>);
 pub(super) struct WriterLock<'a> {
     queue: MutexGuard<'a, Option<Client>>,
     session: Client,
+    round_trip: Duration,
 }
 
 impl Writers {
@@ -38,17 +39,18 @@ impl Writers {
     /// [`Fault::Blocked`] names the session that holds the lock when another process keeps it for two minutes.
     pub(super) async fn lock(&self, pool: &Pool, database: &str) -> Result<WriterLock<'_>, Failure> {
         let mut queue = self.0.lock().await;
+        let round_trip = pool.round_trip;
         if let Some(session) = queue.take() {
-            match acquire(&session, PATIENCE).await {
-                Ok(()) => return Ok(WriterLock { queue, session }),
+            match acquire(&session, PATIENCE, round_trip).await {
+                Ok(()) => return Ok(WriterLock { queue, session, round_trip }),
                 // The server ended the session meanwhile; a new one may work.
                 Err(failure) if failure.remedy == Remedy::Retry => {}
                 Err(failure) => return Err(failure),
             }
         }
         let session = pool.reserved(database).await?;
-        acquire(&session, PATIENCE).await?;
-        Ok(WriterLock { queue, session })
+        acquire(&session, PATIENCE, round_trip).await?;
+        Ok(WriterLock { queue, session, round_trip })
     }
 }
 
@@ -56,25 +58,25 @@ impl WriterLock<'_> {
     /// Frees the lock and leaves the session to the next writer.
     pub(super) async fn release(mut self) {
         let sql = Sql::of("SELECT pg_advisory_unlock({}, {})", &key());
-        if run(&self.session, &sql, STEP).await.is_ok() {
+        if run(&self.session, &sql, STEP, self.round_trip).await.is_ok() {
             *self.queue = Some(self.session);
         }
     }
 }
 
-async fn acquire(session: &Client, patience: Duration) -> Result<(), Failure> {
+async fn acquire(session: &Client, patience: Duration, round_trip: Duration) -> Result<(), Failure> {
     let attempt = Sql::of("SELECT pg_try_advisory_lock({}, {})", &key());
     let start = Instant::now();
-    while run(session, &attempt, STEP).await?.first().map(String::as_str) != Some("t") {
+    while run(session, &attempt, STEP, round_trip).await?.first().map(String::as_str) != Some("t") {
         if start.elapsed() >= patience {
-            return Err(blocked(session).await);
+            return Err(blocked(session, round_trip).await);
         }
         tokio::time::sleep(PAUSE).await;
     }
     Ok(())
 }
 
-async fn blocked(session: &Client) -> Failure {
+async fn blocked(session: &Client, round_trip: Duration) -> Failure {
     let holder = Sql::of(
         "SELECT concat_ws(', ', 'process ' || l.pid, a.application_name, 'user ' || a.usename, \
            'from ' || host(a.client_addr), 'since ' || a.backend_start) \
@@ -83,7 +85,7 @@ async fn blocked(session: &Client) -> Failure {
            AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())",
         &key(),
     );
-    let text = match run(session, &holder, STEP).await {
+    let text = match run(session, &holder, STEP, round_trip).await {
         Ok(rows) => rows.into_iter().next().unwrap_or_else(|| "nobody any more".to_owned()),
         Err(failure) => failure.fault.to_string(),
     };

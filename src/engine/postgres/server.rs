@@ -1,6 +1,7 @@
 //! The server behind the contract: what it holds, and how its calls find what they need.
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use futures_util::future::try_join_all;
 use tokio::sync::OnceCell;
@@ -41,6 +42,13 @@ impl Postgres {
     pub fn new(login: Login) -> Result<Self, Error> {
         let pool = Pool::new(login.clone()).map_err(|fault| Error::new(&login, fault))?;
         Ok(Self { pool, writers: Writers::default(), maintenance: OnceCell::new(), snapshot: Mutex::default() })
+    }
+
+    /// Waits so long for the answer to what was sent in one go, instead of two and a half minutes.
+    #[must_use]
+    pub fn with_round_trip(mut self, limit: Duration) -> Self {
+        self.pool.round_trip = limit;
+        self
     }
 
     /// Waits until this caller is the only writer.
@@ -140,7 +148,23 @@ impl Postgres {
 
     async fn login_works(&self, role: &RoleSpec, password: &Secret<String>) -> Result<bool, Failure> {
         let database = self.entry(role).await?;
-        self.pool.accepts(&role.name, password, &database).await
+        match self.pool.accepts(&role.name, password, &database).await {
+            Err(Failure { fault: Fault::LoginBarred(text), remedy }) => {
+                self.forget();
+                if self.may_log_in(role).await? {
+                    return Err(Failure { fault: Fault::LoginBarred(text), remedy });
+                }
+                Ok(false)
+            }
+            other => other,
+        }
+    }
+
+    /// Whether the role has LOGIN. The refusal of one without it looks like any other that is not about the password,
+    /// and it is a gap that apply repairs.
+    async fn may_log_in(&self, role: &RoleSpec) -> Result<bool, Failure> {
+        let cluster = self.survey(role).await?.cluster;
+        Ok(cluster.role_named(role.name.as_str()).is_some_and(|role| role.login))
     }
 }
 
@@ -165,6 +189,10 @@ impl Server for Postgres {
 
     fn accepts<'a>(&'a self, role: &'a RoleSpec, password: &'a Secret<String>) -> Reply<'a, bool> {
         Box::pin(async move { self.login_works(role, password).await.map_err(|f| self.error(f)) })
+    }
+
+    fn proves<'a>(&'a self, role: &'a RoleSpec, password: &'a Secret<String>) -> Reply<'a, bool> {
+        self.accepts(role, password)
     }
 
     fn remove<'a>(&'a self, role: &'a RoleSpec, how: &'a Removal) -> Reply<'a, Vec<String>> {

@@ -1,7 +1,7 @@
 //! What a level can and cannot do.
 
 use rdsaccess::access::{Access, Secret};
-use rdsaccess::engine::{Ownership, Server};
+use rdsaccess::engine::{Fault, Ownership, Server};
 
 use super::*;
 
@@ -181,6 +181,22 @@ async fn the_password_never_reaches_the_server_in_clear_and_is_checked_without_a
     assert!(!super::mysql(&server).accepts(&ro, &second).await.unwrap(), "a locked account cannot log in");
     let log = server.logged_since(0);
     assert!(!log.contains(PASSWORD) && !log.contains(second.expose()));
+}
+
+#[tokio::test]
+async fn a_more_specific_host_that_catches_the_client_is_seen_only_by_a_login() {
+    let server = TestServer::start(&[]).await;
+    server.by_hand(&SCHEMA).await;
+    let (mysql, ro) = (mysql(&server), role("hoop_ro", Access::ReadOnly));
+    ensure(&mysql, &ro).await;
+    assert!(mysql.proves(&ro, &password()).await.unwrap());
+    assert!(!mysql.proves(&ro, &Secret::from("wrong-Secret9")).await.unwrap());
+    server.by_hand(&["CREATE USER hoop_ro@'127.%' IDENTIFIED BY 'other-Pass1'"]).await;
+    assert!(mysql.accepts(&ro, &password()).await.unwrap(), "the hash is that of the role's own account");
+    assert!(!mysql.proves(&ro, &password()).await.unwrap(), "the client is another account");
+    server.by_hand(&["ALTER USER hoop_ro@'127.%' IDENTIFIED BY 'R0le-pass.word~geheim' ACCOUNT LOCK"]).await;
+    let error = mysql.proves(&ro, &password()).await.unwrap_err();
+    assert!(matches!(error.fault, Fault::LoginBarred(_)), "{error}");
 }
 
 #[tokio::test]

@@ -68,6 +68,31 @@ async fn a_wrong_password_and_a_closed_port_are_told_apart() {
     assert!(began.elapsed() < Duration::from_secs(10));
 }
 
+#[tokio::test]
+async fn a_locked_account_says_nothing_of_its_password() {
+    let server = TestServer::start(&[]).await;
+    server
+        .by_hand(&[
+            "CREATE USER locked@'%' IDENTIFIED BY 'locked-Pass1' ACCOUNT LOCK",
+            "CREATE USER expired@'%' IDENTIFIED BY 'expired-Pass1'",
+            "ALTER USER expired@'%' PASSWORD EXPIRE",
+            "SET GLOBAL disconnect_on_expired_password = ON",
+        ])
+        .await;
+    let login = |name: &str, password: &str| Login {
+        username: name.parse().unwrap(),
+        password: Secret::from(password),
+        ..server.admin()
+    };
+    let locked = Mysql::new(login("locked", "locked-Pass1")).unwrap().ping().await.unwrap_err();
+    assert!(matches!(&locked.fault, Fault::LoginBarred(text) if text.contains("locked")), "{locked}");
+    assert!(locked.next_step().unwrap().contains("the stored password stays as it is"));
+    let expired = Mysql::new(login("expired", "expired-Pass1")).unwrap().ping().await.unwrap_err();
+    assert!(matches!(&expired.fault, Fault::LoginBarred(text) if text.contains("1862")), "{expired}");
+    let wrong = Mysql::new(login("expired", "wrong-Pass1")).unwrap().ping().await.unwrap_err();
+    assert!(matches!(wrong.fault, Fault::LoginRefused(_)), "{wrong}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_silent_server_is_given_up() {
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -75,6 +75,14 @@ async fn the_administrator_itself_and_superusers_are_never_managed() {
         spec.adopt = true;
         let error = server.engine().ensure(&spec, Some(&Secret::from(PASSWORD))).await.unwrap_err();
         assert!(matches!(error.fault, Fault::Foreign(_)), "{error}");
+        let observed = server.engine().read(&spec).await.unwrap();
+        assert!(matches!(observed.ownership, Ownership::Foreign(_)), "{observed:?}");
+        for action in [RemovalAction::Drop, RemovalAction::Disable] {
+            let how = Removal { action, end_sessions: true, reassign_owned_to: None };
+            let warnings = server.engine().remove(&spec, &how).await.unwrap();
+            assert!(warnings[0].contains("it was left as it is"), "{warnings:?}");
+        }
+        assert!(roles(&server).await.iter().any(|role| role.starts_with(&format!("{name} t"))));
     }
     assert!(server.connect("admin1", crate::server_postgres::MASTER_PASSWORD, "app").await.is_ok());
 }

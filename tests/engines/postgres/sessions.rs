@@ -1,6 +1,8 @@
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use rdsaccess::access::{Access, EngineKind, TlsMode};
+use rdsaccess::engine::postgres::Postgres;
 use rdsaccess::engine::{Fault, open};
 use rdsaccess::report::Report;
 
@@ -14,6 +16,8 @@ async fn a_password_is_proved_by_a_login_and_never_written_down() {
     make(&*engine, &spec).await;
     assert!(engine.accepts(&spec, &Secret::from(PASSWORD)).await.unwrap());
     assert!(!engine.accepts(&spec, &Secret::from("wrong")).await.unwrap());
+    assert!(engine.proves(&spec, &Secret::from(PASSWORD)).await.unwrap());
+    assert!(!engine.proves(&spec, &Secret::from("wrong")).await.unwrap());
 
     let rotated = Secret::from("Sentinel~w0rd~rotated ①ﬁ'\"\\");
     engine.ensure(&spec, Some(&rotated)).await.unwrap();
@@ -65,7 +69,7 @@ async fn certificates_are_checked_as_far_as_the_mode_says() {
     assert!(matches!(wrong_name.fault, Fault::Tls(_)), "{wrong_name}");
     assert!(ping(&by_address(TlsMode::VerifyCa)).await.is_ok());
     let plain = ping(&|login| login.trust.mode = TlsMode::Disable).await.unwrap_err();
-    assert!(matches!(plain.fault, Fault::LoginRefused(_)), "{plain}");
+    assert!(matches!(&plain.fault, Fault::LoginBarred(text) if text.contains("pg_hba.conf")), "{plain}");
     let other_ca = |login: &mut rdsaccess::engine::Login| {
         login.trust.mode = TlsMode::VerifyCa;
         login.trust.roots = stranger.login().trust.roots;
@@ -86,12 +90,52 @@ async fn a_wrong_administrator_password_says_what_to_do_and_holds_no_secret() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_login_that_the_server_does_not_let_in_says_nothing_of_its_password() {
+    let server = PostgresServer::start().await;
+    let engine = server.engine();
+    let spec = spec_in("hoop_ro", Access::ReadOnly, &["app"]);
+    make(&*engine, &spec).await;
+    server.refuse("hoop_ro").await;
+    for password in [PASSWORD, "wrong"] {
+        let error = engine.accepts(&spec, &Secret::from(password)).await.unwrap_err();
+        assert!(matches!(&error.fault, Fault::LoginBarred(text) if text.contains("pg_hba.conf")), "{error}");
+    }
+    server.refuse("admin1").await;
+    let error = server.engine().ping().await.unwrap_err();
+    assert!(matches!(error.fault, Fault::LoginBarred(_)), "{error}");
+    assert!(Report::of(&error).to_string().contains("the stored password stays as it is"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_closed_port_is_unreachable() {
     let server = PostgresServer::start().await;
     let login = server.login();
     drop(server);
     let error = open(EngineKind::Postgres, login).unwrap().ping().await.unwrap_err();
     assert!(matches!(error.fault, Fault::Unreachable(_)), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_falls_silent_is_given_up_in_time() {
+    let server = PostgresServer::start().await;
+    let engine = Postgres::new(server.login()).unwrap().with_round_trip(Duration::from_secs(1));
+    let (ro, password) = (spec_in("hoop_ro", Access::ReadOnly, &["app"]), Secret::from(PASSWORD));
+    // Leaves an idle session, and with the second one that of the writer's lock.
+    engine.ping().await.unwrap();
+    engine.ensure(&ro, Some(&password)).await.unwrap();
+    let sessions = server.freeze_sessions().await;
+    for what in ["ping", "ensure"] {
+        let began = Instant::now();
+        let error = match what {
+            "ping" => engine.ping().await.unwrap_err(),
+            _ => engine.ensure(&ro, None).await.unwrap_err(),
+        };
+        let told = matches!(&error.fault, Fault::ConnectionLost { text, .. } if text.contains("no answer within 1 s"));
+        assert!(told && began.elapsed() < Duration::from_secs(5), "{what}: {error} after {:?}", began.elapsed());
+    }
+    sessions.thaw();
+    engine.ping().await.unwrap();
+    assert_complete(&engine.ensure(&ro, Some(&password)).await.unwrap());
 }
 
 #[tokio::test(flavor = "multi_thread")]
