@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::access::{Invalid, Secret};
-use crate::gateway::{Gateway, Jitter, Retry, Settings, Token};
+use crate::gateway::{BaseUrl, Gateway, Jitter, Retry, Settings, Token};
 use crate::network;
 use crate::report::Explain;
 use crate::schema::Reports;
@@ -87,6 +87,14 @@ impl Context {
         }
         let gateway = Gateway::new(settings(&self.parts.gateway)?);
         Ok(self.gateway.get_or_init(|| gateway))
+    }
+}
+
+impl Context {
+    /// The host of the gateway, where its address is known.
+    pub fn gateway_host(&self) -> Option<String> {
+        let url: BaseUrl = self.parts.gateway.url.as_deref()?.parse().ok()?;
+        Some(url.host().to_owned())
     }
 }
 

@@ -123,7 +123,9 @@ impl Explain for Error {
 
     fn reach(&self) -> Reach {
         match &self.fault {
-            Fault::Unreachable(_) | Fault::Tls(_) | Fault::ConnectionLost { .. } => Reach::OutOfReach,
+            Fault::Unreachable(_) | Fault::Tls(_) | Fault::ConnectionLost { .. } | Fault::LoginBarred(_) => {
+                Reach::OutOfReach
+            }
             Fault::LoginRefused(_) => Reach::Refused,
             _ => Reach::Fine,
         }
@@ -151,7 +153,11 @@ impl Explain for Error {
             Fault::Foreign(_) => "Choose another name, or import the role if it should be managed here",
             Fault::NotFound(_) => "Correct the name in the configuration, or create what it names first",
             Fault::Owner(_) => "Name the role that receives the objects as reassign_owned_to",
-            Fault::Unsupported(_) | Fault::Statement { .. } => return None,
+            Fault::Unsupported(_) => "Leave this out for this database, or use a version of the engine that has it",
+            Fault::Statement { .. } => {
+                "Look for the statement in the log of the server, remove the cause and apply again: the provider \
+                 continues from what it finds"
+            }
         };
         Some(step.to_owned())
     }

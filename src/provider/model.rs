@@ -15,6 +15,9 @@ model! {
     ///
     /// The provider reaches each account through a role of the same name, so `for_each` over discovered databases needs
     /// no provider aliases. Configuring the provider makes no network call.
+    ///
+    /// Not covered: creating agents of the gateway or inviting accounts, the gateway's own OIDC settings and Svix
+    /// endpoints. RDS Proxy is no target.
     pub struct ProviderModel {
         /// Home region: for STS, Organizations and lookups that name no region. Databases carry their region in their ARN.
         region: Region = optional().default_words("the AWS default chain"),

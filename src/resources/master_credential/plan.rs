@@ -54,7 +54,12 @@ pub(super) async fn plan(context: &Context, change: &mut Change<MasterCredential
     if change.planned.target_arn != prior.target_arn {
         return Ok(());
     }
-    if reason(&prior, &change.planned, &change.private).is_some() {
+    let reason = reason(&prior, &change.planned, &change.private);
+    if reason == Some(Reason::Repair) {
+        let planned = change.planned.clone();
+        warn(change, &planned, None);
+    }
+    if reason.is_some() {
         change.planned.credential = OK.to_owned().into();
         change.planned.secret_version = Attr::Unknown;
         change.planned.rotated_at = Attr::Unknown;

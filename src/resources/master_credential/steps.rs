@@ -111,8 +111,8 @@ pub(super) async fn secure(
     let store = context.store(model.store_settings().as_ref(), arn)?;
     let place = Place::user(arn.clone(), master.username.clone());
     let settled = match adopt {
-        Some(secret) => master.adopt(&*store, &place, secret).await?,
-        None => {
+        Some(secret) if !master.is_under_way(&*store, &place).await? => master.adopt(&*store, &place, secret).await?,
+        _ => {
             master.check_before(&*store, &place, goal).await?;
             let make = || Ok(master.credential(context.password(model.length())?));
             let request = Request { goal, place: &place, target: &master.target.resource_id, make: &make };
@@ -159,6 +159,12 @@ impl<'a> Master<'a> {
             _ => self.context.password(40)?,
         };
         self.accepts(&password).await.map(drop)
+    }
+
+    /// Whether a password of an earlier run waits for its proof: RDS may have it already, so it is never replaced.
+    async fn is_under_way(&self, store: &dyn Store, place: &Place) -> Result<bool, Reports> {
+        let held = store.find(place).await?.filter(|held| held.is_for(&self.target.resource_id));
+        Ok(held.is_some_and(|held| held.pending.is_some()))
     }
 
     /// Takes over the password of another secret, if it works; one of ours that works is kept. Never changes the

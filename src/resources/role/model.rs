@@ -14,6 +14,9 @@ model! {
     /// ones. What is missing shows up in `coverage` and is repaired by apply; what apply cannot repair is listed in
     /// `uncovered`.
     ///
+    /// ~> `ddl` is trusted by design: what it defines (views, triggers, functions) runs when others use the tables, and a
+    /// trigger runs with the rights of whoever changes the rows. `read_only` and `read_write` cannot escalate.
+    ///
     /// The password is generated, stored as pending, set in the database, proven by a login and then promoted. It never
     /// reaches state, plan or log.
     pub struct Role {

@@ -142,13 +142,13 @@ impl Bench {
 
 impl Subject for Bench {
     fn accepts<'a>(&'a self, password: &'a Secret<String>) -> BoxFuture<'a, Result<bool, Reports>> {
-        Box::pin(async move { Ok(self.server.accepts(&self.spec, password).await?) })
+        Box::pin(async move { Ok(self.server.proves(&self.spec, password).await?) })
     }
 
     fn change<'a>(&'a self, password: &'a Secret<String>) -> BoxFuture<'a, Result<(), Reports>> {
         Box::pin(async move {
             self.server.ensure(&self.spec, Some(password)).await?;
-            if self.server.accepts(&self.spec, password).await? {
+            if self.server.proves(&self.spec, password).await? {
                 return Ok(());
             }
             let (arn, name) = (self.target.arn.clone(), self.spec.name.to_string());

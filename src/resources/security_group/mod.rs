@@ -69,13 +69,14 @@ impl Resource for SecurityGroupResource {
         let arn = target_arn(&apply.planned)?;
         let (lock, target) = steps::locked_ready(context, &arn).await?;
         let groups = steps::groups(context, &arn).await?;
-        let group = steps::make(&groups, &target, &apply.planned).await?;
+        let tags = steps::all_tags(context, &apply.planned, &target.resource_id)?;
+        let group = steps::make(&groups, &target, &apply.planned, &tags).await?;
         steps::observe(&mut apply.state, &group, &target, &[], false);
         apply.state.ingress = apply.planned.ingress.clone();
         apply.saved = true;
         let port = steps::port(&target);
         let none = SecurityGroup::default();
-        steps::set_tags(&groups, &group, &apply.planned, &none, &target.resource_id).await?;
+        steps::set_tags(&groups, &group, &tags, &none).await?;
         steps::set_rules(&groups, &group.id, &apply.planned, &Default::default(), port).await?;
         if apply.planned.attach.get() == Some(&true) {
             steps::attach(&lock, &group.id).await?;
@@ -91,7 +92,8 @@ impl Resource for SecurityGroupResource {
         let id = prior.id.get().cloned().unwrap_or_default();
         let group = steps::find(&groups, &id).await?.ok_or(steps::Error::GroupGone(id))?;
         let before = prior.ingress.get().cloned().unwrap_or_default();
-        steps::set_tags(&groups, &group, &apply.planned, &prior, &target.resource_id).await?;
+        let tags = steps::all_tags(context, &apply.planned, &target.resource_id)?;
+        steps::set_tags(&groups, &group, &tags, &prior).await?;
         steps::set_rules(&groups, &group.id, &apply.planned, &before, steps::port(&target)).await?;
         if apply.planned.attach.get() == Some(&true) {
             steps::attach(&lock, &group.id).await?;
@@ -168,7 +170,8 @@ fn own_tags(context: &Context, group: &Group) -> Result<BTreeMap<String, String>
         .tags
         .iter()
         .filter(|(key, value)| {
-            !key.starts_with("rdsaccess:") && !key.starts_with("aws:") && provider.get(*key) != Some(value)
+            !["rdsaccess:", "aws:", "hoop.dev/"].iter().any(|prefix| key.starts_with(prefix))
+                && provider.get(*key) != Some(value)
         })
         .map(|(key, value)| (key.clone(), value.clone()))
         .collect())

@@ -52,12 +52,12 @@ impl Explain for Error {
                 Self::Foreign { .. } => "Choose another `name`, or import the group as `<target_arn>|<sg-id>`",
                 Self::NoVpc(_) => "Wait until RDS has created the database, then apply again",
                 Self::TooMany { .. } => {
-                    "Detach a group that is not needed, or set `attach = false` and use the group in another way. \
-                     Nothing was made"
+                    "Detach a group that is not needed, or set `attach = false` and open the port to another group that \
+                     is attached. Nothing was made"
                 }
                 Self::Groups(GroupsError::TooMany { .. }) => {
-                    "Detach a group that is not needed and apply again, or set `attach = false` and use the group in \
-                     another way. The group is made, and not attached"
+                    "Detach a group that is not needed and apply again, or set `attach = false` and open the port to \
+                     another group that is attached. The group is made, and not attached"
                 }
                 Self::Groups(GroupsError::LastGroup { .. }) => {
                     "Attach another group to the database first, then apply again"
@@ -92,7 +92,12 @@ pub(super) async fn groups(context: &Context, arn: &Arn) -> Result<SecurityGroup
 }
 
 /// Makes the group or takes over the one that carries our mark.
-pub(super) async fn make(groups: &SecurityGroups, target: &Target, wanted: &SecurityGroup) -> Result<Group, Reports> {
+pub(super) async fn make(
+    groups: &SecurityGroups,
+    target: &Target,
+    wanted: &SecurityGroup,
+    tags: &BTreeMap<String, String>,
+) -> Result<Group, Reports> {
     let name = wanted.name.get().map(|n| n.0.clone()).unwrap_or_default();
     let vpc_id = target.vpc_id.clone().ok_or_else(|| Error::NoVpc(target.arn.clone()))?;
     match groups.find(&name, &vpc_id).await? {
@@ -107,8 +112,7 @@ pub(super) async fn make(groups: &SecurityGroups, target: &Target, wanted: &Secu
         None => {
             check_quota(target, wanted)?;
             let description = format!("Access to {} managed by Terraform (rdsaccess)", target.arn.identifier);
-            let tags = all_tags(wanted, &target.resource_id);
-            Ok(groups.create(&NewGroup { name, description, vpc_id, tags }).await?)
+            Ok(groups.create(&NewGroup { name, description, vpc_id, tags: tags.clone() }).await?)
         }
     }
 }
@@ -126,23 +130,30 @@ fn check_quota(target: &Target, wanted: &SecurityGroup) -> Result<(), Error> {
     Ok(())
 }
 
-/// The tags of the group besides those of the provider block.
-fn all_tags(wanted: &SecurityGroup, resource_id: &str) -> BTreeMap<String, String> {
-    let mut tags = wanted.tags.get().cloned().unwrap_or_default();
+/// The tag that the gateway's own views look for: the host of the gateway.
+const GATEWAY_TAG: &str = "hoop.dev/gateway";
+
+/// The tags of the group: those of the provider block, of the resource, and our mark.
+pub(super) fn all_tags(
+    context: &Context,
+    wanted: &SecurityGroup,
+    resource_id: &str,
+) -> Result<BTreeMap<String, String>, Reports> {
+    let mut tags = context.aws()?.settings().tags.clone();
+    tags.extend(wanted.tags.get().cloned().unwrap_or_default());
+    tags.extend(context.gateway_host().map(|host| (GATEWAY_TAG.to_owned(), host)));
     tags.insert(MANAGED_TAG.to_owned(), "true".to_owned());
     tags.insert(TARGET_TAG.to_owned(), resource_id.to_owned());
-    tags
+    Ok(tags)
 }
 
 /// Brings the tags to what is written: what stood there before and is not written any more goes, others stay.
 pub(super) async fn set_tags(
     groups: &SecurityGroups,
     group: &Group,
-    wanted: &SecurityGroup,
+    all: &BTreeMap<String, String>,
     before: &SecurityGroup,
-    resource_id: &str,
 ) -> Result<(), Reports> {
-    let all = all_tags(wanted, resource_id);
     let gone: Vec<String> = before
         .tags
         .get()
@@ -151,8 +162,11 @@ pub(super) async fn set_tags(
         .filter(|key| !all.contains_key(*key) && group.tags.contains_key(*key))
         .cloned()
         .collect();
-    let new: BTreeMap<String, String> =
-        all.into_iter().filter(|(key, value)| group.tags.get(key) != Some(value)).collect();
+    let new: BTreeMap<String, String> = all
+        .iter()
+        .filter(|(key, value)| group.tags.get(*key) != Some(value))
+        .map(|(key, value)| (key.clone(), value.clone()))
+        .collect();
     groups.tag(&group.id, &new).await?;
     Ok(groups.untag(&group.id, &gone).await?)
 }
