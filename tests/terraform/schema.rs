@@ -14,9 +14,6 @@ use crate::workspace::{Cli, Workspace};
 const REQUIRED: &str =
     "terraform {\n  required_providers {\n    rdsaccess = { source = \"rdsaccess/rdsaccess\" }\n  }\n}\n";
 
-/// The examples already use this resource; as soon as the provider offers it, nothing is excused.
-const LATER: &str = "rdsaccess_master_credential";
-
 fn offline(cli: Cli) -> Workspace<'static> {
     let workspace = Workspace::offline().cli(cli);
     workspace.write("main.tf", REQUIRED);
@@ -102,20 +99,14 @@ fn every_example_is_valid_without_a_network() {
         6,
         "resources, data sources, ephemeral resources, functions, provider, scenarios: {kinds:?}"
     );
-    let offered = names(&schemas(&offline(Cli::installed())), "resource_schemas");
     let mut problems = Vec::new();
     for example in &found {
         let run = without_network(&copy(example), &["validate", "-no-color"]);
-        if run.code != 0 && (offered.contains(LATER) || !only_lacks_the_later(&run.error())) {
+        if run.code != 0 {
             problems.push(format!("{}: {}", example.display(), run.error()));
         }
     }
     assert!(problems.is_empty(), "{} of {} examples:\n{}", problems.len(), found.len(), problems.join("\n"));
-}
-
-/// Whether the one error is that the provider does not offer [`LATER`] yet.
-fn only_lacks_the_later(said: &str) -> bool {
-    said.matches("Error: ").count() == 1 && said.contains(&format!("does not support resource type \"{LATER}\""))
 }
 
 #[test]
