@@ -191,6 +191,39 @@ fn the_quota_counts_what_is_attached_when_the_call_is_sent() {
 }
 
 #[test]
+fn a_list_of_others_that_overwrites_ours_before_it_is_verified_is_made_up_for() {
+    let rig = rig();
+    let database = rig.database(0);
+    let base = rig.network(database).db_base.clone();
+    let workspace = Workspace::new(&rig);
+    workspace.write("main.tf", &configuration(&rig, OFFICE));
+    rig.control("DELETE", "log", &Value::Null);
+    workspace.apply().ok();
+    let log = rig.control("GET", "log", &Value::Null);
+    let actions = log.as_array().unwrap().iter().filter_map(|call| call["action"].as_str());
+    let describes = actions.take_while(|a| *a != "ModifyDBInstance").filter(|a| *a == "DescribeDBInstances").count();
+    workspace.destroy().ok();
+
+    // The Describe that verifies is slow, so that somebody else's list comes between.
+    let slow = json!({"action": "DescribeDBInstances", "skip": describes, "times": 1, "latency_ms": 4000});
+    rig.control("POST", "faults", &slow);
+    rig.control("DELETE", "log", &Value::Null);
+    std::thread::scope(|scope| {
+        let client = scope.spawn(|| workspace.apply());
+        let taken = || rig.calls("ModifyDBInstance").first().is_some_and(|call| call["status"] == 200);
+        while !taken() && !client.is_finished() {
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        let params = json!({"DBInstanceIdentifier": database.identifier, "VpcSecurityGroupIds": [base]});
+        rig.aws_of(database, "rds", "modify_db_instance", &params).unwrap();
+        client.join().unwrap().ok();
+    });
+    assert_eq!(rig.calls("ModifyDBInstance").len(), 3, "ours, theirs, and ours again");
+    assert_eq!(groups_of(&rig, database).len(), 2);
+    workspace.plan().nothing();
+}
+
+#[test]
 fn drift_made_by_hand_is_planned_and_repaired() {
     let rig = rig();
     let database = rig.database(0);
