@@ -318,3 +318,50 @@ fn revoke_all_template(object_type: &str) -> Option<&'static str> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn many_column_grants_on_many_relations_are_compared_in_one_pass() {
+        let many = 1..=30_000;
+        let role = |oid: Oid, name: &str| {
+            json!({"oid": oid, "name": name, "superuser": oid == 10, "inherit": true, "create_role": false,
+                   "create_db": false, "login": false, "replication": false, "bypass_rls": false, "expired": false,
+                   "connection_limit": -1, "comment": null})
+        };
+        let database = json!({"oid": 5, "name": "app", "owner": 10, "open": true, "template": false, "acl": null});
+        let cluster = json!({"version": 150_000, "me": 10, "roles": [role(10, "boss"), role(11, "rdsaccess_ro_x")],
+                             "memberships": null, "databases": [database], "settings": null, "footprints": null});
+        let relations = many.clone().map(|oid| {
+            json!({"oid": oid, "schema": 2200, "name": format!("t{oid}"), "kind": "r", "owner": 10,
+                   "extension": false, "acl": null})
+        });
+        // Half of them are those of somebody else.
+        let columns = many.map(|oid| json!({"relation": oid, "grant": [10 + oid % 2, 10, "UPDATE", false]}));
+        let schema = json!({"oid": 2200, "name": "public", "owner": 10, "extension": false, "acl": null});
+        let contents = json!({"schemas": [schema], "relations": relations.collect::<Vec<_>>(),
+                              "columns": columns.collect::<Vec<_>>(), "defaults": null, "strays": null});
+        let (cluster, contents) =
+            (Cluster::parse(&cluster.to_string()).unwrap(), Contents::parse(&contents.to_string()).unwrap());
+        let (reach, group) = (Reach::new(&cluster), Group::retiring(&cluster.roles[&11]));
+        let place = Place {
+            cluster: &cluster,
+            reach: &reach,
+            database: &cluster.databases[0],
+            contents: &contents,
+            group: &group,
+            group_oid: Some(11),
+            retire: true,
+        };
+        let (mut out, began) = (Difference::default(), Instant::now());
+        compare(&place, &mut out);
+        assert_eq!(out.steps.len(), 15_000);
+        assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    }
+}

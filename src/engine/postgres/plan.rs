@@ -187,9 +187,8 @@ impl Planner<'_> {
             return Some(Fault::NotFound(format!("the owner {name} does not exist")));
         };
         let me = cluster.role_name(cluster.me);
-        if owner.oid == cluster.me || owner.superuser || owner.create_role {
-            let text = format!("{name} administers this server; a ddl role that may act for it could do everything");
-            return Some(Fault::Unsupported(text));
+        if let Some(text) = self.reach.danger_of(owner.oid) {
+            return Some(Fault::Unsupported(format!("{text}; leave it out of owners")));
         }
         if self.reach.may_grant(owner.oid) {
             return None;

@@ -4,13 +4,16 @@
 //! member inherits is the member's attribute. Since, granting needs ADMIN on the role, and each membership stores
 //! whether it inherits and whether it allows SET ROLE.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::catalog::{Cluster, DATABASE_OWNER, Database, Membership, Oid};
 use super::quote::{Quoted, Sql, ident, words};
 
 /// The version from which memberships carry their own options.
 const MEMBERSHIP_OPTIONS: u32 = 160_000;
+
+/// Beginnings of the names of roles that the server or RDS made. Each of them carries a special right.
+const SYSTEM_ROLES: [&str; 4] = ["pg_", "rds_", "rdsadmin", "rdsrepladmin"];
 
 /// How the administrator can act for another role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -176,6 +179,30 @@ impl<'a> Reach<'a> {
         found
     }
 
+    /// Why a group must never be able to act for this role: it, or a role that it can reach through memberships of
+    /// whatever kind, administers the server. A right to pass on a membership is as good as the membership.
+    pub(super) fn danger_of(&self, role: Oid) -> Option<String> {
+        let administers = |oid: &Oid| {
+            let Some(role) = self.cluster.roles.get(oid) else { return false };
+            role.oid == self.cluster.me
+                || role.superuser
+                || role.create_role
+                || role.bypass_rls
+                || role.replication
+                || SYSTEM_ROLES.iter().any(|prefix| role.name.starts_with(prefix))
+        };
+        let name = self.cluster.role_name(role);
+        if administers(&role) {
+            return Some(format!("{name} administers this server; a ddl role that may act for it could do everything"));
+        }
+        let power = self.nearest(role, administers)?;
+        let power = self.cluster.role_name(power);
+        Some(format!(
+            "{name} is, directly or not, a member of {power}, which administers this server; a ddl role that may act \
+             for it could do everything"
+        ))
+    }
+
     /// Statements around a borrowed role: take it, and put back what was there before. The row that RDS or PostgreSQL
     /// itself made has another grantor and stays as it is.
     pub(super) fn borrow(&self, name: &str) -> (Sql, Sql) {
@@ -210,6 +237,18 @@ impl<'a> Reach<'a> {
     /// Whether the role is itself a member of the administrator, so that the opposite would be a circle.
     fn is_mine(&self, role: Oid) -> bool {
         self.upwards(role, |_| true).contains(&self.cluster.me)
+    }
+
+    /// The first role of that kind on the way up through all memberships, whatever their options.
+    fn nearest(&self, start: Oid, wanted: impl Fn(&Oid) -> bool) -> Option<Oid> {
+        let (mut seen, mut next) = (BTreeSet::from([start]), VecDeque::from([start]));
+        while let Some(at) = next.pop_front() {
+            if wanted(&at) {
+                return Some(at);
+            }
+            next.extend(self.memberships_of(at).map(|m| m.role).filter(|role| seen.insert(*role)));
+        }
+        None
     }
 
     fn upwards(&self, start: Oid, follow: impl Fn(&Membership) -> bool) -> BTreeSet<Oid> {

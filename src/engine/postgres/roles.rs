@@ -261,6 +261,10 @@ fn missing_owner(place: &Place<'_>, owner: &str, out: &mut Difference) {
         out.uncovered.plain(format!("the owner {owner} does not exist"));
         return;
     };
+    if let Some(danger) = place.reach.danger_of(target.oid) {
+        out.uncovered.plain(danger);
+        return;
+    }
     let held = place
         .group_oid
         .is_some_and(|oid| place.reach.memberships_of(oid).any(|m| m.role == target.oid && place.reach.inherits(m)));

@@ -185,6 +185,43 @@ async fn a_creator_that_the_administrator_may_not_act_for_is_listed_from_version
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_owner_that_leads_to_an_administrator_is_refused() {
+    let server = PostgresServer::start().await;
+    let superuser = server.superuser("app").await;
+    let chain = "CREATE ROLE team; CREATE ROLE middle; GRANT middle TO team; CREATE ROLE plain; GRANT plain TO middle;
+        CREATE ROLE boss CREATEROLE; CREATE ROLE root SUPERUSER; CREATE ROLE seer BYPASSRLS;
+        CREATE ROLE copier REPLICATION; GRANT team TO admin1 WITH ADMIN OPTION";
+    superuser.batch_execute(chain).await.unwrap();
+    let mut ddl = spec_in("hoop_ddl", Access::Ddl, &["app"]);
+    ddl.scope.owners = Some(["team".parse().unwrap()].into());
+    for power in ["boss", "root", "seer", "copier", "rds_superuser", "rds_iam", "pg_read_all_data", "admin1"] {
+        if power == "admin1" {
+            // The other way round would be a circle.
+            superuser.batch_execute("REVOKE team FROM admin1").await.unwrap();
+        }
+        superuser.batch_execute(&format!("GRANT {power} TO middle")).await.unwrap();
+        let error = server.engine().ensure(&ddl, Some(&Secret::from(PASSWORD))).await.unwrap_err();
+        let named = |text: &str| text.contains("team is, directly or not, a member of") && text.contains("administers");
+        assert!(matches!(&error.fault, Fault::Unsupported(text) if named(text)), "{power}: {error}");
+        let observed = server.engine().read(&ddl).await.unwrap();
+        let texts = observed.uncovered.texts();
+        assert!(texts["app"].contains(&format!("a member of {power}, which administers")), "{power}: {texts:?}");
+        superuser.batch_execute(&format!("REVOKE {power} FROM middle")).await.unwrap();
+    }
+    assert!(!roles(&server).await.iter().any(|role| role.starts_with("hoop") || role.starts_with("rdsaccess")));
+    superuser.batch_execute("GRANT team TO admin1 WITH ADMIN OPTION").await.unwrap();
+    make(&*server.engine(), &ddl).await;
+
+    // An owner that becomes one later is told too, and is no gap that apply would try to close.
+    let group = "SELECT rolname::text FROM pg_roles WHERE rolname LIKE 'rdsaccess%'";
+    let group = column(&superuser, group).await.remove(0);
+    superuser.batch_execute(&format!("GRANT boss TO middle; REVOKE team FROM {group}")).await.unwrap();
+    let observed = server.engine().read(&ddl).await.unwrap();
+    assert!(observed.uncovered.texts()["app"].contains("a member of boss"), "{observed:?}");
+    assert_complete(&observed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_defaults_to_read_only_is_covered_all_the_same() {
     let server = PostgresServer::start().await;
     let setting =
