@@ -77,6 +77,10 @@ impl Resource for RoleResource {
         steps::describe(&mut apply.state, &bench.target);
         steps::name(&mut apply.state, &bench);
         apply.saved = true;
+        if observed.ownership != Ownership::Absent {
+            // A role that was left half-made may be locked still; its password is proven by a login.
+            bench.converge().await?;
+        }
         let settled = bench.settle(context, Goal::Ensure).await?;
         steps::settled(context, &mut apply.state, &settled);
         bench.spec.adopt = true;
