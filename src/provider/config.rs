@@ -216,6 +216,15 @@ mod tests {
     }
 
     #[test]
+    fn no_default_hides_the_environment() {
+        let written = ProviderModel::default().to_value();
+        let filled = crate::schema::plan::with_defaults(&ProviderModel::attributes(), &written);
+        let config: ProviderModel = crate::schema::decode(&filled).unwrap();
+        let variables = Variables { refresh: Some("aws".to_owned()), ..Default::default() };
+        assert_eq!(refresh(&config, &variables), Ok(Refresh::Aws));
+    }
+
+    #[test]
     fn nothing_written_means_the_documented_defaults() {
         let settings = aws_settings(&ProviderModel::default());
         assert_eq!(settings.max_concurrency, 64);
