@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-use rdsaccess::plugin::{self, Environment};
-use rdsaccess::protocol::{LARGEST_MESSAGE, Service};
+use rdsaccess::plugin::{self, Environment, MESSAGE_LIMIT};
+use rdsaccess::protocol::Service;
 use rdsaccess::provider::{Rdsaccess, Variables};
 use tfplugin_proto::tfplugin6::provider_server::ProviderServer;
 
@@ -13,7 +13,7 @@ fn main() -> ExitCode {
     plugin::run(&environment, |ending| {
         let provider = Rdsaccess::new(Variables::collect(std::env::vars_os()));
         ProviderServer::new(Service::new(provider).until(&ending))
-            .max_decoding_message_size(LARGEST_MESSAGE)
-            .max_encoding_message_size(LARGEST_MESSAGE)
+            .max_decoding_message_size(MESSAGE_LIMIT)
+            .max_encoding_message_size(MESSAGE_LIMIT)
     })
 }

@@ -122,7 +122,8 @@ impl Context {
         })
     }
 
-    /// Whether a refresh should keep the prior state although the database could not be asked.
+    /// Whether a refresh should keep the prior state although the database could not be asked. A server that answers and
+    /// bars the login has said something of it, so that is narrower than [`Context::keeps`].
     pub fn keeps_unreachable(&self, error: &engine::Error) -> bool {
         let out_of_reach = matches!(error.fault, Fault::Unreachable(_) | Fault::Tls(_) | Fault::ConnectionLost { .. });
         self.on_unreachable() == OnUnreachable::Keep && out_of_reach

@@ -48,12 +48,4 @@ impl Context {
     pub async fn try_secret(&self, secret_ref: &SecretRef) -> Result<Result<Credential, store::Error>, Reports> {
         Ok(secrets_manager::read(self.aws()?, secret_ref).await)
     }
-
-    /// Whether a refresh should keep the prior state although the store could not be asked.
-    pub fn keeps_store(&self, error: &store::Error) -> bool {
-        match &error.fault {
-            store::Fault::Aws(error) => self.keeps(error),
-            _ => false,
-        }
-    }
 }

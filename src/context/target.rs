@@ -2,7 +2,6 @@
 
 use crate::access::{Arn, Target, Unsupported};
 use crate::aws::rds::{Described, Other};
-use crate::aws::{self, Fault};
 use crate::report::{Explain, Reach, Severity};
 use crate::schema::Reports;
 
@@ -147,11 +146,9 @@ impl Context {
         self.on_unreachable() == OnUnreachable::Keep && out_of_reach
     }
 
-    /// Whether a refresh should keep the prior state although AWS could not be asked.
-    pub fn keeps(&self, error: &aws::Error) -> bool {
-        let out_of_reach = error.is_cannot_enter()
-            || matches!(error.fault, Fault::AccessDenied(_) | Fault::Unreachable(_) | Fault::Throttled(_));
-        self.on_unreachable() == OnUnreachable::Keep && out_of_reach
+    /// Whether a refresh should keep the prior state although AWS or a store could not be asked.
+    pub fn keeps<E: Explain>(&self, error: &E) -> bool {
+        self.on_unreachable() == OnUnreachable::Keep && error.reach() == Reach::OutOfReach
     }
 }
 

@@ -4,4 +4,4 @@ pub mod codec;
 mod service;
 pub mod wire;
 
-pub use service::{LARGEST_MESSAGE, Service};
+pub use service::Service;

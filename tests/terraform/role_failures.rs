@@ -27,6 +27,12 @@ fn admin(rig: &Rig, database: &Database, password: &str) -> String {
     format!("  admin = {{ secret_ref = \"{arn}\" }}")
 }
 
+/// A PostgreSQL server with one database.
+fn ledger() -> Rig {
+    let ledger = DatabaseWish::instance("payments-prod", "us-east-1", "ledger", "postgres").holding(&["shop"]);
+    Rig::start(&Wish::organization().with(ledger))
+}
+
 /// One error that holds every word.
 fn expect(workspace: &Workspace<'_>, words: &[&str]) {
     let error = workspace.apply().error();
@@ -153,10 +159,7 @@ fn a_database_out_of_reach_keeps_the_state_when_asked_to() {
 
 #[test]
 fn a_chosen_database_that_is_missing_is_refused_before_anything_is_made() {
-    let rig = Rig::start(
-        &Wish::organization()
-            .with(DatabaseWish::instance("payments-prod", "us-east-1", "ledger", "postgres").holding(&["shop"])),
-    );
+    let rig = ledger();
     let database = rig.database(0);
     let workspace = Workspace::new(&rig);
     let admin = admin(&rig, database, &database.master_password);
@@ -169,10 +172,7 @@ fn a_chosen_database_that_is_missing_is_refused_before_anything_is_made() {
 
 #[test]
 fn an_administrator_whose_login_is_refused_leaves_room_for_the_plan_that_repairs_it() {
-    let rig = Rig::start(
-        &Wish::organization()
-            .with(DatabaseWish::instance("payments-prod", "us-east-1", "ledger", "postgres").holding(&["shop"])),
-    );
+    let rig = ledger();
     let database = rig.database(0);
     let workspace = Workspace::new(&rig);
     let text = format!(
@@ -196,10 +196,7 @@ fn an_administrator_whose_login_is_refused_leaves_room_for_the_plan_that_repairs
 
 #[test]
 fn a_role_is_imported_although_its_administrator_is_known_to_the_configuration_only() {
-    let rig = Rig::start(
-        &Wish::organization()
-            .with(DatabaseWish::instance("payments-prod", "us-east-1", "ledger", "postgres").holding(&["shop"])),
-    );
+    let rig = ledger();
     let database = rig.database(0);
     let workspace = Workspace::new(&rig);
     let admin = admin(&rig, database, &database.master_password);
@@ -218,10 +215,7 @@ fn a_role_is_imported_although_its_administrator_is_known_to_the_configuration_o
 
 #[test]
 fn a_role_made_by_hand_after_destroy_is_not_taken_over() {
-    let rig = Rig::start(
-        &Wish::organization()
-            .with(DatabaseWish::instance("payments-prod", "us-east-1", "ledger", "postgres").holding(&["shop"])),
-    );
+    let rig = ledger();
     let database = rig.database(0);
     let workspace = Workspace::new(&rig);
     let admin = admin(&rig, database, &database.master_password);

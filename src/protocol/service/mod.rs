@@ -32,9 +32,6 @@ use crate::value::{Type, Value};
 
 use super::{codec, wire};
 
-/// Largest message in either direction, in bytes; the size that Terraform's own framework uses.
-pub const LARGEST_MESSAGE: usize = 256 << 20;
-
 /// The service of one provider process.
 pub struct Service<P: Provider> {
     provider: P,
@@ -170,18 +167,18 @@ async fn guard<T>(call: impl Future<Output = T>, failed: impl FnOnce(Vec<Report>
 
 /// One line per call: the trait method runs the function of the same name in its file.
 macro_rules! calls {
-    ($($rpc:ident: $message:ident => $function:path, $diagnostics:ident;)*) => {
+    ($($rpc:ident => $function:path;)*) => {
         #[tonic::async_trait]
         impl<P: Provider> pb::provider_server::Provider for Service<P> {
             $(
                 #[allow(clippy::needless_update, reason = "some replies have no field but the diagnostics")]
                 async fn $rpc(
                 &self,
-                request: Request<pb::$message::Request>,
-            ) -> Result<Response<pb::$message::Response>, Status> {
+                request: Request<pb::$rpc::Request>,
+            ) -> Result<Response<pb::$rpc::Response>, Status> {
                 let request = request.into_inner();
-                let failed = |reports| pb::$message::Response {
-                    $diagnostics: wire::diagnostics(reports),
+                let failed = |reports| pb::$rpc::Response {
+                    diagnostics: wire::diagnostics(reports),
                     ..Default::default()
                 };
                 guard(
@@ -211,26 +208,26 @@ macro_rules! calls {
 }
 
 calls! {
-    get_metadata: get_metadata => provider::metadata, diagnostics;
-    get_provider_schema: get_provider_schema => provider::schema, diagnostics;
-    get_resource_identity_schemas: get_resource_identity_schemas => provider::identity_schemas, diagnostics;
-    get_functions: get_functions => provider::functions, diagnostics;
-    validate_provider_config: validate_provider_config => validate::provider, diagnostics;
-    configure_provider: configure_provider => provider::configure, diagnostics;
-    validate_resource_config: validate_resource_config => validate::resource, diagnostics;
-    validate_data_resource_config: validate_data_resource_config => validate::data_source, diagnostics;
-    validate_ephemeral_resource_config: validate_ephemeral_resource_config => validate::ephemeral, diagnostics;
-    upgrade_resource_state: upgrade_resource_state => state::upgrade, diagnostics;
-    upgrade_resource_identity: upgrade_resource_identity => state::upgrade_identity, diagnostics;
-    move_resource_state: move_resource_state => state::refuse_move, diagnostics;
-    read_resource: read_resource => read::read, diagnostics;
-    plan_resource_change: plan_resource_change => plan::plan, diagnostics;
-    apply_resource_change: apply_resource_change => apply::apply, diagnostics;
-    import_resource_state: import_resource_state => import::import, diagnostics;
-    read_data_source: read_data_source => data_source::read, diagnostics;
-    open_ephemeral_resource: open_ephemeral_resource => ephemeral::open, diagnostics;
-    renew_ephemeral_resource: renew_ephemeral_resource => ephemeral::renew, diagnostics;
-    close_ephemeral_resource: close_ephemeral_resource => ephemeral::close, diagnostics;
+    get_metadata => provider::metadata;
+    get_provider_schema => provider::schema;
+    get_resource_identity_schemas => provider::identity_schemas;
+    get_functions => provider::functions;
+    validate_provider_config => validate::provider;
+    configure_provider => provider::configure;
+    validate_resource_config => validate::resource;
+    validate_data_resource_config => validate::data_source;
+    validate_ephemeral_resource_config => validate::ephemeral;
+    upgrade_resource_state => state::upgrade;
+    upgrade_resource_identity => state::upgrade_identity;
+    move_resource_state => state::refuse_move;
+    read_resource => read::read;
+    plan_resource_change => plan::plan;
+    apply_resource_change => apply::apply;
+    import_resource_state => import::import;
+    read_data_source => data_source::read;
+    open_ephemeral_resource => ephemeral::open;
+    renew_ephemeral_resource => ephemeral::renew;
+    close_ephemeral_resource => ephemeral::close;
 }
 
 #[cfg(test)]

@@ -19,24 +19,27 @@ pub(super) async fn metadata<P: Provider>(
     service: &Service<P>,
     _request: pb::get_metadata::Request,
 ) -> Result<pb::get_metadata::Response, Reports> {
-    let names = |names: Vec<&str>| names.into_iter().map(str::to_owned).collect::<Vec<_>>();
     Ok(pb::get_metadata::Response {
         server_capabilities: capabilities(),
-        resources: names(service.resources.keys().copied().collect())
-            .into_iter()
-            .map(|type_name| pb::get_metadata::ResourceMetadata { type_name })
+        resources: service
+            .resources
+            .keys()
+            .map(|name| pb::get_metadata::ResourceMetadata { type_name: (*name).to_owned() })
             .collect(),
-        data_sources: names(service.data_sources.keys().copied().collect())
-            .into_iter()
-            .map(|type_name| pb::get_metadata::DataSourceMetadata { type_name })
+        data_sources: service
+            .data_sources
+            .keys()
+            .map(|name| pb::get_metadata::DataSourceMetadata { type_name: (*name).to_owned() })
             .collect(),
-        ephemeral_resources: names(service.ephemerals.keys().copied().collect())
-            .into_iter()
-            .map(|type_name| pb::get_metadata::EphemeralResourceMetadata { type_name })
+        ephemeral_resources: service
+            .ephemerals
+            .keys()
+            .map(|name| pb::get_metadata::EphemeralResourceMetadata { type_name: (*name).to_owned() })
             .collect(),
-        functions: names(service.functions.keys().copied().collect())
-            .into_iter()
-            .map(|name| pb::get_metadata::FunctionMetadata { name })
+        functions: service
+            .functions
+            .keys()
+            .map(|name| pb::get_metadata::FunctionMetadata { name: (*name).to_owned() })
             .collect(),
         ..Default::default()
     })

@@ -112,7 +112,7 @@ impl Failure {
     fn may_keep(&self, context: &Context, reading: &Reading<Connection>) -> bool {
         let out_of_reach = match self {
             Self::Gateway(error) => error.is_unreachable() && context.on_unreachable() == OnUnreachable::Keep,
-            Self::Own(Error::NoPassword { why, .. }) => context.keeps_store(why),
+            Self::Own(Error::NoPassword { why, .. }) => context.keeps(why),
             Self::Own(_) | Self::Context(_) => false,
         };
         out_of_reach && !reading.imported

@@ -27,7 +27,7 @@ pub(super) async fn read(context: &Context, reading: &mut Reading<MasterCredenti
     let store = context.store(reading.state.store_settings().as_ref(), &arn)?;
     let held = match held(&*store, &arn, target.as_ref(), &reading.state).await {
         Ok(held) => held,
-        Err(error) if context.keeps_store(&error) => return keep(reading, Report::of(&error)),
+        Err(error) if context.keeps(&error) => return keep(reading, Report::of(&error)),
         Err(error) => return Err(error.into()),
     };
     let there = held.as_ref().is_some_and(|held| !held.deleted);
@@ -130,7 +130,7 @@ async fn log_in(
     }
     let stored = match store.value(secret_ref, proven).await {
         Ok(stored) => stored,
-        Err(error) if context.keeps_store(&error) => return keep(reading, Report::of(&error)).map(drop),
+        Err(error) if context.keeps(&error) => return keep(reading, Report::of(&error)).map(drop),
         Err(error) => return Err(error.into()),
     };
     let username = steps::username(target)?;
