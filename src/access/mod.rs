@@ -3,10 +3,13 @@
 
 mod account;
 mod arn;
+mod auth;
 mod cidr;
 mod coverage;
 mod duration;
 mod endpoint_region;
+mod expiry;
+mod grant;
 mod kind;
 mod level;
 mod mark;
@@ -20,14 +23,17 @@ mod trust;
 
 pub use account::{AccountId, Partition, Region};
 pub use arn::{Arn, TargetKind};
+pub use auth::Auth;
 pub use cidr::{Cidr, GroupRef, RuleSource};
 pub use coverage::{COMPLETE, Coverage, Missing, list_names};
 pub use duration::Span;
 pub use endpoint_region::region_of_endpoint;
+pub use expiry::Expiry;
+pub use grant::{Grant, ObjectKind, PrivilegeName};
 pub use kind::EngineKind;
 pub use level::Access;
 pub use mark::{MANAGED_TAG, Mark, TARGET_TAG, USERNAME_TAG};
-pub use name::{DatabaseName, HostPattern, Identifier, RoleName, SchemaName};
+pub use name::{DatabaseName, HostPattern, Identifier, ObjectName, RoleName, SchemaName};
 pub use secret::Secret;
 pub use secret_ref::{KvVersion, SecretRef};
 pub use target::{Endpoint, Target, Unsupported};

@@ -47,8 +47,10 @@ identifiers! {
     RoleName = "a role name";
     /// The name of a database inside a server.
     DatabaseName = "a database name";
-    /// The name of a schema inside a PostgreSQL database.
+    /// The name of a schema inside a PostgreSQL or SQL Server database.
     SchemaName = "a schema name";
+    /// The name of a table, view, sequence or function.
+    ObjectName = "an object name";
     /// The host part of a MySQL or MariaDB account, `%` for any host.
     HostPattern = "a host pattern";
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::OnceCell;
 
 use crate::access::{Endpoint, EngineKind, RoleName, Secret, SecretRef, Target};
-use crate::engine::{self, Fault, Login, Server};
+use crate::engine::{self, Fault, Key, Login, Server};
 use crate::schema::Reports;
 use crate::store::Credential;
 
@@ -29,10 +29,21 @@ pub enum Attempt {
 pub(super) struct Servers(Mutex<HashMap<(Endpoint, RoleName), Opened>>);
 
 struct Opened {
-    password: Secret<String>,
+    key: Key,
     server: Arc<dyn Server>,
     /// Set by the first login that worked
     proven: Arc<OnceCell<()>>,
+}
+
+impl Opened {
+    /// Whether the server was opened with this password. Tokens come and go without another server.
+    fn is_entered_with(&self, key: &Key) -> bool {
+        match (&self.key, key) {
+            (Key::Password(ours), Key::Password(other)) => ours == other,
+            (Key::Tokens(_), Key::Tokens(_)) => true,
+            _ => false,
+        }
+    }
 }
 
 impl Servers {
@@ -44,12 +55,12 @@ impl Servers {
     fn open(&self, login: Login, kind: EngineKind) -> Result<(Arc<dyn Server>, Arc<OnceCell<()>>), engine::Error> {
         let key = (login.endpoint.clone(), login.username.clone());
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(opened) = all.get(&key).filter(|opened| opened.password == login.password) {
+        if let Some(opened) = all.get(&key).filter(|opened| opened.is_entered_with(&login.key)) {
             return Ok((Arc::clone(&opened.server), Arc::clone(&opened.proven)));
         }
-        let password = login.password.clone();
+        let entered_with = login.key.clone();
         let (server, proven) = (engine::open(kind, login)?, Arc::default());
-        all.insert(key, Opened { password, server: Arc::clone(&server), proven: Arc::clone(&proven) });
+        all.insert(key, Opened { key: entered_with, server: Arc::clone(&server), proven: Arc::clone(&proven) });
         Ok((server, proven))
     }
 }
@@ -134,7 +145,7 @@ impl Context {
         Ok(Login {
             endpoint: target.endpoint.clone().ok_or_else(no_endpoint)?,
             username: username.clone(),
-            password: password.clone(),
+            key: Key::Password(password.clone()),
             trust: self.trust()?.clone(),
             target: target.arn.to_string(),
             max_connections: self.parts.max_connections_per_target,
@@ -151,7 +162,7 @@ mod tests {
         Login {
             endpoint: Endpoint { host: host.to_owned(), port: 5432 },
             username: user.parse().unwrap(),
-            password: password.into(),
+            key: Key::Password(password.into()),
             trust: Trust { mode: TlsMode::Disable, roots: Arc::default() },
             target: "arn".to_owned(),
             max_connections: 3,

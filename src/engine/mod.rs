@@ -4,6 +4,7 @@
 //! difference disappear. Statements are built purely from the difference; only `apply` talks to the server.
 
 mod error;
+mod key;
 mod role;
 
 pub mod mysql;
@@ -13,10 +14,11 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
-use crate::access::{Endpoint, EngineKind, RoleName, Secret, Trust};
+use crate::access::{Endpoint, EngineKind, Invalid, RoleName, Secret, Trust};
 
 pub use error::{Error, Fault};
-pub use role::{Observed, Ownership, Removal, RemovalAction, RoleSpec, Scope};
+pub use key::{Key, Token, Tokens};
+pub use role::{Observed, Ownership, Removal, RemovalAction, RoleSpec, Scope, Terms};
 
 /// Everything needed to enter a server as an administrator (or as the role itself, to prove its password).
 #[derive(Debug, Clone)]
@@ -25,8 +27,8 @@ pub struct Login {
     pub endpoint: Endpoint,
     /// User to log in as
     pub username: RoleName,
-    /// Its password
-    pub password: Secret<String>,
+    /// Its password, or where its tokens come from
+    pub key: Key,
     /// What to trust
     pub trust: Trust,
     /// ARN of the database, for error texts
@@ -93,7 +95,7 @@ pub fn open(kind: EngineKind, login: Login) -> Result<Arc<dyn Server>, Error> {
 ///
 /// # Errors
 /// The sentence says the limit.
-pub fn check_role_name(kind: EngineKind, name: &RoleName) -> Result<(), crate::access::Invalid> {
+pub fn check_role_name(kind: EngineKind, name: &RoleName) -> Result<(), Invalid> {
     match kind {
         EngineKind::Postgres => postgres::check_role_name(name),
         EngineKind::Mysql | EngineKind::Mariadb => mysql::check_role_name(kind, name),

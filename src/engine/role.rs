@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::access::{Access, Coverage, DatabaseName, HostPattern, Mark, Missing, RoleName, SchemaName};
+use crate::access::{
+    Access, Auth, Coverage, DatabaseName, Expiry, Grant, HostPattern, Mark, Missing, RoleName, SchemaName,
+};
 
 /// Which part of a server a role covers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -16,6 +18,19 @@ pub struct Scope {
     pub owners: Option<BTreeSet<RoleName>>,
 }
 
+/// How a role logs in, and what bounds that.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Terms {
+    /// Password or token
+    pub auth: Auth,
+    /// When the login ends (PostgreSQL only); never when `None`
+    pub valid_until: Option<Expiry>,
+    /// How many sessions it may have at once; as many as the server gives when `None`
+    pub connection_limit: Option<u32>,
+    /// Whether a new password leaves the old one good until the next one (MySQL 8.0.14 and later)
+    pub keeps_old_password: bool,
+}
+
 /// What a role should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RoleSpec {
@@ -27,6 +42,10 @@ pub struct RoleSpec {
     pub access: Access,
     /// Databases, schemas and owners
     pub scope: Scope,
+    /// Single rights beside the level
+    pub grants: BTreeSet<Grant>,
+    /// How it logs in
+    pub terms: Terms,
     /// The owner note to write
     pub mark: Mark,
     /// Whether a role of this name without our mark may be taken over: a secret of ours for it exists, or it was

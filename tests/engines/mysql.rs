@@ -29,6 +29,8 @@ fn role(name: &str, access: Access) -> RoleSpec {
         host: "%".parse().unwrap(),
         access,
         scope: Scope::default(),
+        grants: Default::default(),
+        terms: Default::default(),
         mark: Mark::new("db-TEST", None),
         adopt: true,
     }

@@ -27,6 +27,8 @@ pub fn spec(name: &str, access: Access) -> RoleSpec {
         host: "%".parse().unwrap(),
         access,
         scope: Scope::default(),
+        grants: Default::default(),
+        terms: Default::default(),
         mark: Mark::new(RESOURCE_ID, Some(format!("{access} login"))),
         adopt: false,
     }

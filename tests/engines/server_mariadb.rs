@@ -87,7 +87,7 @@ impl TestServer {
         Login {
             endpoint: Endpoint { host: "localhost".to_owned(), port: self.port },
             username: ADMIN.0.parse().expect("a role name"),
-            password: Secret::from(ADMIN.1),
+            key: Secret::from(ADMIN.1).into(),
             trust: Trust { mode: TlsMode::VerifyFull, roots: Arc::new(vec![self.root.clone()]) },
             target: "arn:aws:rds:eu-west-1:123456789012:db:payments".to_owned(),
             max_connections: 3,

@@ -96,7 +96,7 @@ impl PostgresServer {
         Login {
             endpoint: Endpoint { host: HOST.to_owned(), port: self.port },
             username: MASTER.parse().unwrap(),
-            password: Secret::from(MASTER_PASSWORD),
+            key: Secret::from(MASTER_PASSWORD).into(),
             trust: Trust { mode: TlsMode::VerifyFull, roots: Arc::new(vec![self.authority.clone()]) },
             target: "arn:aws:rds:eu-central-1:123456789012:db:ledger".to_owned(),
             max_connections: 3,

@@ -113,8 +113,22 @@ impl Sessions {
         if let Some((conn, dialect)) = self.rested().await {
             return Ok(Session { conn, dialect, resting, _permit: permit });
         }
-        let conn = self.connect(&self.login.username, &self.login.password).await?;
+        let conn = self.enter().await?;
         set_up(conn, resting, permit).await
+    }
+
+    /// Logs the administrator in; a kept token that is refused is replaced once.
+    async fn enter(&self) -> Result<Conn, Failure> {
+        let shown = self.login.key.show().await.map_err(Failure::last)?;
+        shown.check(self.tls.is_some()).map_err(Failure::last)?;
+        let refusal = match self.connect(&self.login.username, shown.secret()).await {
+            Err(failure) if failure.class == super::error::Class::Login => failure,
+            other => return other,
+        };
+        match self.login.key.show_again(&shown).await.map_err(Failure::last)? {
+            Some(again) => self.connect(&self.login.username, again.secret()).await,
+            None => Err(refusal),
+        }
     }
 
     /// Whether this user and password can log in: one attempt.

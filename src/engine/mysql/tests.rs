@@ -72,6 +72,8 @@ fn spec(access: Access) -> RoleSpec {
         host: "%".parse().unwrap(),
         access,
         scope: Scope::default(),
+        grants: Default::default(),
+        terms: Default::default(),
         mark: Mark::new("db-ABC", Some("reader's role".to_owned())),
         adopt: false,
     }

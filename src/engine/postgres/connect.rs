@@ -142,14 +142,25 @@ impl Pool {
 
     async fn connect_patiently(&self, database: &str) -> Result<Client, Failure> {
         let mut attempt = 1;
+        let mut shown = self.login.key.show().await?;
+        shown.check(self.tls.is_some())?;
         loop {
-            match self.connect(self.login.username.as_str(), &self.login.password, database).await? {
+            match self.connect(self.login.username.as_str(), shown.secret(), database).await? {
                 Ok(client) => return Ok(client),
                 Err(error) if is_busy(&error) && attempt < CONNECT_ATTEMPTS => {
                     attempt += 1;
                     tokio::time::sleep(CONNECT_PAUSE).await;
                 }
-                Err(error) => return Err(Failure::connecting(&error)),
+                Err(error) => {
+                    let failure = Failure::connecting(&error);
+                    if !matches!(failure.fault, Fault::LoginRefused(_) | Fault::LoginBarred(_)) {
+                        return Err(failure);
+                    }
+                    match self.login.key.show_again(&shown).await? {
+                        Some(again) => shown = again,
+                        None => return Err(failure),
+                    }
+                }
             }
         }
     }

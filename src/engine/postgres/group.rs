@@ -95,6 +95,8 @@ mod tests {
             host: "%".parse().unwrap(),
             access,
             scope: Scope { schemas, ..Scope::default() },
+            grants: Default::default(),
+            terms: Default::default(),
             mark: Mark::new("db-ABC", None),
             adopt: false,
         }

@@ -1,11 +1,11 @@
 //! From what is written to what the engine should make, and from what the engine saw to what state shows: pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::access::{
     Access, Arn, COMPLETE, Coverage, EngineKind, HostPattern, Identifier, Invalid, Mark, Missing, RoleName, Target,
 };
-use crate::engine::{self, Observed, RoleSpec, Scope};
+use crate::engine::{self, Observed, RoleSpec, Scope, Terms};
 use crate::report::Report;
 use crate::schema::Attr;
 use crate::value::Path;
@@ -67,6 +67,8 @@ pub(super) fn spec(role: &Role, target: &Target, adopt: bool) -> Result<RoleSpec
             schemas: role.schemas.get().cloned(),
             owners: role.owners.get().cloned(),
         },
+        grants: BTreeSet::new(),
+        terms: Terms::default(),
         mark: Mark::new(&target.resource_id, Some(purpose)),
         adopt,
     })

@@ -55,7 +55,7 @@ async fn a_set_of_roots_with_an_unreadable_certificate_still_works() {
 #[tokio::test]
 async fn a_wrong_password_and_a_closed_port_are_told_apart() {
     let server = TestServer::start(&[]).await;
-    let wrong = Login { password: Secret::from("wrong-Secret9"), ..server.admin() };
+    let wrong = Login { key: Secret::from("wrong-Secret9").into(), ..server.admin() };
     let error = Mysql::new(wrong).unwrap().ping().await.unwrap_err();
     assert!(matches!(error.fault, Fault::LoginRefused(_)), "{error}");
     assert!(error.detail().contains("user `admin1`") && !error.detail().contains("wrong-Secret9"));
@@ -81,7 +81,7 @@ async fn a_locked_account_says_nothing_of_its_password() {
         .await;
     let login = |name: &str, password: &str| Login {
         username: name.parse().unwrap(),
-        password: Secret::from(password),
+        key: Secret::from(password).into(),
         ..server.admin()
     };
     let locked = Mysql::new(login("locked", "locked-Pass1")).unwrap().ping().await.unwrap_err();
@@ -99,7 +99,7 @@ async fn a_silent_server_is_given_up() {
     let login = Login {
         endpoint: Endpoint { host: "127.0.0.1".to_owned(), port: silent.local_addr().unwrap().port() },
         username: "admin1".parse().unwrap(),
-        password: Secret::from("x"),
+        key: Secret::from("x").into(),
         trust: Trust { mode: TlsMode::Disable, roots: Default::default() },
         target: "arn:aws:rds:eu-west-1:123456789012:db:payments".to_owned(),
         max_connections: 1,
@@ -148,7 +148,7 @@ async fn an_administrator_without_a_right_gets_told_which_step_needs_it() {
         .await;
     let ro = role("hoop_ro", Access::ReadOnly);
     ensure(&mysql(&server), &ro).await;
-    let weak = Login { username: "weak".parse().unwrap(), password: Secret::from("weak-Pass1"), ..server.admin() };
+    let weak = Login { username: "weak".parse().unwrap(), key: Secret::from("weak-Pass1").into(), ..server.admin() };
     let weak = Mysql::new(weak).unwrap();
     let error = weak.read(&ro).await.unwrap_err();
     assert!(matches!(&error.fault, Fault::Denied { step, .. } if step.contains("needs SELECT on mysql.*")), "{error}");

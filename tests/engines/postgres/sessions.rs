@@ -82,7 +82,7 @@ async fn certificates_are_checked_as_far_as_the_mode_says() {
 async fn a_wrong_administrator_password_says_what_to_do_and_holds_no_secret() {
     let server = PostgresServer::start().await;
     let mut login = server.login();
-    login.password = Secret::from("Wrong~Secret");
+    login.key = Secret::from("Wrong~Secret").into();
     let error = open(EngineKind::Postgres, login).unwrap().ping().await.unwrap_err();
     assert!(matches!(error.fault, Fault::LoginRefused(_)), "{error}");
     let text = Report::of(&error).to_string();
