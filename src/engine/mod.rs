@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
-use crate::access::{Endpoint, EngineKind, Invalid, RoleName, Secret, Trust};
+use crate::access::{Endpoint, EngineKind, Grant, Invalid, RoleName, Secret, Trust};
 
 pub use error::{Error, Fault};
 pub use key::{Key, Token, Tokens};
@@ -73,6 +73,10 @@ pub trait Server: Send + Sync {
     /// As [`Server::accepts`].
     fn proves<'a>(&'a self, role: &'a RoleSpec, password: &'a Secret<String>) -> Reply<'a, bool>;
 
+    /// Ends the sessions that the role has open at this moment; those that its clients open afterwards stay. A role
+    /// that is not there or is not ours has none. Returns warnings for the person.
+    fn end_sessions<'a>(&'a self, role: &'a RoleSpec) -> Reply<'a, Vec<String>>;
+
     /// Takes the role away as `how` says; a role that is not there is a success. Returns warnings for the person.
     fn remove<'a>(&'a self, role: &'a RoleSpec, how: &'a Removal) -> Reply<'a, Vec<String>>;
 }
@@ -99,6 +103,19 @@ pub fn check_role_name(kind: EngineKind, name: &RoleName) -> Result<(), Invalid>
     match kind {
         EngineKind::Postgres => postgres::check_role_name(name),
         EngineKind::Mysql | EngineKind::Mariadb => mysql::check_role_name(kind, name),
+        EngineKind::Sqlserver => Ok(()),
+    }
+}
+
+/// Refuses a grant that this engine does not have, before anything is sent: a kind of object, a privilege on it, a
+/// schema where there are none.
+///
+/// # Errors
+/// The sentence says what the engine takes.
+pub fn check_grant(kind: EngineKind, _grant: &Grant) -> Result<(), Invalid> {
+    match kind {
+        EngineKind::Postgres => Ok(()),
+        EngineKind::Mysql | EngineKind::Mariadb => Ok(()),
         EngineKind::Sqlserver => Ok(()),
     }
 }

@@ -39,6 +39,21 @@ impl Mysql {
         }
     }
 
+    /// Ends the sessions that the account has now. Its clients may come back at once, and their new sessions stay.
+    pub(super) async fn end_open_sessions(&self, spec: &RoleSpec) -> Result<Vec<String>, Failure> {
+        let _writer = self.writer.lock().await;
+        let mut session = self.sessions.session().await?;
+        let catalog = Catalog::load(&mut session).await?;
+        let name = account_name(spec);
+        let mut warning = None;
+        if ownership(&catalog, spec) == Ownership::Ours {
+            let now = sessions_of(&mut session, &catalog, &name).await?;
+            warning = self.end_sessions(&mut session, &catalog, &name, |id| now.contains(&id)).await?;
+        }
+        session.rest();
+        Ok(warning.into_iter().collect())
+    }
+
     async fn remove_once(&self, spec: &RoleSpec, how: &Removal) -> Result<Vec<String>, Failure> {
         let mut session = self.locked_session().await?;
         let catalog = Catalog::load(&mut session).await?;
@@ -63,7 +78,7 @@ impl Mysql {
         session.batch(&statements).await?;
         let mut warnings = Vec::new();
         if how.end_sessions {
-            warnings.extend(self.end_sessions(&mut session, &catalog, &name).await?);
+            warnings.extend(self.end_sessions(&mut session, &catalog, &name, |_| true).await?);
         } else {
             let open = sessions_of(&mut session, &catalog, &name).await?;
             warnings.extend(still_open(&name, &open, "are left open as asked"));
@@ -87,17 +102,19 @@ impl Mysql {
         Ok((!defined.is_empty()).then_some(warning))
     }
 
-    /// Ends the sessions of the account and waits until they are gone. Returns a warning when some are left.
+    /// Ends these sessions of the account and waits until they are gone. Returns a warning when some are left.
     async fn end_sessions(
         &self,
         session: &mut Session,
         catalog: &Catalog,
         name: &AccountName,
+        meant: impl Fn(u64) -> bool,
     ) -> Result<Option<String>, Failure> {
         let mut refused = None;
         let mut left = Vec::new();
         for look in 0..LOOKS {
             left = sessions_of(session, catalog, name).await?;
+            left.retain(|id| meant(*id));
             if left.is_empty() {
                 return Ok(None);
             }

@@ -84,6 +84,10 @@ impl Server for Mysql {
         self.reply(self.try_login(&role.name, password))
     }
 
+    fn end_sessions<'a>(&'a self, role: &'a RoleSpec) -> Reply<'a, Vec<String>> {
+        self.reply(self.end_open_sessions(role))
+    }
+
     fn remove<'a>(&'a self, role: &'a RoleSpec, how: &'a Removal) -> Reply<'a, Vec<String>> {
         self.reply(self.remove_role(role, how))
     }

@@ -15,12 +15,12 @@ use super::error::{Failure, Remedy};
 use super::grants::{self, Place};
 use super::group::{Group, level_of};
 use super::plan::covered_databases;
-use super::quote::{Sql, ident, number};
+use super::quote::{Quoted, Sql, ident, literal, number, words};
 use super::reach::{Actor, Reach, Way};
 use super::server::Postgres;
 use super::snapshot::Inside;
 use super::{defaults, roles};
-use crate::access::{Identifier, list_names};
+use crate::access::{Identifier, RoleName, list_names};
 use crate::engine::{Fault, Ownership, Removal, RemovalAction, RoleSpec};
 
 /// How often sessions are told to end before they count as stuck.
@@ -54,6 +54,24 @@ impl Postgres {
                 }
             }
         }
+    }
+
+    /// Ends the sessions that the login has now. Its clients may come back at once, and their new sessions stay.
+    pub(super) async fn end_open_sessions(&self, spec: &RoleSpec) -> Result<Vec<String>, Failure> {
+        let lock = self.lock().await?;
+        self.forget();
+        let cluster = self.shared().await?;
+        let ours = roles::ownership(&cluster, spec) == Ownership::Ours;
+        let left = match cluster.role_named(spec.name.as_str()).filter(|_| ours) {
+            Some(role) => {
+                let now = self.sessions(role.oid, None).await?;
+                self.end_sessions(&cluster, role.oid, Some(&now)).await?
+            }
+            None => 0,
+        };
+        self.forget();
+        lock.release().await;
+        Ok(if left == 0 { Vec::new() } else { vec![stuck_warning(&spec.name, left)] })
     }
 
     async fn take_away_locked(&self, spec: &RoleSpec, how: &Removal) -> Result<Vec<String>, Failure> {
@@ -91,16 +109,16 @@ impl Postgres {
             }
         }
         self.close_login(cluster, role).await?;
-        let mut left = if how.end_sessions { self.end_sessions(cluster, role.oid).await? } else { 0 };
+        let mut left = if how.end_sessions { self.end_sessions(cluster, role.oid, None).await? } else { 0 };
         if how.action == RemovalAction::Drop {
             self.dissolve(role, &dependents, heir).await?;
             // A session that runs as its group outlives its login, with all rights of the group.
             if how.end_sessions {
-                left = self.end_sessions(cluster, role.oid).await?;
+                left = self.end_sessions(cluster, role.oid, None).await?;
             }
         }
         if !how.end_sessions {
-            left = self.sessions(role.oid).await?;
+            left = self.sessions(role.oid, None).await?.len();
         }
         Ok(if left == 0 { Vec::new() } else { vec![sessions_warning(&role.name, left)] })
     }
@@ -288,17 +306,18 @@ impl Postgres {
         Ok(found.into_iter().collect())
     }
 
-    /// Ends the sessions of a role, by its number: it also finds those whose login is already gone. Returns how many
-    /// did not end.
-    async fn end_sessions(&self, cluster: &Cluster, oid: Oid) -> Result<usize, Failure> {
+    /// Ends the sessions of a role, all or those of these processes, by its number: it also finds those whose login is
+    /// already gone. Returns how many did not end.
+    async fn end_sessions(&self, cluster: &Cluster, oid: Oid, only: Option<&[String]>) -> Result<usize, Failure> {
         let reach = Reach::new(cluster);
         let may_signal = reach.rights_of(cluster.me).iter().any(|r| cluster.role_name(*r) == "pg_signal_backend");
         let exists = self.shared().await?.roles.contains_key(&oid);
         let actor = if may_signal || !exists { Actor::me() } else { reach.actor(oid, None) };
+        let [all, these] = among(only);
         let kill = Sql::of(
             "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usesysid = {} \
-             AND pid <> pg_backend_pid()",
-            &[number(oid)],
+             AND ({} OR pid::text = ANY ({}::text[])) AND pid <> pg_backend_pid()",
+            &[number(oid), all, these],
         );
         let sql = transaction(&reach, &[Step { actor, sql: kill }], None);
         let mut left = 0;
@@ -306,7 +325,7 @@ impl Postgres {
             if attempt > 0 {
                 tokio::time::sleep(KILL_PAUSE).await;
             }
-            left = self.sessions(oid).await?;
+            left = self.sessions(oid, only).await?.len();
             if left == 0 {
                 break;
             }
@@ -319,9 +338,11 @@ impl Postgres {
         Ok(left)
     }
 
-    async fn sessions(&self, oid: Oid) -> Result<usize, Failure> {
-        let sql = Sql::of("SELECT pid FROM pg_stat_activity WHERE usesysid = {}", &[number(oid)]);
-        Ok(self.ask(self.maintenance().await?, &sql, "counting the sessions of the role").await?.len())
+    async fn sessions(&self, oid: Oid, only: Option<&[String]>) -> Result<Vec<String>, Failure> {
+        let [all, these] = among(only);
+        let open = "SELECT pid FROM pg_stat_activity WHERE usesysid = {} AND ({} OR pid::text = ANY ({}::text[]))";
+        let sql = Sql::of(open, &[number(oid), all, these]);
+        self.ask(self.maintenance().await?, &sql, "counting the sessions of the role").await
     }
 
     async fn ask(&self, database: &str, sql: &Sql, step: &str) -> Result<Vec<String>, Failure> {
@@ -387,6 +408,19 @@ fn unused_groups<'a>(cluster: &'a Cluster, spec: &'a RoleSpec) -> impl Iterator<
 fn has_members(cluster: &Cluster, oid: Oid) -> bool {
     let is_creators_row = |m: &Membership| m.admin && m.inherit == Some(false) && m.set == Some(false);
     cluster.memberships.iter().any(|m| m.role == oid && m.member != cluster.me && !is_creators_row(m))
+}
+
+/// For `all or one of these processes`: the two parts of the condition.
+fn among(only: Option<&[String]>) -> [Quoted; 2] {
+    let pids = only.unwrap_or_default().join(",");
+    [words(if only.is_none() { "true" } else { "false" }), literal(&format!("{{{pids}}}"))]
+}
+
+fn stuck_warning(name: &RoleName, left: usize) -> String {
+    format!(
+        "Sessions of {name} that could not be ended: {left}. They keep the rights that they had until they end; to end \
+         one by hand: SELECT pg_terminate_backend(pid)."
+    )
 }
 
 fn sessions_warning(name: &str, left: usize) -> String {

@@ -195,6 +195,10 @@ impl Server for Postgres {
         self.accepts(role, password)
     }
 
+    fn end_sessions<'a>(&'a self, role: &'a RoleSpec) -> Reply<'a, Vec<String>> {
+        Box::pin(async move { self.end_open_sessions(role).await.map_err(|f| self.error(f)) })
+    }
+
     fn remove<'a>(&'a self, role: &'a RoleSpec, how: &'a Removal) -> Reply<'a, Vec<String>> {
         Box::pin(async move { self.take_away(role, how).await.map_err(|f| self.error(f)) })
     }

@@ -44,6 +44,15 @@ async fn open_sessions_end_with_the_role() {
 }
 
 #[tokio::test]
+async fn open_sessions_end_without_the_role_and_its_clients_may_come_back() {
+    let (server, mysql, role) = prepared(Access::ReadWrite).await;
+    let mut conn = enter(&server, "hoop_x", "app_prod").await;
+    assert_eq!(mysql.end_sessions(&role).await.unwrap(), [""; 0]);
+    assert!(conn.query_drop("INSERT INTO t VALUES (1)").await.is_err(), "the session is still open");
+    may(&mut enter(&server, "hoop_x", "app_prod").await, "INSERT INTO t VALUES (1)").await;
+}
+
+#[tokio::test]
 async fn sessions_that_are_left_open_are_named() {
     let (server, mysql, role) = prepared(Access::ReadWrite).await;
     let mut conn = enter(&server, "hoop_x", "app_prod").await;

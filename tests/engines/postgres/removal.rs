@@ -158,6 +158,24 @@ async fn sessions_end(server: &PostgresServer) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn sessions_end_without_the_role_and_its_clients_may_come_back() {
+    let server = PostgresServer::start().await;
+    let engine = server.engine();
+    let (spec, other) =
+        (spec_in("hoop_ro", Access::ReadOnly, &["app"]), spec_in("hoop_rw", Access::ReadWrite, &["app"]));
+    make(&*engine, &spec).await;
+    make(&*engine, &other).await;
+    let (open, theirs) = (enter(&server, "hoop_ro", "app").await, enter(&server, "hoop_rw", "app").await);
+    assert_eq!(engine.end_sessions(&spec).await.unwrap(), Vec::<String>::new());
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    assert!(open.batch_execute("SELECT 1").await.is_err());
+    theirs.batch_execute("SELECT 1").await.unwrap();
+    enter(&server, "hoop_ro", "app").await.batch_execute("SELECT 1").await.unwrap();
+    let nobody = spec_in("hoop_nobody", Access::ReadOnly, &["app"]);
+    assert_eq!(engine.end_sessions(&nobody).await.unwrap(), Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn sessions_that_are_left_open_are_counted() {
     let server = PostgresServer::start().await;
     let engine = server.engine();
