@@ -9,6 +9,7 @@ mod password;
 mod servers;
 mod stores;
 mod target;
+mod tokens;
 
 use std::sync::OnceLock;
 use std::time::SystemTime;
@@ -22,8 +23,9 @@ use crate::schema::Reports;
 use crate::store::StoreSettings;
 
 use servers::Servers;
+use tokens::TokenSources;
 
-pub use admin::NoAdmin;
+pub use admin::{Administrator, NoAdmin};
 pub use gateway::{Error as GatewayError, GatewayBlock};
 pub use servers::Attempt;
 pub use target::{Error as TargetError, Found, Takes, check_ready, found};
@@ -83,6 +85,7 @@ pub struct Context {
     gateway: OnceLock<Gateway>,
     trust: OnceLock<Trust>,
     servers: Servers,
+    tokens: TokenSources,
 }
 
 impl Context {
@@ -93,6 +96,7 @@ impl Context {
             gateway: OnceLock::new(),
             trust: OnceLock::new(),
             servers: Servers::default(),
+            tokens: TokenSources::default(),
             parts,
         }
     }
@@ -151,7 +155,16 @@ impl Context {
 
     /// The time. Plan and apply never decide by it; it is stored and compared with what is stored.
     pub fn now(&self) -> SystemTime {
-        #[expect(clippy::disallowed_methods, reason = "the one place where the provider looks at the clock")]
-        SystemTime::now()
+        now()
     }
+
+    /// How far the certificates of databases are checked.
+    pub fn tls_mode(&self) -> TlsMode {
+        self.parts.tls.mode
+    }
+}
+
+fn now() -> SystemTime {
+    #[expect(clippy::disallowed_methods, reason = "the one place where the provider looks at the clock")]
+    SystemTime::now()
 }

@@ -16,6 +16,9 @@ pub enum Auth {
 }
 
 impl Auth {
+    /// Both ways.
+    pub const ALL: [Self; 2] = [Self::Password, Self::Iam];
+
     /// The word used in HCL.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -35,7 +38,7 @@ impl FromStr for Auth {
     type Err = Invalid;
 
     fn from_str(text: &str) -> Result<Self, Invalid> {
-        [Self::Password, Self::Iam]
+        Self::ALL
             .into_iter()
             .find(|auth| auth.as_str() == text)
             .ok_or_else(|| Invalid::new(format!("`{text}` is not a way to log in: `password` or `iam` is expected")))

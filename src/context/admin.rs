@@ -43,22 +43,40 @@ impl Explain for NoAdmin {
     }
 }
 
+/// Who makes and changes the roles of a database.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Administrator {
+    /// Whoever can be found: the secret that RDS manages, or else the proven secret of the master user at the
+    /// provider's default place
+    Found,
+    /// The user in this secret, and no other
+    Secret(SecretRef),
+    /// A user that logs in with tokens of IAM authentication, the master user when `None`
+    Iam(Option<RoleName>),
+}
+
 impl Context {
-    /// The database, entered with the administrator's credential: the named secret only, or else the secret that RDS
-    /// manages, or else the proven secret of the master user at the provider's default place.
+    /// The database, entered as its administrator.
     ///
     /// # Errors
-    /// No credential, or one that cannot be read.
-    pub async fn admin(&self, target: &Target, named: Option<&SecretRef>) -> Result<Arc<dyn Server>, Reports> {
-        let secret_ref = match named.or(target.managed_secret.as_ref()) {
-            Some(secret_ref) => secret_ref.clone(),
-            None => self.default_admin(target).await?,
-        };
-        self.enter(target, &secret_ref).await
+    /// No credential, or one that cannot be read or is refused.
+    pub async fn admin(&self, target: &Target, who: &Administrator) -> Result<Arc<dyn Server>, Reports> {
+        match who {
+            Administrator::Secret(secret_ref) => self.enter(target, secret_ref).await,
+            Administrator::Found => match &target.managed_secret {
+                Some(secret_ref) => self.enter(target, secret_ref).await,
+                None => self.enter(target, &self.default_admin(target).await?).await,
+            },
+            Administrator::Iam(Some(username)) => self.enter_with_tokens(target, username).await,
+            Administrator::Iam(None) => {
+                let master = target.master_username.parse().map_err(|_| no_admin(target))?;
+                self.enter_with_tokens(target, &master).await
+            }
+        }
     }
 
     async fn default_admin(&self, target: &Target) -> Result<SecretRef, Reports> {
-        let missing = || NoAdmin { arn: target.arn.clone(), master: target.master_username.clone() };
+        let missing = || no_admin(target);
         let username: RoleName = target.master_username.parse().map_err(|_| missing())?;
         let place = Place::user(target.arn.clone(), username);
         let held = self.store(None, &target.arn)?.find(&place).await?;
@@ -66,4 +84,8 @@ impl Context {
         let usable = held.filter(|held| !held.deleted && held.proven.is_some() && held.target.is_some());
         Ok(usable.ok_or_else(missing)?.secret_ref)
     }
+}
+
+fn no_admin(target: &Target) -> NoAdmin {
+    NoAdmin { arn: target.arn.clone(), master: target.master_username.clone() }
 }

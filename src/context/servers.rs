@@ -6,11 +6,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::OnceCell;
 
-use crate::access::{Endpoint, EngineKind, RoleName, Secret, SecretRef, Target};
+use crate::access::{Arn, Endpoint, EngineKind, RoleName, Secret, SecretRef, Target};
 use crate::engine::{self, Fault, Key, Login, Server};
+use crate::report::{Explain, Reach};
 use crate::schema::Reports;
 use crate::store::Credential;
+use crate::value::Path;
 
+use super::tokens::connect_resource;
 use super::{Context, OnUnreachable, TargetError};
 
 /// How the attempt to log in ended.
@@ -72,7 +75,7 @@ impl Context {
     /// # Errors
     /// The database has no endpoint yet, or its engine is not supported.
     pub fn server(&self, target: &Target, credential: &Credential) -> Result<Arc<dyn Server>, Reports> {
-        let login = self.login(target, &credential.username, &credential.password)?;
+        let login = self.login(target, &credential.username, credential.password.clone().into())?;
         Ok(self.servers.get(login, target.engine)?)
     }
 
@@ -106,7 +109,39 @@ impl Context {
         target: &Target,
         credential: &Credential,
     ) -> Result<Result<Arc<dyn Server>, engine::Error>, Reports> {
-        let login = self.login(target, &credential.username, &credential.password)?;
+        self.prove_login(target, self.login(target, &credential.username, credential.password.clone().into())?).await
+    }
+
+    /// As [`Context::enter`], with tokens that the identity in the database's account signs. A kept token that is
+    /// refused is replaced once by the engine.
+    ///
+    /// # Errors
+    /// The account cannot be entered, the server refuses the token, or anything else that keeps the login away.
+    pub async fn enter_with_tokens(&self, target: &Target, username: &RoleName) -> Result<Arc<dyn Server>, Reports> {
+        let session = self.aws()?.session(&target.arn.account_id, &target.arn.region).await?;
+        let identity = session.identity().to_owned();
+        let endpoint = endpoint(target)?;
+        let tokens = self.tokens.get(session, endpoint, username, super::now);
+        let login = self.login(target, username, Key::Tokens(tokens))?;
+        let refused = |text: String| TokenRefused {
+            arn: target.arn.clone(),
+            username: username.clone(),
+            identity,
+            resource: connect_resource(target, username),
+            text,
+        };
+        match self.prove_login(target, login).await {
+            Ok(Ok(server)) => Ok(server),
+            Ok(Err(error)) => Err(refused(error.fault.to_string()).into()),
+            Err(reports) => Err(reports),
+        }
+    }
+
+    async fn prove_login(
+        &self,
+        target: &Target,
+        login: Login,
+    ) -> Result<Result<Arc<dyn Server>, engine::Error>, Reports> {
         let (server, proven) = self.servers.open(login, target.engine)?;
         match proven.get_or_try_init(|| server.ping()).await {
             Ok(()) => Ok(Ok(server)),
@@ -125,7 +160,7 @@ impl Context {
         username: &RoleName,
         password: &Secret<String>,
     ) -> Result<Attempt, Reports> {
-        let server = engine::open(target.engine, self.login(target, username, password)?)?;
+        let server = engine::open(target.engine, self.login(target, username, password.clone().into())?)?;
         Ok(match server.ping().await {
             Ok(()) => Attempt::Accepted,
             Err(engine::Error { fault: Fault::LoginRefused(_), .. }) => Attempt::Refused,
@@ -140,16 +175,54 @@ impl Context {
         self.on_unreachable() == OnUnreachable::Keep && out_of_reach
     }
 
-    fn login(&self, target: &Target, username: &RoleName, password: &Secret<String>) -> Result<Login, Reports> {
-        let no_endpoint = || TargetError::NoEndpoint { arn: target.arn.clone(), status: target.status.clone() };
+    fn login(&self, target: &Target, username: &RoleName, key: Key) -> Result<Login, Reports> {
         Ok(Login {
-            endpoint: target.endpoint.clone().ok_or_else(no_endpoint)?,
+            endpoint: endpoint(target)?.clone(),
             username: username.clone(),
-            key: Key::Password(password.clone()),
+            key,
             trust: self.trust()?.clone(),
             target: target.arn.to_string(),
             max_connections: self.parts.max_connections_per_target,
         })
+    }
+}
+
+fn endpoint(target: &Target) -> Result<&Endpoint, TargetError> {
+    let missing = || TargetError::NoEndpoint { arn: target.arn.clone(), status: target.status.clone() };
+    target.endpoint.as_ref().ok_or_else(missing)
+}
+
+/// An administrator's token that the server does not take.
+#[derive(Debug, thiserror::Error)]
+#[error("{arn} refuses the token that {identity} signed for the user `{username}`: {text}")]
+struct TokenRefused {
+    arn: Arn,
+    username: RoleName,
+    identity: String,
+    /// What a policy must allow
+    resource: String,
+    text: String,
+}
+
+impl Explain for TokenRefused {
+    fn summary(&self) -> String {
+        "The database refused the token".to_owned()
+    }
+
+    fn next_step(&self) -> Option<String> {
+        Some(format!(
+            "Allow `rds-db:connect` on {} to {}, and let the user log in with IAM: `GRANT rds_iam TO` on PostgreSQL, \
+             AWSAuthenticationPlugin on MySQL and MariaDB",
+            self.resource, self.identity
+        ))
+    }
+
+    fn reach(&self) -> Reach {
+        Reach::Refused
+    }
+
+    fn attribute(&self) -> Option<Path> {
+        Some(Path::attribute("admin"))
     }
 }
 

@@ -48,6 +48,9 @@ pub enum Fault {
     /// way to log in that is not supported. Whether the password is right is unknown
     #[error("the server bars the login, and not for a wrong password: {0}")]
     LoginBarred(String),
+    /// No token could be signed, so that nothing was sent
+    #[error("no token of IAM authentication can be made: {0}")]
+    NoToken(String),
     /// A right is missing for one step
     #[error("permission denied while {step}: {text}")]
     Denied {
@@ -104,6 +107,7 @@ impl Explain for Error {
             Fault::Tls(_) => "Cannot verify the database server",
             Fault::LoginRefused(_) => "The database refused the login",
             Fault::LoginBarred(_) => "The database bars the login",
+            Fault::NoToken(_) => "Cannot make a token",
             Fault::Denied { .. } => "Permission denied by the database",
             Fault::Blocked { .. } => "Blocked by another session of the database",
             Fault::ConnectionLost { .. } => "The connection to the database was lost",
@@ -123,9 +127,11 @@ impl Explain for Error {
 
     fn reach(&self) -> Reach {
         match &self.fault {
-            Fault::Unreachable(_) | Fault::Tls(_) | Fault::ConnectionLost { .. } | Fault::LoginBarred(_) => {
-                Reach::OutOfReach
-            }
+            Fault::Unreachable(_)
+            | Fault::Tls(_)
+            | Fault::ConnectionLost { .. }
+            | Fault::LoginBarred(_)
+            | Fault::NoToken(_) => Reach::OutOfReach,
             Fault::LoginRefused(_) => Reach::Refused,
             _ => Reach::Fine,
         }
@@ -146,6 +152,7 @@ impl Explain for Error {
                 "Remove what the server names (a locked or expired account, a client address or a connection without \
                  TLS that it does not take, another way to log in) and apply again; the stored password stays as it is"
             }
+            Fault::NoToken(_) => "Renew the AWS credentials of this account and apply again",
             Fault::Denied { .. } => "Log in with a user that holds the right, or grant it to this user",
             Fault::Blocked { .. } => "Wait until the other session has finished and apply again",
             Fault::ConnectionLost { .. } => "Apply again: the provider continues from what it finds",

@@ -4,6 +4,7 @@ mod connection;
 mod import;
 mod master_credential;
 mod role;
+mod rotation;
 mod security_group;
 
 pub use connection::ConnectionResource;

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
 use crate::access::{
-    Access, AccountId, Arn, DatabaseName, EngineKind, GroupRef, HostPattern, Invalid, Region, RoleName, SchemaName,
-    Secret, SecretRef, Span, TlsMode,
+    Access, AccountId, Arn, Auth, DatabaseName, EngineKind, Expiry, GroupRef, HostPattern, Invalid, ObjectKind,
+    ObjectName, PrivilegeName, Region, RoleName, SchemaName, Secret, SecretRef, Span, TlsMode,
 };
 use crate::report::Report;
 use crate::value::{Number, Path, Type, Value};
@@ -153,9 +153,14 @@ text_kinds! {
     GroupRef;
     SchemaName;
     HostPattern;
+    ObjectName;
+    PrivilegeName;
+    Expiry;
     SecretRef;
     Span;
     Access = Access::ALL;
+    Auth = Auth::ALL;
+    ObjectKind = ObjectKind::ALL;
     EngineKind = EngineKind::ALL;
     TlsMode = TlsMode::ALL;
 }

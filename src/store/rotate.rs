@@ -3,18 +3,24 @@
 use futures_util::future::BoxFuture;
 
 use crate::access::rotation::{Goal, Login, Seen, Step, next};
-use crate::access::{Secret, SecretRef};
+use crate::access::{RoleName, SecretRef};
 use crate::schema::Reports;
 
 use super::{Credential, Held, Place, Store, VersionId};
 
-/// Something with a password: a master user behind the RDS API, or a role behind a database session.
+/// Something with a password: a master user behind the RDS API, or a role behind a database session. A credential names
+/// the user that it is for: a role may have two logins that take turns.
 pub trait Subject: Send + Sync {
-    /// Whether a login with this password works; at most one login.
-    fn accepts<'a>(&'a self, password: &'a Secret<String>) -> BoxFuture<'a, Result<bool, Reports>>;
+    /// Whether a login with this user and password works; at most one login.
+    fn accepts<'a>(&'a self, credential: &'a Credential) -> BoxFuture<'a, Result<bool, Reports>>;
 
-    /// Sets the password and returns when a login with it works. Called only after the password is stored.
-    fn change<'a>(&'a self, password: &'a Secret<String>) -> BoxFuture<'a, Result<(), Reports>>;
+    /// Gives this user this password and returns when a login with it works. Called only after it is stored.
+    fn change<'a>(&'a self, credential: &'a Credential) -> BoxFuture<'a, Result<(), Reports>>;
+
+    /// What is to be done once a new credential works and before it is promoted; done again by a run that continues.
+    fn works<'a>(&'a self, _credential: &'a Credential) -> BoxFuture<'a, Result<(), Reports>> {
+        Box::pin(async { Ok(()) })
+    }
 }
 
 /// How a rotation ended.
@@ -24,6 +30,8 @@ pub struct Settled {
     pub secret_ref: SecretRef,
     /// The proven version
     pub version: VersionId,
+    /// The user that the proven version is for
+    pub username: RoleName,
     /// Whether this run promoted a version; a proven one that still logs in was kept otherwise
     pub moved: bool,
 }
@@ -49,6 +57,7 @@ pub async fn rotate(store: &dyn Store, subject: &dyn Subject, request: &Request<
     // on; `put_pending` decides whether the name can be used.
     let mut held = find(store, request).await?;
     let mut seen = look(held.as_ref());
+    let mut tried = None;
     loop {
         match (next(request.goal, seen), &held) {
             (Step::StorePending, _) => {
@@ -59,10 +68,14 @@ pub async fn rotate(store: &dyn Store, subject: &dyn Subject, request: &Request<
                 seen = Seen { pending: Some(Login::Refused), ..look(held.as_ref()) };
             }
             (Step::TryPending, Some(held)) => {
-                seen.pending = Some(try_login(store, subject, held, held.pending.as_ref()).await?);
+                let credential = read(store, held, held.pending.as_ref()).await?;
+                seen.pending = Some(login(subject.accepts(&credential).await?));
+                tried = Some(credential);
             }
             (Step::TryProven, Some(held)) => {
-                seen.proven = Some(try_login(store, subject, held, held.proven.as_ref()).await?);
+                let credential = read(store, held, held.proven.as_ref()).await?;
+                seen.proven = Some(login(subject.accepts(&credential).await?));
+                tried = Some(credential);
             }
             (Step::Change, Some(known)) if changed(store, request, known).await? => {
                 // Another run stored or promoted a version meanwhile: go on from what is there now.
@@ -70,16 +83,18 @@ pub async fn rotate(store: &dyn Store, subject: &dyn Subject, request: &Request<
                 seen = look(held.as_ref());
             }
             (Step::Change, Some(held)) => {
-                let password = read(store, held, held.pending.as_ref()).await?;
-                subject.change(&password).await?;
+                let credential = read(store, held, held.pending.as_ref()).await?;
+                subject.change(&credential).await?;
                 seen.pending = Some(Login::Accepted);
+                tried = Some(credential);
             }
-            (Step::Promote, Some(Held { secret_ref, pending: Some(version), .. })) => {
+            (Step::Promote, Some(Held { secret_ref, pending: Some(version), .. })) if let Some(works) = &tried => {
+                subject.works(works).await?;
                 store.promote(secret_ref, version).await?;
-                return Ok(Settled { secret_ref: secret_ref.clone(), version: version.clone(), moved: true });
+                return Ok(settled(secret_ref, version, works, true));
             }
-            (Step::Keep, Some(Held { secret_ref, proven: Some(version), .. })) => {
-                return Ok(Settled { secret_ref: secret_ref.clone(), version: version.clone(), moved: false });
+            (Step::Keep, Some(Held { secret_ref, proven: Some(version), .. })) if let Some(works) = &tried => {
+                return Ok(settled(secret_ref, version, works, false));
             }
             _ => {
                 held = find(store, request).await?;
@@ -87,6 +102,11 @@ pub async fn rotate(store: &dyn Store, subject: &dyn Subject, request: &Request<
             }
         }
     }
+}
+
+fn settled(secret_ref: &SecretRef, version: &VersionId, credential: &Credential, moved: bool) -> Settled {
+    let (secret_ref, version) = (secret_ref.clone(), version.clone());
+    Settled { secret_ref, version, username: credential.username.clone(), moved }
 }
 
 async fn find(store: &dyn Store, request: &Request<'_>) -> Result<Option<Held>, Reports> {
@@ -105,19 +125,13 @@ fn look(held: Option<&Held>) -> Seen {
     }
 }
 
-async fn try_login(
-    store: &dyn Store,
-    subject: &dyn Subject,
-    held: &Held,
-    version: Option<&VersionId>,
-) -> Result<Login, Reports> {
-    let password = read(store, held, version).await?;
-    Ok(if subject.accepts(&password).await? { Login::Accepted } else { Login::Refused })
+fn login(accepted: bool) -> Login {
+    if accepted { Login::Accepted } else { Login::Refused }
 }
 
-async fn read(store: &dyn Store, held: &Held, version: Option<&VersionId>) -> Result<Secret<String>, Reports> {
+async fn read(store: &dyn Store, held: &Held, version: Option<&VersionId>) -> Result<Credential, Reports> {
     match version {
-        Some(version) => Ok(store.value(&held.secret_ref, version).await?.password),
+        Some(version) => Ok(store.value(&held.secret_ref, version).await?),
         None => Err(super::Error::new(&held.secret_ref, super::Fault::Gone).into()),
     }
 }

@@ -12,6 +12,7 @@ use crate::context::{Context, Found, Takes, found};
 use crate::report::Report;
 use crate::schema::{Apply, Attr, Change, Reading, Reports, Resource};
 
+use super::rotation::leave_old_place;
 use model::{MasterCredential, MasterCredentialIdentity};
 use plan::Reason;
 
@@ -51,13 +52,15 @@ impl Resource for MasterCredentialResource {
         let goal = match plan::reason(&prior, &apply.planned, &apply.private) {
             None => return Ok(()),
             Some(Reason::Repair) => Goal::Ensure,
-            Some(Reason::Keepers | Reason::Due) => Goal::Renew,
+            Some(Reason::Rotation(_)) => Goal::Renew,
         };
         let arn = target_arn(&apply.planned)?;
         steps::check_place(context, &arn, &apply.planned).await?;
         let secured = steps::secure(context, &arn, &apply.planned, goal, None).await?;
         observe::made(context, apply, &secured).await?;
-        apply.warnings.extend(steps::leave_old_place(context, &prior, &apply.state).await);
+        let (old, new) = (prior.secret_ref.get(), apply.state.secret_ref.get());
+        let left = leave_old_place(context, prior.store_settings().as_ref(), &arn, old, new).await;
+        apply.warnings.extend(left);
         Ok(())
     }
 

@@ -2,16 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Timestamp};
-
 use crate::access::{Arn, RoleName, SecretRef, Span};
 use crate::model;
 use crate::schema::{Attr, Timeouts};
 use crate::store::{StoreBlock, StoreSettings};
-use crate::value::Value;
 
-/// What `credential` says when the stored password logs in.
-pub(super) const OK: &str = "ok";
+use crate::resources::rotation::{Schedule, at_least_an_hour};
 
 model! {
     /// Control of a database's master password: it is generated, stored in a secret before the database changes, proven
@@ -91,49 +87,22 @@ impl MasterCredential {
         self.store.is_unknown() || self.store.is_known() && self.store_settings().is_none()
     }
 
-    /// `rotation.keepers`.
-    pub(super) fn keepers(&self) -> Attr<&BTreeMap<String, String>> {
+    /// When the password is to be replaced.
+    pub(super) fn schedule(&self) -> Schedule<'_> {
         match &self.rotation {
-            Attr::Known(rotation) => rotation.keepers.as_ref(),
-            Attr::Null => Attr::Null,
-            Attr::Unknown => Attr::Unknown,
-        }
-    }
-
-    /// When the password is due: `rotated_at` and `rotation.after`.
-    pub(super) fn due(&self) -> Attr<Timestamp> {
-        let after = match &self.rotation {
-            Attr::Known(rotation) => rotation.after.clone(),
-            Attr::Null => Attr::Null,
-            Attr::Unknown => Attr::Unknown,
-        };
-        match (after, &self.rotated_at) {
-            (Attr::Null, _) => Attr::Null,
-            (Attr::Known(after), Attr::Known(since)) => add(since, after).into(),
-            _ => Attr::Unknown,
+            Attr::Known(rotation) => Schedule { after: rotation.after.clone(), keepers: rotation.keepers.as_ref() },
+            Attr::Null => Schedule { after: Attr::Null, keepers: Attr::Null },
+            Attr::Unknown => Schedule { after: Attr::Unknown, keepers: Attr::Unknown },
         }
     }
 
     /// Fills `rotation_due_at` from what is known.
     pub(super) fn set_due(&mut self) {
-        self.rotation_due_at = self.due().map(|due| due.to_string());
+        self.rotation_due_at = self.schedule().due(&self.rotated_at).map(|due| due.to_string());
     }
 
     /// The password length as the generator takes it.
     pub(super) fn length(&self) -> usize {
         self.password_length.get().and_then(|n| usize::try_from(*n).ok()).unwrap_or(40)
-    }
-}
-
-fn add(since: &str, after: Span) -> Option<Timestamp> {
-    let since: Timestamp = since.parse().ok()?;
-    since.checked_add(SignedDuration::from_secs(i64::try_from(after.seconds()).ok()?)).ok()
-}
-
-/// A shorter age would be over again before the next plan, which then would never be empty.
-fn at_least_an_hour(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.parse::<Span>().map_or(true, |span| span.seconds() >= 3_600),
-        _ => true,
     }
 }

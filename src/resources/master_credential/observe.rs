@@ -1,16 +1,15 @@
 //! What is there: reading it, and writing it into the state.
 
-use jiff::Timestamp;
-
 use crate::access::{Arn, RoleName, SecretRef, Target};
 use crate::context::{Attempt, Context, Found, OnUnreachable, Refresh, Takes, check_ready, found};
 use crate::report::Report;
 use crate::schema::{Apply, Attr, Reading, Reports};
 use crate::store::{Held, Place, Store, VersionId};
 
-use super::model::{MasterCredential, OK};
-use super::steps::{self, GONE, OBSERVED_AT, Secured};
+use super::model::MasterCredential;
+use super::steps::{self, GONE, Secured};
 use super::target_arn;
+use crate::resources::rotation::{self, OK};
 
 /// Brings the state up to date; changes nothing. `false` when neither database nor secret is there.
 pub(super) async fn read(context: &Context, reading: &mut Reading<MasterCredential>) -> Result<bool, Reports> {
@@ -43,7 +42,7 @@ pub(super) async fn read(context: &Context, reading: &mut Reading<MasterCredenti
     }
     reading.state.username = steps::username(&target)?.into();
     reading.state.target_resource_id = target.resource_id.clone().into();
-    reading.private.set(OBSERVED_AT, seconds(context.now()).to_string());
+    rotation::note_refresh(context, &mut reading.private);
     credential(context, reading, &*store, &target, held).await?;
     Ok(true)
 }
@@ -94,8 +93,7 @@ async fn credential(
         return Ok(());
     };
     if state.secret_version.get() != Some(&proven.0) {
-        let stored = store.stored_at(&held.secret_ref, proven).await?;
-        state.rotated_at = stored.map(|at| seconds(at).to_string()).into();
+        state.rotated_at = rotation::stored_at(store, &held.secret_ref, proven).await?;
         state.secret_version = proven.0.clone().into();
     }
     state.set_due();
@@ -153,17 +151,9 @@ pub(super) async fn made(
     secured: &Secured,
 ) -> Result<(), Reports> {
     let Secured { settled, target, username } = secured;
-    let prior = apply.prior.as_ref();
-    let unchanged = prior.filter(|prior| prior.secret_version.get() == Some(&settled.version.0));
-    let rotated_at = match unchanged.and_then(|prior| prior.rotated_at.get()) {
-        Some(at) => at.clone(),
-        None if settled.moved => seconds(context.now()).to_string(),
-        None => {
-            let store = context.store(apply.planned.store_settings().as_ref(), &target.arn)?;
-            let stored = store.stored_at(&settled.secret_ref, &settled.version).await?;
-            seconds(stored.unwrap_or_else(|| context.now())).to_string()
-        }
-    };
+    let prior = apply.prior.as_ref().map(|prior| (&prior.secret_version, &prior.rotated_at));
+    let store = context.store(apply.planned.store_settings().as_ref(), &target.arn)?;
+    let rotated_at = rotation::rotated_at(context, &*store, prior, settled).await?;
     let state = &mut apply.state;
     state.username = username.clone().into();
     state.secret_ref = settled.secret_ref.clone().into();
@@ -188,10 +178,4 @@ pub(super) fn left_behind(state: &MasterCredential) -> Report {
              knows the password. Delete the secret by hand when the password is replaced or no longer needed."
         ),
     )
-}
-
-/// A time in whole seconds.
-fn seconds(at: std::time::SystemTime) -> Timestamp {
-    let at = Timestamp::try_from(at).unwrap_or_default();
-    Timestamp::from_second(at.as_second()).unwrap_or_default()
 }

@@ -4,41 +4,27 @@ use crate::access::{EngineKind, Target, TargetKind};
 use crate::context::{Context, Takes};
 use crate::report::Report;
 use crate::schema::{Attr, Change, Private, Reports};
-use crate::store::{Place, StoreSettings};
+use crate::store::Place;
 use crate::value::{Path, Step};
 
-use super::model::{MasterCredential, OK};
-use super::steps::{self, Error, OBSERVED_AT};
+use super::model::MasterCredential;
+use super::steps::{self, Error};
+use crate::resources::rotation::{self, OK, Trigger, trigger};
 
 /// Why an apply replaces the password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reason {
-    /// `rotation.keepers` differ
-    Keepers,
-    /// `rotation.after` was over at the last refresh
-    Due,
+    /// A rotation is wanted
+    Rotation(Trigger),
     /// `credential` is not `ok`
     Repair,
 }
 
 /// Decides from configuration, state and private state alone, so that plan and apply give the same answer.
 pub(super) fn reason(prior: &MasterCredential, planned: &MasterCredential, private: &Private) -> Option<Reason> {
-    let keepers = match (prior.keepers(), planned.keepers()) {
-        (Attr::Known(before), Attr::Known(after)) => before != after,
-        (Attr::Known(_), Attr::Unknown) => true,
-        _ => false,
-    };
-    if keepers {
-        return Some(Reason::Keepers);
-    }
-    let observed: Option<jiff::Timestamp> = private.get(OBSERVED_AT).and_then(|text| text.parse().ok());
-    let with_prior_time = MasterCredential { rotated_at: prior.rotated_at.clone(), ..planned.clone() };
-    if let (Attr::Known(due), Some(observed)) = (with_prior_time.due(), observed)
-        && observed >= due
-    {
-        return Some(Reason::Due);
-    }
-    (prior.credential.get().map(String::as_str) != Some(OK)).then_some(Reason::Repair)
+    let wanted = trigger(&prior.schedule(), &planned.schedule(), &prior.rotated_at, private);
+    let works = prior.credential.get().map(String::as_str) == Some(OK);
+    wanted.map(Reason::Rotation).or((!works).then_some(Reason::Repair))
 }
 
 /// Fills in what is known already and marks what the change moves.
@@ -151,77 +137,33 @@ fn moves(context: &Context, prior: &MasterCredential, planned: &MasterCredential
     if planned.store_is_unknown() || prior.credential.get().is_some_and(|text| text == steps::GONE) {
         return true;
     }
-    let wanted = planned.store_settings();
-    let StoreSettings::SecretsManager(settings) = context.store_settings(wanted.as_ref());
     let place = Place::user(arn.clone(), username.clone());
-    !settings.holds(&place, secret_ref)
+    rotation::moves(context, planned.store_settings().as_ref(), &place, Some(secret_ref))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::super::model::Rotation;
     use super::*;
 
-    fn state(keepers: Option<&str>, after: Option<&str>) -> MasterCredential {
-        let keepers = keepers.map(|text| BTreeMap::from([("k".to_owned(), text.to_owned())]));
-        let after = after.map(|text| text.parse().unwrap());
+    fn state(keepers: &str) -> MasterCredential {
+        let keepers = std::collections::BTreeMap::from([("k".to_owned(), keepers.to_owned())]);
         MasterCredential {
-            rotation: Rotation { after: after.into(), keepers: keepers.into() }.into(),
-            rotated_at: "2026-01-01T00:00:00Z".to_owned().into(),
+            rotation: Rotation { keepers: keepers.into(), ..Rotation::default() }.into(),
             credential: OK.to_owned().into(),
             ..MasterCredential::default()
         }
     }
 
-    fn observed(at: &str) -> Private {
-        let mut private = Private::default();
-        private.set(OBSERVED_AT, at);
-        private
-    }
-
     #[test]
-    fn keepers_that_differ_replace_the_password_and_new_ones_do_not() {
-        let none = Private::default();
-        let of = |text| state(text, None);
-        assert_eq!(reason(&of(Some("a")), &of(Some("b")), &none), Some(Reason::Keepers));
-        assert_eq!(reason(&of(Some("a")), &of(Some("a")), &none), None);
-        assert_eq!(reason(&of(None), &of(Some("a")), &none), None, "after an import nothing is replaced");
-        assert_eq!(reason(&of(Some("a")), &of(None), &none), None);
-        let mut unknown = of(Some("a"));
-        unknown.rotation = Rotation { keepers: Attr::Unknown, ..Rotation::default() }.into();
-        assert_eq!(reason(&of(Some("a")), &unknown, &none), Some(Reason::Keepers));
-    }
-
-    #[test]
-    fn an_age_is_over_by_the_time_of_the_last_refresh_alone() {
-        let due = |after, at| reason(&state(None, None), &state(None, Some(after)), &observed(at));
-        assert_eq!(due("30d", "2026-01-31T00:00:00Z"), Some(Reason::Due));
-        assert_eq!(due("30d", "2026-01-30T23:59:59Z"), None);
-        let prior = state(None, Some("30d"));
-        assert_eq!(reason(&prior, &prior, &Private::default()), None, "never refreshed");
-    }
-
-    #[test]
-    fn anything_but_ok_is_repaired() {
-        let broken =
-            MasterCredential { credential: "the proven password is refused".to_owned().into(), ..state(None, None) };
-        assert_eq!(reason(&broken, &state(None, None), &Private::default()), Some(Reason::Repair));
-        let unknown = MasterCredential { credential: Attr::Null, ..state(None, None) };
-        assert_eq!(reason(&unknown, &state(None, None), &Private::default()), Some(Reason::Repair));
-    }
-
-    #[test]
-    fn the_due_time_follows_the_configuration() {
-        let mut model = state(None, Some("720h"));
-        model.set_due();
-        assert_eq!(model.rotation_due_at.get().map(String::as_str), Some("2026-01-31T00:00:00Z"));
-        model.rotated_at = Attr::Unknown;
-        model.set_due();
-        assert!(model.rotation_due_at.is_unknown());
-        model.rotation = Attr::Null;
-        model.set_due();
-        assert!(model.rotation_due_at.is_null());
+    fn a_rotation_is_wanted_before_a_repair() {
+        let reason = |prior: &MasterCredential, planned: &str| reason(prior, &state(planned), &Private::default());
+        assert_eq!(reason(&state("a"), "a"), None);
+        assert_eq!(reason(&state("a"), "b"), Some(Reason::Rotation(Trigger::Keepers)));
+        let broken = MasterCredential { credential: "the proven password is refused".to_owned().into(), ..state("a") };
+        assert_eq!(reason(&broken, "a"), Some(Reason::Repair));
+        assert_eq!(reason(&broken, "b"), Some(Reason::Rotation(Trigger::Keepers)));
+        let unread = MasterCredential { credential: Attr::Null, ..state("a") };
+        assert_eq!(reason(&unread, "a"), Some(Reason::Repair));
     }
 }

@@ -13,8 +13,6 @@ use crate::store::{self, Credential, Place, Request, Settled, Store, Subject, ro
 use super::model::MasterCredential;
 use super::{plan, wait};
 
-/// Private entry: when the object was last refreshed.
-pub(super) const OBSERVED_AT: &str = "observed_at";
 /// What `credential` says when there is no secret any more.
 pub(super) const GONE: &str = "the secret is gone";
 
@@ -154,11 +152,11 @@ impl<'a> Master<'a> {
         if self.target.pending_changes.iter().any(|change| change == wait::PENDING_PASSWORD) {
             return Err(Error::Waiting(self.target.arn.clone()).into());
         }
-        let password = match (&held, proven) {
-            (Some(held), Some(version)) => store.value(&held.secret_ref, version).await?.password,
-            _ => self.context.password(40)?,
+        let credential = match (&held, proven) {
+            (Some(held), Some(version)) => store.value(&held.secret_ref, version).await?,
+            _ => self.credential(self.context.password(40)?),
         };
-        self.accepts(&password).await.map(drop)
+        self.accepts(&credential).await.map(drop)
     }
 
     /// Whether a password of an earlier run waits for its proof: RDS may have it already, so it is never replaced.
@@ -173,10 +171,10 @@ impl<'a> Master<'a> {
         let held = store.find(place).await?.filter(|held| held.is_for(&self.target.resource_id));
         if let Some(held) = &held
             && let Some(version) = &held.proven
-            && self.accepts(&store.value(&held.secret_ref, version).await?.password).await?
+            && self.accepts(&store.value(&held.secret_ref, version).await?).await?
         {
             let (secret_ref, version) = (held.secret_ref.clone(), version.clone());
-            return Ok(Settled { secret_ref, version, moved: false });
+            return Ok(Settled { secret_ref, version, username: self.username.clone(), moved: false });
         }
         let arn = self.target.arn.clone();
         let adopted = self.context.read_secret(secret).await?;
@@ -184,14 +182,14 @@ impl<'a> Master<'a> {
             let (found, wanted) = (adopted.username, self.username.clone());
             return Err(Error::OtherUser { arn, secret: secret.clone(), found, wanted }.into());
         }
-        if !self.accepts(&adopted.password).await? {
+        if !self.accepts(&adopted).await? {
             return Err(Error::AdoptRefused { arn, secret: secret.clone() }.into());
         }
         let credential = self.credential(adopted.password);
         let held = store.put_pending(place, &self.target.resource_id, &self.username, &credential).await?;
         let version = held.pending.ok_or_else(|| store::Error::new(&held.secret_ref, store::Fault::Gone))?;
         store.promote(&held.secret_ref, &version).await?;
-        Ok(Settled { secret_ref: held.secret_ref, version, moved: true })
+        Ok(Settled { secret_ref: held.secret_ref, version, username: self.username.clone(), moved: true })
     }
 
     fn credential(&self, password: Secret<String>) -> Credential {
@@ -207,9 +205,9 @@ impl<'a> Master<'a> {
 }
 
 impl Subject for Master<'_> {
-    fn accepts<'a>(&'a self, password: &'a Secret<String>) -> BoxFuture<'a, Result<bool, Reports>> {
+    fn accepts<'a>(&'a self, credential: &'a Credential) -> BoxFuture<'a, Result<bool, Reports>> {
         Box::pin(async move {
-            match self.context.try_login(&self.target, &self.username, password).await? {
+            match self.context.try_login(&self.target, &self.username, &credential.password).await? {
                 Attempt::Accepted => Ok(true),
                 Attempt::Refused => Ok(false),
                 Attempt::OutOfReach(error) => Err(error.into()),
@@ -217,11 +215,11 @@ impl Subject for Master<'_> {
         })
     }
 
-    fn change<'a>(&'a self, password: &'a Secret<String>) -> BoxFuture<'a, Result<(), Reports>> {
+    fn change<'a>(&'a self, credential: &'a Credential) -> BoxFuture<'a, Result<(), Reports>> {
         Box::pin(async move {
             tracing::info!(target_arn = %self.target.arn, "setting the master password");
-            self.lock.set_master_password(password).await?;
-            wait::for_login(self, password).await
+            self.lock.set_master_password(&credential.password).await?;
+            wait::for_login(self, &credential.password).await
         })
     }
 }
@@ -241,29 +239,5 @@ pub(super) async fn check_place(context: &Context, arn: &Arn, planned: &MasterCr
     match context.store(settings.as_ref(), arn)?.look(secret_ref).await? {
         Some(_) => Ok(()),
         None => Err(Error::Moved(arn.clone()).into()),
-    }
-}
-
-/// Schedules the deletion of the secret at the place that the store had before; a failure is a warning, because the new
-/// secret is proven.
-pub(super) async fn leave_old_place(
-    context: &Context,
-    prior: &MasterCredential,
-    state: &MasterCredential,
-) -> Vec<Report> {
-    let (Some(old), Some(new), Some(arn)) = (prior.secret_ref.get(), state.secret_ref.get(), state.target_arn.get())
-    else {
-        return Vec::new();
-    };
-    if old.is_same_place(new) {
-        return Vec::new();
-    }
-    let forgotten = match context.store(prior.store_settings().as_ref(), arn) {
-        Ok(store) => store.forget(old).await.map_err(Reports::from),
-        Err(reports) => Err(reports),
-    };
-    match forgotten {
-        Ok(()) => Vec::new(),
-        Err(Reports(reports)) => reports.into_iter().map(Report::as_warning).collect(),
     }
 }

@@ -1,22 +1,29 @@
 //! `rdsaccess_role`: a role with a level of access, and its password in a store.
 
+mod bench;
+mod error;
+mod logins;
 mod model;
 mod plan;
+mod rules;
+mod secret;
 mod spec;
 mod steps;
 
 use std::collections::BTreeMap;
 
 use crate::access::rotation::Goal;
-use crate::access::{Access, Arn, Identifier, RoleName, Target};
+use crate::access::{Access, Arn, Auth, Identifier, RoleName, Target};
 use crate::context::{Context, Found, Refresh, Takes, found};
-use crate::engine::{Ownership, RemovalAction};
+use crate::engine::{Observed, Ownership, RemovalAction};
 use crate::report::{Reach, Report};
 use crate::schema::{Apply, Attr, Change, Reading, Reports, Resource};
 
 use super::import;
+use super::rotation::{OK, leave_old_place, note_refresh};
+use bench::Bench;
+use error::Error;
 use model::{Role, RoleIdentity};
-use steps::Bench;
 
 /// The resource.
 pub struct RoleResource;
@@ -35,7 +42,7 @@ impl Resource for RoleResource {
     }
 
     fn validate(config: &Role) -> Vec<Report> {
-        spec::validate(config)
+        rules::validate(config)
     }
 
     async fn plan(&self, context: &Context, change: &mut Change<Role>) -> Result<(), Reports> {
@@ -69,40 +76,55 @@ impl Resource for RoleResource {
     async fn create(&self, context: &Context, apply: &mut Apply<Role>) -> Result<(), Reports> {
         let arn = target_arn(&apply.planned)?;
         let target = context.ready(&arn, Takes::Writers).await?;
-        let mut bench = Bench::open(context, target, &apply.planned, false).await?;
+        bench::check(context, &target, &apply.planned)?;
+        let mut bench = Bench::open(context, target, &apply.planned, None, false).await?;
         // A secret of ours exists before the role does: a run that was killed in between left it.
         bench.spec.adopt = bench.secret().await?.is_some();
+        if apply.planned.is_iam() && plan::has_no_mark(bench.target.engine) {
+            bench.adopt_equal().await?;
+        }
         let observed = bench.observe().await?;
         bench.check_databases(&apply.planned, &observed)?;
         steps::describe(&mut apply.state, &bench.target);
         steps::name(&mut apply.state, &bench);
         apply.saved = true;
-        if observed.ownership != Ownership::Absent {
-            // A role that was left half-made may be locked still; its password is proven by a login.
-            bench.converge().await?;
-        }
-        let settled = bench.settle(context, Goal::Ensure).await?;
-        steps::settled(context, &mut apply.state, &settled);
-        bench.spec.adopt = true;
-        let observed = bench.converge().await?;
+        let observed = if apply.planned.is_iam() {
+            tokens(apply, &bench).await?
+        } else {
+            if observed.ownership != Ownership::Absent {
+                // A role that was left half-made may be locked still; its password is proven by a login.
+                bench.converge().await?;
+            }
+            let settled = bench.settle(context, Goal::Ensure).await?;
+            secret::settled(context, apply, &bench, &settled).await?;
+            bench.spec.adopt = true;
+            bench.converge().await?
+        };
+        apply.warnings.extend(bench.take_notes("Sessions of the role are still open"));
         steps::finish(apply, &bench, &observed)
     }
 
     async fn update(&self, context: &Context, apply: &mut Apply<Role>) -> Result<(), Reports> {
         let prior = apply.prior.clone().unwrap_or_default();
-        if !needs_server(&prior, &apply.planned) {
+        if !plan::needs_server(&prior, &apply.planned, &apply.private) {
             return Ok(());
         }
         let arn = target_arn(&apply.planned)?;
         let target = context.ready(&arn, Takes::Writers).await?;
-        let bench = Bench::open(context, target, &apply.planned, true).await?;
-        let observed = bench.observe().await?;
-        bench.check_databases(&apply.planned, &observed)?;
-        let observed = bench.converge().await?;
-        if prior.credential != apply.planned.credential {
-            let settled = bench.settle(context, Goal::Ensure).await?;
-            steps::settled(context, &mut apply.state, &settled);
+        bench::check(context, &target, &apply.planned)?;
+        let mut bench = Bench::open(context, target, &apply.planned, Some(&prior), true).await?;
+        let before = bench.observe().await?;
+        bench.check_databases(&apply.planned, &before)?;
+        let observed = if apply.planned.is_iam() {
+            tokens(apply, &bench).await?
+        } else {
+            password(context, apply, &mut bench, &prior).await?
+        };
+        bench.leave_clone(&apply.planned).await?;
+        if apply.planned.always_ends_sessions() && steps::takes_away(&prior, &apply.planned, &before) {
+            bench.end_sessions().await?;
         }
+        apply.warnings.extend(bench.take_notes("Something of the role remains"));
         steps::finish(apply, &bench, &observed)
     }
 
@@ -117,11 +139,9 @@ impl Resource for RoleResource {
         };
         if let (Some(how), Found::Target(target), false) = (&removal, &found, another) {
             let target = crate::context::check_ready((**target).clone())?;
-            let bench = Bench::open(context, target, &apply.state, true).await?;
-            let warnings = bench.server.remove(&bench.spec, how).await?;
-            apply
-                .warnings
-                .extend(warnings.into_iter().map(|text| Report::warning("Something of the role remains", text)));
+            let bench = Bench::open(context, target, &apply.state, Some(&apply.state), true).await?;
+            bench.remove(how).await?;
+            apply.warnings.extend(bench.take_notes("Something of the role remains"));
         }
         let drops = removal.as_ref().is_some_and(|how| how.action == RemovalAction::Drop);
         if !drops {
@@ -131,7 +151,7 @@ impl Resource for RoleResource {
             Found::Target(target) if another => Some(target.resource_id.as_str()),
             _ => None,
         };
-        steps::forget_secret(context, &apply.state, &arn, current).await
+        secret::forget(context, &apply.state, &arn, current).await
     }
 
     fn import_id(id: &str) -> Result<Role, Reports> {
@@ -157,8 +177,8 @@ async fn observe(context: &Context, reading: &mut Reading<Role>, target: Target)
     if context.refresh() == Refresh::Aws && !reading.imported {
         return Ok(true);
     }
-    let engine = target.engine;
-    let mut bench = match Bench::open(context, target, &reading.state, true).await {
+    let prior = reading.state.clone();
+    let mut bench = match Bench::open(context, target, &reading.state, Some(&prior), true).await {
         Err(Reports(reports)) if reading.imported && reports.iter().any(|r| r.reach == Reach::Refused) => {
             // Terraform gives no configuration to an import, so `admin` is not known yet. The plan that follows knows it.
             unread(&mut reading.state);
@@ -167,19 +187,56 @@ async fn observe(context: &Context, reading: &mut Reading<Role>, target: Target)
         }
         bench => bench?,
     };
-    let mut observed = bench.server.read(&bench.spec).await?;
+    let mut observed = bench.look().await?;
     if reading.imported {
         if observed.ownership == Ownership::Absent {
             return Ok(false);
         }
         reading.state.access = observed.access.into();
         bench.spec.access = observed.access;
-        observed = bench.server.read(&bench.spec).await?;
+        observed = bench.look().await?;
     }
-    steps::show(&mut reading.state, &bench.spec, engine, &observed);
-    steps::credential(context, &bench, &mut reading.state).await?;
+    steps::show(&mut reading.state, &bench, &observed);
+    secret::read(context, &bench, &mut reading.state).await?;
+    note_refresh(context, &mut reading.private);
     let remains = observed.ownership != Ownership::Absent || bench.secret().await?.is_some_and(|s| !s.deleted);
     Ok(remains)
+}
+
+/// Brings a role that logs in with tokens to what is written, and then ends the secret of a password before: until the
+/// database has switched, that password may still be needed.
+async fn tokens(apply: &mut Apply<Role>, bench: &Bench) -> Result<Observed, Reports> {
+    let observed = bench.converge().await?;
+    secret::forget_left(bench).await?;
+    secret::none(&mut apply.state);
+    apply.state.credential = OK.to_owned().into();
+    Ok(observed)
+}
+
+/// Brings a role with a password to what is written.
+async fn password(
+    context: &Context,
+    apply: &mut Apply<Role>,
+    bench: &mut Bench,
+    prior: &Role,
+) -> Result<Observed, Reports> {
+    let arn = target_arn(&apply.planned)?;
+    let reason = plan::reason(prior, &apply.planned, &apply.private);
+    secret::check_plan(bench, &apply.planned, reason).await?;
+    // Tokens end with the same statement that sets the first password.
+    let observed = if bench.gets_password() { None } else { Some(bench.converge().await?) };
+    if let Some(reason) = reason {
+        let settled = bench.settle(context, reason.goal()).await?;
+        secret::settled(context, apply, bench, &settled).await?;
+        let (old, new) = (prior.secret_ref.get(), apply.state.secret_ref.get());
+        apply.warnings.extend(leave_old_place(context, None, &arn, old, new).await);
+    } else {
+        secret::keep(prior, &mut apply.state);
+    }
+    match observed {
+        Some(observed) if !bench.has_clone() => Ok(observed),
+        _ => bench.converge().await,
+    }
 }
 
 /// The database is gone: what remains of the role is its secret.
@@ -198,7 +255,7 @@ fn import_defaults(state: &mut Role, target: &Target) -> Result<(), Reports> {
         let host = spec::default_host().map_err(|error| Report::error("Invalid default", error.0))?;
         state.host = host.into();
     }
-    state.auth = "password".to_owned().into();
+    state.auth = Auth::Password.into();
     state.on_destroy = "drop".to_owned().into();
     state.end_sessions = "on_destroy".to_owned().into();
     state.username = state.name.get().map(|name| name.as_str().to_owned()).into();
@@ -214,16 +271,6 @@ fn unread(state: &mut Role) {
     state.credential = words.to_owned().into();
 }
 
-/// Whether an update has anything to do on the server: settings of destroy and of the administrator have not.
-fn needs_server(prior: &Role, planned: &Role) -> bool {
-    prior.access != planned.access
-        || prior.databases != planned.databases
-        || prior.schemas != planned.schemas
-        || prior.owners != planned.owners
-        || prior.credential != planned.credential
-        || !spec::is_complete(&prior.coverage)
-}
-
 fn target_arn(model: &Role) -> Result<Arn, Reports> {
-    Ok(model.target_arn.get().cloned().ok_or(steps::Error::Incomplete("target_arn"))?)
+    Ok(model.target_arn.get().cloned().ok_or(Error::Incomplete("target_arn"))?)
 }

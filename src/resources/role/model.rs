@@ -2,9 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::access::{Access, Arn, DatabaseName, EngineKind, HostPattern, RoleName, SchemaName, SecretRef};
+use crate::access::{
+    Access, Arn, Auth, DatabaseName, EngineKind, Expiry, Grant, HostPattern, ObjectKind, ObjectName, PrivilegeName,
+    RoleName, SchemaName, SecretRef, Span,
+};
+use crate::context::Administrator;
 use crate::model;
-use crate::schema::Timeouts;
+use crate::resources::rotation::{Schedule, at_least_an_hour};
+use crate::schema::{Attr, Timeouts};
 
 model! {
     /// A role of a database with one of three levels of access, and its password in a secret store.
@@ -18,7 +23,11 @@ model! {
     /// trigger runs with the rights of whoever changes the rows. `read_only` and `read_write` cannot escalate.
     ///
     /// The password is generated, stored as pending, set in the database, proven by a login and then promoted. It never
-    /// reaches state, plan or log.
+    /// reaches state, plan or log. With `auth = "iam"` there is no password at all, neither in a store nor on the account.
+    ///
+    /// `valid_until`, `connection_limit` and `auth` hold against changes by hand as the level does: a difference stands in
+    /// `coverage` and is repaired. Rights that the login holds directly beyond its level and its `grants` are taken from it;
+    /// rights that come through PUBLIC stay.
     pub struct Role {
         /// ARN of the instance, or of the cluster of a writer.
         target_arn: Arn = required().replace(),
@@ -28,14 +37,27 @@ model! {
         name: RoleName = optional().computed().replace().default_words("`hoop_ro`, `hoop_rw` or `hoop_ddl`"),
         /// MySQL and MariaDB: the host part of the account.
         host: HostPattern = optional().computed().replace().default_words("`%`"),
-        /// How the role logs in.
-        auth: String = optional().computed().one_of(&["password"]).defaults_to("password"),
+        /// How the role logs in: with a stored password, or with tokens of IAM database authentication (not on SQL Server;
+        /// the instance must have it on). A change is made in place and keeps all rights; from `password` to `iam` the
+        /// password is removed and its secret is scheduled for deletion, the other way a new password is made.
+        auth: Auth = optional().computed().defaults_to("password"),
         /// Databases to cover; all but the system databases when left out.
         databases: BTreeSet<DatabaseName> = optional().not_empty(),
         /// PostgreSQL: schemas to cover; all but the system schemas when left out.
         schemas: BTreeSet<SchemaName> = optional().not_empty(),
         /// PostgreSQL, `ddl`: owners whose objects the role may alter and drop besides those of other `ddl` roles.
         owners: BTreeSet<RoleName> = optional().not_empty(),
+        /// Single rights beside the level. They may be in covered databases only, and PostgreSQL has none with
+        /// `access = "ddl"`, because such a login runs as its group.
+        grants: BTreeSet<GrantBlock> = optional().not_empty(),
+        /// PostgreSQL: the moment from which on the role cannot log in (RFC 3339, whole seconds). Without it there is no
+        /// end.
+        valid_until: Expiry = optional(),
+        /// PostgreSQL, MySQL, MariaDB: how many sessions the role may have at once. Without it there is no limit of its
+        /// own.
+        connection_limit: i64 = optional().between(1, 100_000),
+        /// When and how the password is replaced.
+        rotation: Rotation = optional(),
         /// Who makes and changes the role.
         admin: Admin = optional(),
         /// What destroy does: `drop` removes the role and schedules its secret for deletion, `disable` takes its rights
@@ -43,11 +65,13 @@ model! {
         on_destroy: String = optional().computed().one_of(&["drop", "disable", "retain"]).defaults_to("drop"),
         /// PostgreSQL: who receives the objects that the role or its group owns. Objects are never dropped.
         reassign_owned_to: RoleName = optional(),
-        /// Whether destroy ends the open sessions of the role.
-        end_sessions: String = optional().computed().one_of(&["on_destroy", "never"]).defaults_to("on_destroy"),
+        /// Whether open sessions of the role are ended: by destroy, or also (`always`) whenever an apply takes rights away,
+        /// repairs rights that somebody added, changes how the role logs in, or replaces its password. Engines check rights
+        /// and passwords at different moments; without this an open session may go on with what it had.
+        end_sessions: String = optional().computed().one_of(&["on_destroy", "always", "never"]).defaults_to("on_destroy"),
         /// How long the calls may take.
         timeouts: Timeouts = optional(),
-        /// Name of the login, for `role` of `rdsaccess_connection`.
+        /// Name of the login, for `role` of `rdsaccess_connection`. With `two_users` it is the one whose turn it is.
         username: String = computed(),
         /// Host name of the database.
         endpoint: String = computed(),
@@ -57,12 +81,14 @@ model! {
         engine: EngineKind = computed(),
         /// Database that a client should connect to first.
         default_database: String = computed(),
-        /// Where the password is stored: the ARN of the secret.
+        /// Where the password is stored: the ARN of the secret. Null with `auth = "iam"`.
         secret_ref: SecretRef = computed(),
         /// Version of the secret that holds the password.
         secret_version: String = computed(),
-        /// When the password was set, RFC 3339.
+        /// When the password was stored, RFC 3339.
         rotated_at: String = computed(),
+        /// When `rotation.after` is over, RFC 3339; null without it.
+        rotation_due_at: String = computed(),
         /// Database -> `complete`, or what is missing and apply repairs.
         coverage: BTreeMap<String, String> = computed(),
         /// Database -> what apply cannot repair, and why.
@@ -75,12 +101,65 @@ model! {
 }
 
 model! {
+    /// Rights on objects of one kind.
+    #[derive(Eq, PartialOrd, Ord)]
+    pub struct GrantBlock {
+        /// Database.
+        database: DatabaseName = required(),
+        /// PostgreSQL, SQL Server: the schema of the objects.
+        schema: SchemaName = optional(),
+        /// Kind of the objects; views are tables, procedures are functions.
+        object_type: ObjectKind = required(),
+        /// Names of the objects. All that exist when left out; a later one shows up in `coverage`, and the next apply
+        /// covers it.
+        objects: BTreeSet<ObjectName> = optional().not_empty(),
+        /// Privileges in capitals, such as `SELECT` or `EXECUTE`.
+        privileges: BTreeSet<PrivilegeName> = required().not_empty(),
+    }
+}
+
+model! {
+    /// When and how the password is replaced.
+    #[derive(Eq)]
+    pub struct Rotation {
+        /// Age at which the password is replaced by the next apply, such as `30d`. The age is taken at refresh.
+        after: Span = optional().check("at least 1h", at_least_an_hour),
+        /// Any texts; the password is replaced when one of them changes. Setting them for the first time changes nothing.
+        keepers: BTreeMap<String, String> = optional(),
+        /// What becomes of the password before. `single`: it ends at once. `dual_password` (MySQL 8.0.14 and later): it
+        /// logs in until the next rotation. `two_users` (every engine): two logins with the same rights, `<name>` and
+        /// `<name>_clone`, take turns; the one before stays good until the next rotation.
+        strategy: String = optional()
+            .computed()
+            .one_of(&["single", "dual_password", "two_users"])
+            .defaults_to("single"),
+    }
+}
+
+/// `rotation.strategy`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Strategy {
+    /// One login, one password
+    #[default]
+    Single,
+    /// One login that keeps its password before
+    DualPassword,
+    /// Two logins that take turns
+    TwoUsers,
+}
+
+model! {
     /// The administrator that makes and changes the role.
     pub struct Admin {
         /// Secret with the administrator's user name and password: `rdsaccess_master_credential.<name>.secret_ref`, or
-        /// the secret that RDS manages. Without it the secret that RDS manages is used, then the one that
+        /// the secret that RDS manages. Without `admin` the secret that RDS manages is used, then the one that
         /// `rdsaccess_master_credential` stores at its default place.
-        secret_ref: SecretRef = required(),
+        secret_ref: SecretRef = optional(),
+        /// How the administrator logs in: with the password in `secret_ref`, or with tokens of IAM database
+        /// authentication that the identity in the database's account signs.
+        auth: Auth = optional().default_words("`password`"),
+        /// With `auth = "iam"`: the user.
+        username: RoleName = optional().default_words("the master user"),
     }
 }
 
@@ -91,5 +170,68 @@ model! {
         target_arn: Arn = required(),
         /// Name of the login.
         name: RoleName = required(),
+    }
+}
+
+impl GrantBlock {
+    /// The grant, when all of it is known.
+    fn grant(&self) -> Option<Grant> {
+        let optional = self.schema.is_unknown() || self.objects.is_unknown();
+        Some(Grant {
+            database: self.database.get()?.clone(),
+            schema: self.schema.get().cloned(),
+            kind: *self.object_type.get().filter(|_| !optional)?,
+            objects: self.objects.get().cloned(),
+            privileges: self.privileges.get()?.clone(),
+        })
+    }
+}
+
+impl Role {
+    /// The grants that are wholly known.
+    pub(super) fn known_grants(&self) -> BTreeSet<Grant> {
+        self.grants.get().into_iter().flatten().filter_map(GrantBlock::grant).collect()
+    }
+
+    /// Whether the role logs in with tokens.
+    pub(super) fn is_iam(&self) -> bool {
+        self.auth.get() == Some(&Auth::Iam)
+    }
+
+    /// When the password is to be replaced.
+    pub(super) fn schedule(&self) -> Schedule<'_> {
+        match &self.rotation {
+            Attr::Known(rotation) => Schedule { after: rotation.after.clone(), keepers: rotation.keepers.as_ref() },
+            Attr::Null => Schedule { after: Attr::Null, keepers: Attr::Null },
+            Attr::Unknown => Schedule { after: Attr::Unknown, keepers: Attr::Unknown },
+        }
+    }
+
+    /// What becomes of the password before.
+    pub(super) fn strategy(&self) -> Strategy {
+        match self.rotation.get().and_then(|rotation| rotation.strategy.get()).map(String::as_str) {
+            Some("dual_password") => Strategy::DualPassword,
+            Some("two_users") => Strategy::TwoUsers,
+            _ => Strategy::Single,
+        }
+    }
+
+    /// Fills `rotation_due_at` from what is known.
+    pub(super) fn set_due(&mut self) {
+        self.rotation_due_at = self.schedule().due(&self.rotated_at).map(|due| due.to_string());
+    }
+
+    /// Whether open sessions are ended also when the role stays.
+    pub(super) fn always_ends_sessions(&self) -> bool {
+        self.end_sessions.get().is_some_and(|word| word == "always")
+    }
+
+    /// Who makes and changes the role.
+    pub(super) fn administrator(&self) -> Administrator {
+        match self.admin.get() {
+            Some(admin) if admin.auth.get() == Some(&Auth::Iam) => Administrator::Iam(admin.username.get().cloned()),
+            Some(Admin { secret_ref: Attr::Known(secret_ref), .. }) => Administrator::Secret(secret_ref.clone()),
+            _ => Administrator::Found,
+        }
     }
 }

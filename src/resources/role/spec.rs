@@ -3,14 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::access::{
-    Access, Arn, COMPLETE, Coverage, EngineKind, HostPattern, Identifier, Invalid, Mark, Missing, RoleName, Target,
+    Access, COMPLETE, Coverage, EngineKind, Grant, HostPattern, Identifier, Invalid, Mark, Missing, RoleName, Target,
 };
-use crate::engine::{self, Observed, RoleSpec, Scope, Terms};
+use crate::engine::{Observed, RoleSpec, Scope, Terms};
 use crate::report::Report;
 use crate::schema::Attr;
-use crate::value::Path;
 
-use super::model::Role;
+use super::model::{Role, Strategy};
 
 /// The key of `coverage` that stands for the login itself where the server has no database to cover.
 pub(super) const NO_DATABASE: &str = "*";
@@ -30,14 +29,14 @@ pub(super) fn has_hosts(kind: EngineKind) -> bool {
     matches!(kind, EngineKind::Mysql | EngineKind::Mariadb)
 }
 
-/// The chosen databases that the server does not show as covered, each with the reason.
+/// The databases that `databases` and `grants` name and the server does not show as covered, each with the reason.
 pub(super) fn missing_databases(role: &Role, observed: &Observed) -> Vec<String> {
     let reasons = observed.uncovered.texts();
-    role.databases
-        .get()
+    let granted = role.grants.get().into_iter().flatten().filter_map(|grant| grant.database.get());
+    let named: BTreeSet<&str> =
+        role.databases.get().into_iter().flatten().chain(granted).map(|database| database.as_str()).collect();
+    named
         .into_iter()
-        .flatten()
-        .map(|database| database.as_str())
         .filter(|name| !observed.coverage.databases.contains_key(*name))
         .map(|name| match reasons.get(name) {
             Some(reason) => format!("{name}: {reason}"),
@@ -67,8 +66,13 @@ pub(super) fn spec(role: &Role, target: &Target, adopt: bool) -> Result<RoleSpec
             schemas: role.schemas.get().cloned(),
             owners: role.owners.get().cloned(),
         },
-        grants: BTreeSet::new(),
-        terms: Terms::default(),
+        grants: role.known_grants(),
+        terms: Terms {
+            auth: role.auth.get().copied().unwrap_or_default(),
+            valid_until: role.valid_until.get().copied(),
+            connection_limit: role.connection_limit.get().and_then(|limit| u32::try_from(*limit).ok()),
+            keeps_old_password: role.strategy() == Strategy::DualPassword,
+        },
         mark: Mark::new(&target.resource_id, Some(purpose)),
         adopt,
     })
@@ -76,71 +80,6 @@ pub(super) fn spec(role: &Role, target: &Target, adopt: bool) -> Result<RoleSpec
 
 fn plain(invalid: Invalid) -> Report {
     Report::error("Invalid name", invalid.0)
-}
-
-/// Rules that need the target: the same at plan, where it is known, and at apply before the first change.
-pub(super) fn check_target(role: &Role, target: &Target) -> Vec<Report> {
-    let mut reports = check_engine(role, &target.arn, target.engine);
-    let ignores_case = target.engine != EngineKind::Postgres;
-    let is_master = role.name.get().is_some_and(|name| {
-        name.as_str() == target.master_username
-            || ignores_case && name.as_str().eq_ignore_ascii_case(&target.master_username)
-    });
-    if is_master {
-        let detail = format!(
-            "`{}` is the master user of {}: as a role it would lose its rights and its secret. Choose another name; \
-             `rdsaccess_master_credential` takes care of the master user.",
-            target.master_username, target.arn
-        );
-        reports.push(Report::error("The master user cannot be a role", detail).at(Path::attribute("name")));
-    }
-    reports
-}
-
-fn check_engine(role: &Role, arn: &Arn, kind: EngineKind) -> Vec<Report> {
-    let mut reports = Vec::new();
-    let mut only = |attribute: &str, set: bool, engines: &[EngineKind]| {
-        if set && !engines.contains(&kind) {
-            let words: Vec<String> = engines.iter().map(|e| format!("`{e}`")).collect();
-            let detail = format!(
-                "`{attribute}` is for {} only, and {arn} is `{kind}`. Leave it out for this database.",
-                words.join(" and ")
-            );
-            reports.push(
-                Report::error(format!("`{attribute}` does not fit the engine"), detail).at(Path::attribute(attribute)),
-            );
-        }
-    };
-    only("schemas", role.schemas.is_known(), &[EngineKind::Postgres]);
-    only("owners", role.owners.is_known(), &[EngineKind::Postgres]);
-    only("host", role.host.is_known(), &[EngineKind::Mysql, EngineKind::Mariadb]);
-    only("reassign_owned_to", role.reassign_owned_to.is_known(), &[EngineKind::Postgres]);
-    if let Some(Err(invalid)) = role.name.get().map(|name| engine::check_role_name(kind, name)) {
-        let detail = crate::report::sentence(&format!("{invalid} ({arn})"));
-        reports.push(Report::error("The name does not fit the engine", detail).at(Path::attribute("name")));
-    }
-    if kind == EngineKind::Sqlserver {
-        let detail = format!(
-            "{arn} is SQL Server, whose roles this version of the provider does not manage yet. Leave this database out."
-        );
-        reports.push(Report::error("The engine is not supported yet", detail).at(Path::attribute("target_arn")));
-    }
-    reports
-}
-
-/// Rules that need no target.
-pub(super) fn validate(config: &Role) -> Vec<Report> {
-    let level = config.access.get().copied();
-    match (config.owners.is_known(), level) {
-        (true, Some(level)) if level != Access::Ddl => vec![
-            Report::error(
-                "`owners` needs `access = \"ddl\"`",
-                format!("`{level}` never alters or drops objects. Leave `owners` out."),
-            )
-            .at(Path::attribute("owners")),
-        ],
-        _ => Vec::new(),
-    }
 }
 
 /// The `coverage` of state: gaps of the login stand under every database.
@@ -196,14 +135,43 @@ pub(super) fn keep_promise(
     if broken.is_empty() { Ok(promised.clone()) } else { Err(broken) }
 }
 
-/// The name as state keeps it.
-pub(super) fn username(spec: &RoleSpec) -> String {
-    spec.name.as_str().to_owned()
+/// Whether less is written than before: a lower level, fewer databases, schemas, owners or grants.
+pub(super) fn shrinks(prior: &Role, planned: &Role) -> bool {
+    planned.access.get() < prior.access.get()
+        || is_narrower(prior.databases.get(), planned.databases.get())
+        || is_narrower(prior.schemas.get(), planned.schemas.get())
+        || loses(prior.owners.get(), planned.owners.get())
+        || prior.known_grants().iter().any(|before| !holds(&planned.known_grants(), before))
+}
+
+/// Of two choices where none means all.
+fn is_narrower<T: Ord>(prior: Option<&BTreeSet<T>>, planned: Option<&BTreeSet<T>>) -> bool {
+    match (prior, planned) {
+        (_, None) => false,
+        (None, Some(_)) => true,
+        (Some(prior), Some(planned)) => !prior.is_subset(planned),
+    }
+}
+
+/// Of two choices where none means none.
+fn loses<T: Ord>(prior: Option<&BTreeSet<T>>, planned: Option<&BTreeSet<T>>) -> bool {
+    prior.into_iter().flatten().any(|before| planned.is_none_or(|planned| !planned.contains(before)))
+}
+
+/// Whether one of the grants holds all of another.
+fn holds(grants: &BTreeSet<Grant>, wanted: &Grant) -> bool {
+    grants.iter().any(|grant| {
+        (&grant.database, &grant.schema, grant.kind) == (&wanted.database, &wanted.schema, wanted.kind)
+            && !is_narrower(wanted.objects.as_ref(), grant.objects.as_ref())
+            && wanted.privileges.is_subset(&grant.privileges)
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::model::GrantBlock;
     use super::*;
+    use crate::access::{DatabaseName, ObjectKind};
     use crate::engine::Ownership;
 
     fn observed(databases: &[(&str, Vec<Missing>)], login: Vec<Missing>) -> Observed {
@@ -215,10 +183,6 @@ mod tests {
             access: Access::ReadOnly,
             default_database: None,
         }
-    }
-
-    fn arn() -> Arn {
-        "arn:aws:rds:eu-central-1:123456789012:db:ledger".parse().unwrap()
     }
 
     #[test]
@@ -248,21 +212,41 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_the_engine_is_refused() {
-        let role =
-            Role { schemas: std::collections::BTreeSet::from(["app".parse().unwrap()]).into(), ..Role::default() };
-        assert!(check_engine(&role, &arn(), EngineKind::Postgres).is_empty());
-        assert!(check_engine(&role, &arn(), EngineKind::Mariadb)[0].summary.contains("`schemas`"));
-        let role = Role { name: "x".repeat(64).parse::<RoleName>().unwrap().into(), ..Role::default() };
-        assert!(check_engine(&role, &arn(), EngineKind::Postgres)[0].summary.contains("name"));
-        assert_eq!(check_engine(&Role::default(), &arn(), EngineKind::Sqlserver).len(), 1);
+    fn what_grants_name_must_be_covered_too() {
+        let grant = GrantBlock { database: "gone".parse::<DatabaseName>().unwrap().into(), ..GrantBlock::default() };
+        let role = Role { grants: BTreeSet::from([grant]).into(), ..Role::default() };
+        assert_eq!(missing_databases(&role, &observed(&[("a", vec![])], vec![])), ["gone: there is no such database"]);
+        assert!(missing_databases(&role, &observed(&[("gone", vec![])], vec![])).is_empty());
+    }
+
+    fn grants(objects: Option<&[&str]>, privileges: &[&str]) -> Role {
+        let parsed = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<BTreeSet<_>>();
+        let block = GrantBlock {
+            database: "app".parse::<DatabaseName>().unwrap().into(),
+            schema: Attr::Null,
+            object_type: ObjectKind::Function.into(),
+            objects: objects.map(|names| names.iter().map(|name| name.parse().unwrap()).collect()).into(),
+            privileges: parsed(privileges).into(),
+        };
+        Role { grants: BTreeSet::from([block]).into(), access: Access::ReadWrite.into(), ..Role::default() }
     }
 
     #[test]
-    fn owners_are_for_ddl_only() {
-        let owners = std::collections::BTreeSet::from(["app".parse().unwrap()]);
-        let role = Role { owners: owners.into(), access: Access::ReadOnly.into(), ..Role::default() };
-        assert_eq!(validate(&role).len(), 1);
-        assert!(validate(&Role { access: Access::Ddl.into(), ..role }).is_empty());
+    fn less_than_before_is_told_from_more() {
+        let databases = |names: &[&str]| Role {
+            databases: names.iter().map(|name| name.parse().unwrap()).collect::<BTreeSet<DatabaseName>>().into(),
+            access: Access::ReadWrite.into(),
+            ..Role::default()
+        };
+        let everything = Role { access: Access::ReadWrite.into(), ..Role::default() };
+        let reader = Role { access: Access::ReadOnly.into(), ..Role::default() };
+        assert!(shrinks(&everything, &reader) && !shrinks(&reader, &everything));
+        assert!(shrinks(&everything, &databases(&["a"])) && !shrinks(&databases(&["a"]), &everything));
+        assert!(shrinks(&databases(&["a", "b"]), &databases(&["a", "c"])));
+        assert!(!shrinks(&databases(&["a"]), &databases(&["a", "c"])));
+        let (all, one) = (grants(None, &["EXECUTE"]), grants(Some(&["f"]), &["EXECUTE"]));
+        assert!(shrinks(&all, &one) && !shrinks(&one, &all) && !shrinks(&all, &all));
+        assert!(shrinks(&one, &everything) && !shrinks(&everything, &one));
+        assert!(shrinks(&grants(None, &["EXECUTE", "ALTER"]), &all));
     }
 }

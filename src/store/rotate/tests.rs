@@ -134,14 +134,14 @@ impl Store for World {
 }
 
 impl Subject for World {
-    fn accepts<'a>(&'a self, password: &'a Secret<String>) -> BoxFuture<'a, Result<bool, Reports>> {
-        Box::pin(async move { Ok(self.look(|outside| outside.database == *password.expose())) })
+    fn accepts<'a>(&'a self, credential: &'a Credential) -> BoxFuture<'a, Result<bool, Reports>> {
+        Box::pin(async move { Ok(self.look(|outside| outside.database == *credential.password.expose())) })
     }
 
-    fn change<'a>(&'a self, password: &'a Secret<String>) -> BoxFuture<'a, Result<(), Reports>> {
+    fn change<'a>(&'a self, credential: &'a Credential) -> BoxFuture<'a, Result<(), Reports>> {
         Box::pin(async move {
             let changed = self.effect(|outside| {
-                outside.database.clone_from(password.expose());
+                outside.database.clone_from(credential.password.expose());
                 outside.changes += 1;
             });
             Ok(changed.map_err(killed)?)

@@ -1,0 +1,342 @@
+//! Everything that a change of one role needs, and the order of its steps.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::future::BoxFuture;
+
+use crate::access::rotation::Goal;
+use crate::access::{Arn, HostPattern, RoleName, Target};
+use crate::context::Context;
+use crate::engine::{self, Fault, Observed, Ownership, Removal, RemovalAction, RoleSpec, Server};
+use crate::report::Report;
+use crate::schema::Reports;
+use crate::store::{Credential, Held, Place, Request, Settled, Store, Subject, rotate};
+
+use super::error::Error;
+use super::logins::{clone_name, merged};
+use super::model::{Role, Strategy};
+use super::{rules, spec};
+
+/// Length of a generated password: the longest that every engine and API takes is 41.
+const PASSWORD_LENGTH: usize = 40;
+
+/// A role, entered as its administrator.
+pub(super) struct Bench {
+    pub(super) target: Target,
+    pub(super) server: Arc<dyn Server>,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) place: Place,
+    pub(super) spec: RoleSpec,
+    /// The second login: wanted, or left from a strategy before
+    clone: Option<RoleSpec>,
+    /// Whether it is the second login's turn
+    is_clones_turn: bool,
+    strategy: Strategy,
+    /// Whether the role logged in with tokens until now and gets a password
+    gets_password: bool,
+    /// Whether sessions are ended when a password is replaced
+    ends_sessions: bool,
+    /// What the person should know of what was done
+    notes: Mutex<Vec<String>>,
+}
+
+/// Refuses what does not fit the database, before anything is opened.
+///
+/// # Errors
+/// Everything that does not fit.
+pub(super) fn check(context: &Context, target: &Target, role: &Role) -> Result<(), Reports> {
+    let reports = rules::check_target(role, target, context.tls_mode());
+    if reports.is_empty() { Ok(()) } else { Err(reports.into()) }
+}
+
+impl Bench {
+    /// Opens what is needed; nothing is changed. `prior` is the state before, where there is one.
+    pub(super) async fn open(
+        context: &Context,
+        target: Target,
+        role: &Role,
+        prior: Option<&Role>,
+        adopt: bool,
+    ) -> Result<Self, Reports> {
+        let arn = target.arn.clone();
+        let spec = spec::spec(role, &target, adopt)?;
+        let had_clone = prior.is_some_and(|prior| prior.strategy() == Strategy::TwoUsers);
+        let clone = if had_clone || role.strategy() == Strategy::TwoUsers {
+            let name = clone_name(&spec.name).map_err(|invalid| Report::error("Invalid name", invalid.0))?;
+            Some(RoleSpec { name, adopt: had_clone, ..spec.clone() })
+        } else {
+            None
+        };
+        let server = context.admin(&target, &role.administrator()).await?;
+        let mut bench = Self {
+            server,
+            store: context.store(None, &arn)?,
+            place: place(arn, &spec.name, role.host.get()),
+            target,
+            spec,
+            clone,
+            is_clones_turn: false,
+            strategy: role.strategy(),
+            gets_password: prior.is_some_and(Role::is_iam) && !role.is_iam(),
+            ends_sessions: role.always_ends_sessions(),
+            notes: Mutex::default(),
+        };
+        if !role.is_iam() {
+            bench.find_turn().await?;
+        }
+        Ok(bench)
+    }
+
+    /// Whose turn it is stands in the proven version; a pending one that names the second login says that it is ours.
+    async fn find_turn(&mut self) -> Result<(), Reports> {
+        let Some(name) = self.clone.as_ref().map(|clone| clone.name.clone()) else { return Ok(()) };
+        let Some(held) = self.secret().await? else { return Ok(()) };
+        let mut is_for_clone = [false; 2];
+        for (version, found) in [&held.proven, &held.pending].into_iter().zip(&mut is_for_clone) {
+            if let Some(version) = version {
+                *found = self.store.value(&held.secret_ref, version).await?.username == name;
+            }
+        }
+        self.is_clones_turn = is_for_clone[0];
+        if let Some(clone) = &mut self.clone {
+            clone.adopt |= is_for_clone.contains(&true);
+        }
+        Ok(())
+    }
+
+    /// The login whose turn it is, and the other one.
+    fn turns(&self) -> (&RoleSpec, Option<&RoleSpec>) {
+        match &self.clone {
+            Some(clone) if self.is_clones_turn => (clone, Some(&self.spec)),
+            other => (&self.spec, other.as_ref()),
+        }
+    }
+
+    /// Name of the login whose turn it is.
+    pub(super) fn username(&self) -> &RoleName {
+        &self.turns().0.name
+    }
+
+    /// Whether there are, or were, two logins.
+    pub(super) fn has_clone(&self) -> bool {
+        self.clone.is_some()
+    }
+
+    /// Whether a second login is to go although it is its turn.
+    pub(super) fn leaves_clone(&self) -> bool {
+        self.strategy != Strategy::TwoUsers && self.is_clones_turn
+    }
+
+    /// Whether the role gets a password in place of tokens. Until it has one nobody can log in with any.
+    pub(super) fn gets_password(&self) -> bool {
+        self.gets_password
+    }
+
+    /// The secret of the role, if it is one of ours for this database.
+    pub(super) async fn secret(&self) -> Result<Option<Held>, Reports> {
+        let held = self.store.find(&self.place).await?;
+        Ok(held.filter(|held| held.is_for(&self.target.resource_id)))
+    }
+
+    /// What is there, whoever it belongs to.
+    pub(super) async fn look(&self) -> Result<Observed, Reports> {
+        let (current, other) = self.turns();
+        let seen = self.server.read(current).await?;
+        match other {
+            Some(other) => match self.server.read(other).await? {
+                Observed { ownership: Ownership::Foreign(_), .. } => Ok(seen),
+                second => Ok(merged(seen, second, &other.name)),
+            },
+            None => Ok(seen),
+        }
+    }
+
+    /// What is there, refusing logins that belong to somebody else.
+    pub(super) async fn observe(&self) -> Result<Observed, Reports> {
+        for spec in std::iter::once(&self.spec).chain(&self.clone) {
+            if let Ownership::Foreign(words) = self.server.read(spec).await?.ownership {
+                return Err(Error::Foreign { arn: self.target.arn.clone(), words }.into());
+            }
+        }
+        self.look().await
+    }
+
+    /// Takes over an account without a mark and without a secret when it is exactly what is wanted: a login with tokens
+    /// on an engine that has no place for a mark.
+    pub(super) async fn adopt_equal(&mut self) -> Result<(), Reports> {
+        let wanted = RoleSpec { adopt: true, ..self.spec.clone() };
+        let seen = self.server.read(&wanted).await?;
+        if seen.ownership == Ownership::Ours && seen.login.is_empty() && seen.coverage.is_complete() {
+            self.spec = wanted;
+        }
+        Ok(())
+    }
+
+    /// Refuses databases that are chosen and cannot be covered, before anything is made.
+    pub(super) fn check_databases(&self, role: &Role, observed: &Observed) -> Result<(), Error> {
+        let missing = spec::missing_databases(role, observed);
+        if missing.is_empty() { Ok(()) } else { Err(Error::NoDatabase { arn: self.target.arn.clone(), missing }) }
+    }
+
+    /// Brings the role to what is written, without touching a password. The second login follows while it is wanted.
+    pub(super) async fn converge(&self) -> Result<Observed, Reports> {
+        let (current, other) = self.turns();
+        let seen = self.server.ensure(current, None).await?;
+        let Some(other) = other.filter(|_| self.strategy == Strategy::TwoUsers) else { return Ok(seen) };
+        let second = self.server.read(other).await?;
+        if second.ownership == Ownership::Absent {
+            return Ok(seen);
+        }
+        Ok(merged(seen, self.server.ensure(other, None).await?, &other.name))
+    }
+
+    /// Brings secret and role to a proven password.
+    pub(super) async fn settle(&mut self, context: &Context, goal: Goal) -> Result<Settled, Reports> {
+        let mut settled = self.rotate(context, goal).await?;
+        self.note_turn(&settled);
+        if self.leaves_clone() {
+            settled = self.rotate(context, Goal::Renew).await?;
+            self.note_turn(&settled);
+        }
+        Ok(settled)
+    }
+
+    fn note_turn(&mut self, settled: &Settled) {
+        if let Some(clone) = &mut self.clone {
+            self.is_clones_turn = settled.username == clone.name;
+            // The secret names it, or has named it: it is ours.
+            clone.adopt = true;
+        }
+    }
+
+    async fn rotate(&self, context: &Context, goal: Goal) -> Result<Settled, Reports> {
+        let make = || self.credential(context, goal);
+        let request = Request { goal, place: &self.place, target: &self.target.resource_id, make: &make };
+        rotate(&*self.store, &Rotation { bench: self, goal }, &request).await
+    }
+
+    /// A new password: for the login whose turn is next, or for the one that is to be repaired.
+    fn credential(&self, context: &Context, goal: Goal) -> Result<Credential, Reports> {
+        let (current, other) = self.turns();
+        let next = match self.strategy {
+            Strategy::TwoUsers if goal == Goal::Renew => other.unwrap_or(current),
+            Strategy::TwoUsers => current,
+            Strategy::Single | Strategy::DualPassword => &self.spec,
+        };
+        Ok(Credential {
+            username: next.name.clone(),
+            password: context.password(PASSWORD_LENGTH)?,
+            engine: Some(self.target.engine),
+            endpoint: self.target.endpoint.clone(),
+            database: self.spec.scope.databases.as_ref().and_then(|d| d.first().cloned()),
+            arn: Some(self.target.arn.clone()),
+        })
+    }
+
+    /// The login of a credential. One that our secret names is ours.
+    fn spec_of(&self, credential: &Credential) -> RoleSpec {
+        match &self.clone {
+            Some(clone) if clone.name == credential.username => RoleSpec { adopt: true, ..clone.clone() },
+            _ => self.spec.clone(),
+        }
+    }
+
+    /// Whether a stored password is that of its login, for a refresh.
+    pub(super) async fn accepts(&self, stored: &Credential) -> Result<bool, Reports> {
+        Ok(self.server.accepts(&self.spec_of(stored), &stored.password).await?)
+    }
+
+    /// Ends the sessions that the role has open.
+    pub(super) async fn end_sessions(&self) -> Result<(), Reports> {
+        for spec in std::iter::once(&self.spec).chain(&self.clone) {
+            let notes = self.server.end_sessions(spec).await?;
+            self.note(notes);
+        }
+        Ok(())
+    }
+
+    /// Takes the second login away where it is wanted no more.
+    pub(super) async fn leave_clone(&self, role: &Role) -> Result<(), Reports> {
+        if let Some(clone) = self.clone.as_ref().filter(|_| self.strategy != Strategy::TwoUsers) {
+            let how = Removal {
+                action: RemovalAction::Drop,
+                end_sessions: role.end_sessions.get().is_none_or(|word| word != "never"),
+                reassign_owned_to: role.reassign_owned_to.get().cloned(),
+            };
+            let notes = self.server.remove(clone, &how).await?;
+            self.note(notes);
+        }
+        Ok(())
+    }
+
+    /// Takes the role away, with both its logins.
+    pub(super) async fn remove(&self, how: &Removal) -> Result<(), Reports> {
+        for spec in self.clone.iter().chain([&self.spec]) {
+            let notes = self.server.remove(spec, how).await?;
+            self.note(notes);
+        }
+        Ok(())
+    }
+
+    fn note(&self, notes: Vec<String>) {
+        self.notes.lock().unwrap_or_else(PoisonError::into_inner).extend(notes);
+    }
+
+    /// What the person should know of what was done so far.
+    pub(super) fn take_notes(&self, summary: &str) -> Vec<Report> {
+        let notes = std::mem::take(&mut *self.notes.lock().unwrap_or_else(PoisonError::into_inner));
+        notes.into_iter().map(|text| Report::warning(summary, text)).collect()
+    }
+}
+
+/// A rotation of the role's password.
+struct Rotation<'a> {
+    bench: &'a Bench,
+    goal: Goal,
+}
+
+impl Subject for Rotation<'_> {
+    fn accepts<'a>(&'a self, credential: &'a Credential) -> BoxFuture<'a, Result<bool, Reports>> {
+        let bench = self.bench;
+        Box::pin(async move {
+            match bench.server.proves(&bench.spec_of(credential), &credential.password).await {
+                // A login with tokens takes no password at all, and says so in words of its own.
+                Err(engine::Error { fault: Fault::LoginBarred(_), .. }) if bench.gets_password => Ok(false),
+                answer => Ok(answer?),
+            }
+        })
+    }
+
+    fn change<'a>(&'a self, credential: &'a Credential) -> BoxFuture<'a, Result<(), Reports>> {
+        let bench = self.bench;
+        Box::pin(async move {
+            let mut spec = bench.spec_of(credential);
+            // A repair replaces a password that somebody else has set: that one must not stay good.
+            spec.terms.keeps_old_password &= self.goal == Goal::Renew;
+            bench.server.ensure(&spec, Some(&credential.password)).await?;
+            if bench.server.proves(&spec, &credential.password).await? {
+                return Ok(());
+            }
+            Err(Error::NotProven { arn: bench.target.arn.clone(), name: spec.name.to_string() }.into())
+        })
+    }
+
+    fn works<'a>(&'a self, credential: &'a Credential) -> BoxFuture<'a, Result<(), Reports>> {
+        let bench = self.bench;
+        Box::pin(async move {
+            if bench.ends_sessions {
+                let notes = bench.server.end_sessions(&bench.spec_of(credential)).await?;
+                bench.note(notes);
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Where the secret of a role is.
+pub(super) fn place(arn: Arn, name: &RoleName, host: Option<&HostPattern>) -> Place {
+    match host {
+        Some(host) => Place::account(arn, name.clone(), host),
+        None => Place::user(arn, name.clone()),
+    }
+}

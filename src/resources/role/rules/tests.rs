@@ -1,0 +1,181 @@
+//! Every refusal with its reason, and what is let through.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::super::model::{GrantBlock, Rotation};
+use super::*;
+use crate::access::{Endpoint, Expiry, ObjectKind, SecretRef};
+
+fn target(engine: EngineKind, version: &str) -> Target {
+    Target {
+        arn: "arn:aws:rds:eu-central-1:123456789012:db:ledger".parse().unwrap(),
+        resource_id: "db-LEDGER".to_owned(),
+        engine,
+        engine_version: version.to_owned(),
+        aurora: version.contains("aurora"),
+        endpoint: Some(Endpoint { host: "ledger.example".to_owned(), port: 5432 }),
+        reader_endpoint: None,
+        master_username: "admin1".to_owned(),
+        database_name: None,
+        iam_authentication: true,
+        publicly_accessible: false,
+        vpc_id: None,
+        security_group_ids: Vec::new(),
+        status: "available".to_owned(),
+        tags: BTreeMap::new(),
+        managed_secret: None,
+        pending_changes: Vec::new(),
+        members: Vec::new(),
+    }
+}
+
+fn postgres() -> Target {
+    target(EngineKind::Postgres, "16.4")
+}
+
+fn role() -> Role {
+    Role { access: Access::ReadOnly.into(), name: "hoop_ro".parse::<RoleName>().unwrap().into(), ..Role::default() }
+}
+
+fn named(name: &str) -> Role {
+    Role { name: name.parse::<RoleName>().unwrap().into(), ..role() }
+}
+
+fn rotated(strategy: &str, role: Role) -> Role {
+    let rotation = Rotation { strategy: strategy.to_owned().into(), ..Rotation::default() };
+    Role { rotation: rotation.into(), ..role }
+}
+
+fn with_grant(database: &str, role: Role) -> Role {
+    let grant = GrantBlock {
+        database: database.parse::<DatabaseName>().unwrap().into(),
+        schema: Attr::Null,
+        object_type: ObjectKind::Database.into(),
+        objects: Attr::Null,
+        privileges: BTreeSet::from(["CONNECT".parse().unwrap()]).into(),
+    };
+    Role { grants: BTreeSet::from([grant]).into(), ..role }
+}
+
+fn iam(role: Role) -> Role {
+    Role { auth: Auth::Iam.into(), ..role }
+}
+
+/// The only refusal, as one text.
+fn refusal(reports: Vec<Report>) -> String {
+    assert_eq!(reports.len(), 1, "{reports:?}");
+    reports[0].to_string()
+}
+
+fn at(role: &Role, target: &Target) -> Vec<Report> {
+    check_target(role, target, TlsMode::VerifyFull)
+}
+
+#[test]
+fn owners_are_for_ddl_only() {
+    let role = Role { owners: BTreeSet::from(["app".parse().unwrap()]).into(), ..role() };
+    assert!(refusal(validate(&role)).contains("`owners`"));
+    assert!(validate(&Role { access: Access::Ddl.into(), ..role }).is_empty());
+}
+
+#[test]
+fn what_does_not_fit_the_engine_is_refused() {
+    let schemas = Role { schemas: BTreeSet::from(["app".parse().unwrap()]).into(), ..role() };
+    let until = Role { valid_until: "2030-01-31T12:00:00Z".parse::<Expiry>().unwrap().into(), ..role() };
+    let limit = Role { connection_limit: 3.into(), ..role() };
+    for role in [&schemas, &until, &limit] {
+        assert!(at(role, &postgres()).is_empty());
+    }
+    let mariadb = target(EngineKind::Mariadb, "10.11.8");
+    assert!(refusal(at(&schemas, &mariadb)).contains("`schemas`"));
+    assert!(refusal(at(&until, &mariadb)).contains("`valid_until` is for `postgres` only"));
+    assert!(at(&limit, &mariadb).is_empty());
+    let sqlserver = target(EngineKind::Sqlserver, "15.00");
+    let texts: Vec<String> = at(&limit, &sqlserver).iter().map(ToString::to_string).collect();
+    assert!(texts.iter().any(|text| text.contains("`connection_limit` is for")), "{texts:?}");
+    assert!(refusal(at(&named(&"x".repeat(64)), &postgres())).contains("63 bytes"));
+    assert!(refusal(at(&named("ADMIN1"), &mariadb)).contains("master user"));
+}
+
+#[test]
+fn grants_are_in_covered_databases_and_not_beside_ddl_on_postgres() {
+    let some = Role { databases: BTreeSet::from(["app".parse().unwrap()]).into(), ..role() };
+    assert!(refusal(validate(&with_grant("other", some.clone()))).contains("`grants` names other"));
+    assert!(validate(&with_grant("app", some)).is_empty());
+    assert!(validate(&with_grant("any", role())).is_empty(), "all databases are covered");
+    let ddl = with_grant("app", Role { access: Access::Ddl.into(), ..role() });
+    assert!(refusal(at(&ddl, &postgres())).contains("runs as its group"));
+    assert!(at(&ddl, &target(EngineKind::Mysql, "8.0.36")).is_empty());
+}
+
+#[test]
+fn tokens_need_the_instance_tls_and_a_short_name() {
+    let iam_role = iam(role());
+    assert!(at(&iam_role, &postgres()).is_empty());
+    let off = Target { iam_authentication: false, ..postgres() };
+    let text = refusal(at(&iam_role, &off));
+    assert!(text.contains("is off") && text.contains("--enable-iam-database-authentication"), "{text}");
+    assert!(refusal(check_target(&iam_role, &postgres(), TlsMode::Disable)).contains("`tls.mode`"));
+    let texts: Vec<String> =
+        at(&iam_role, &target(EngineKind::Sqlserver, "15.00")).iter().map(ToString::to_string).collect();
+    assert!(texts.iter().any(|text| text.contains("no IAM database authentication")), "{texts:?}");
+    let long = "x".repeat(33);
+    let mariadb = target(EngineKind::Mariadb, "10.11.8");
+    assert!(refusal(at(&iam(named(&long)), &mariadb)).contains("32 characters"));
+    assert!(at(&named(&long), &mariadb).is_empty());
+    assert!(at(&iam(named(&long)), &postgres()).is_empty());
+    assert!(refusal(validate(&rotated("single", iam_role))).contains("nothing to rotate"));
+}
+
+#[test]
+fn an_administrator_has_a_secret_or_tokens() {
+    let secret: SecretRef = "vault:kv2::secret:a".parse().unwrap();
+    let admin = |admin: Admin| Role { admin: admin.into(), ..role() };
+    let tokens = Admin { auth: Auth::Iam.into(), ..Admin::default() };
+    assert!(validate(&admin(tokens.clone())).is_empty());
+    assert!(validate(&admin(Admin { secret_ref: secret.clone().into(), ..Admin::default() })).is_empty());
+    assert!(validate(&admin(Admin { secret_ref: Attr::Unknown, ..Admin::default() })).is_empty());
+    let both = admin(Admin { secret_ref: secret.clone().into(), ..tokens.clone() });
+    assert!(refusal(validate(&both)).contains("no secret is read"));
+    assert!(refusal(validate(&admin(Admin::default()))).contains("has no secret"));
+    let username = "dba".parse::<RoleName>().unwrap();
+    let user = Admin { secret_ref: secret.into(), username: username.clone().into(), ..Admin::default() };
+    assert!(refusal(validate(&admin(user))).contains("`username`"));
+    let off = Target { iam_authentication: false, ..postgres() };
+    let with_tokens = admin(Admin { username: username.into(), ..tokens });
+    assert!(refusal(at(&with_tokens, &off)).contains("is off"));
+    assert!(at(&with_tokens, &postgres()).is_empty());
+}
+
+#[test]
+fn second_passwords_are_for_mysql_from_8_0_14_on() {
+    let dual = rotated("dual_password", role());
+    for version in ["8.0.14", "8.0.36", "8.4.3", "9.7.4", "8.0.mysql_aurora.3.05.2"] {
+        assert!(at(&dual, &target(EngineKind::Mysql, version)).is_empty(), "{version}");
+    }
+    for (engine, version) in [
+        (EngineKind::Mysql, "8.0.13"),
+        (EngineKind::Mysql, "5.7.44"),
+        (EngineKind::Mysql, "5.7.mysql_aurora.2.11.4"),
+        (EngineKind::Mysql, "unknown"),
+        (EngineKind::Mariadb, "10.11.8"),
+        (EngineKind::Postgres, "16.4"),
+    ] {
+        assert!(
+            refusal(at(&dual, &target(engine, version))).contains("`dual_password` needs MySQL 8.0.14"),
+            "{version}"
+        );
+    }
+}
+
+#[test]
+fn two_logins_need_a_name_that_is_short_enough() {
+    let two = |name: &str| rotated("two_users", named(name));
+    let mysql = target(EngineKind::Mysql, "8.0.36");
+    assert!(at(&two(&"x".repeat(26)), &mysql).is_empty());
+    let text = refusal(at(&two(&"x".repeat(27)), &mysql));
+    assert!(text.contains("`<name>_clone`") && text.contains("32 characters"), "{text}");
+    assert!(at(&two(&"x".repeat(57)), &postgres()).is_empty());
+    assert!(refusal(at(&two(&"x".repeat(58)), &postgres())).contains("63 bytes"));
+    assert!(refusal(validate(&two(&"x".repeat(125)))).contains("two logins"));
+}

@@ -1,0 +1,144 @@
+//! The stored password beside the role: what state says of it, and its end.
+
+use crate::access::{Arn, SecretRef};
+use crate::context::{Context, Refresh};
+use crate::resources::rotation::{self, OK};
+use crate::schema::{Apply, Attr, Reports};
+use crate::store::Settled;
+
+use super::bench::{Bench, place};
+use super::error::Error;
+use super::model::Role;
+use super::plan::Reason;
+
+/// Writes the proven secret into the state.
+pub(super) async fn settled(
+    context: &Context,
+    apply: &mut Apply<Role>,
+    bench: &Bench,
+    settled: &Settled,
+) -> Result<(), Reports> {
+    let prior = apply.prior.as_ref().map(|prior| (&prior.secret_version, &prior.rotated_at));
+    let rotated_at = rotation::rotated_at(context, &*bench.store, prior, settled).await?;
+    let state = &mut apply.state;
+    state.secret_ref = settled.secret_ref.clone().into();
+    state.secret_version = settled.version.0.clone().into();
+    state.username = settled.username.to_string().into();
+    state.rotated_at = rotated_at.into();
+    state.credential = OK.to_owned().into();
+    state.set_due();
+    Ok(())
+}
+
+/// Whether the credential is still as the plan found it: a secret that vanished since would come back under another ARN
+/// than was promised, and a second login whose turn came since cannot just go.
+pub(super) async fn check_plan(bench: &Bench, planned: &Role, reason: Option<Reason>) -> Result<(), Reports> {
+    let is_promised = planned.secret_ref.get().filter(|_| reason.is_some());
+    let has_moved = match is_promised {
+        Some(secret_ref) => bench.store.look(secret_ref).await?.is_none(),
+        None => bench.leaves_clone() && reason.is_none(),
+    };
+    let (arn, name) = (bench.target.arn.clone(), bench.spec.name.to_string());
+    if has_moved { Err(Error::Moved { arn, name }.into()) } else { Ok(()) }
+}
+
+/// Writes into the state that there is no password.
+pub(super) fn none(state: &mut Role) {
+    state.secret_ref = Attr::Null;
+    state.secret_version = Attr::Null;
+    state.rotated_at = Attr::Null;
+    state.rotation_due_at = Attr::Null;
+}
+
+/// Writes what was known before into the state where a plan could not tell that nothing changes.
+pub(super) fn keep(prior: &Role, state: &mut Role) {
+    if state.secret_version.is_unknown() {
+        state.secret_ref = prior.secret_ref.clone();
+        state.secret_version = prior.secret_version.clone();
+        state.rotated_at = prior.rotated_at.clone();
+        state.credential = prior.credential.clone();
+        state.set_due();
+    }
+}
+
+/// Finds out what is to say of the stored password: `ok`, or what is wrong with it.
+pub(super) async fn read(context: &Context, bench: &Bench, state: &mut Role) -> Result<(), Reports> {
+    if state.is_iam() {
+        return of_tokens(bench, state).await;
+    }
+    let held = match state.secret_ref.get() {
+        Some(secret_ref) => bench.store.look(secret_ref).await?,
+        None => bench.secret().await?,
+    };
+    let Some(held) = held.filter(|held| !held.deleted) else {
+        state.credential = "no stored password".to_owned().into();
+        return Ok(());
+    };
+    let Some(version) = &held.proven else {
+        state.credential = "the stored password is not proven".to_owned().into();
+        return Ok(());
+    };
+    state.secret_ref = held.secret_ref.clone().into();
+    if state.secret_version.get() != Some(&version.0) || state.rotated_at.is_null() {
+        state.rotated_at = rotation::stored_at(&*bench.store, &held.secret_ref, version).await?;
+        state.secret_version = version.0.clone().into();
+    }
+    state.set_due();
+    if context.refresh() == Refresh::Database {
+        let stored = bench.store.value(&held.secret_ref, version).await?;
+        let word = if bench.accepts(&stored).await? { OK } else { "the stored password is refused" };
+        state.credential = word.to_owned().into();
+    }
+    Ok(())
+}
+
+/// A login with tokens has no secret; one that is left from a password before is to go.
+async fn of_tokens(bench: &Bench, state: &mut Role) -> Result<(), Reports> {
+    none(state);
+    let word = match bench.secret().await? {
+        Some(held) => format!("the secret of the password before is still there: {}", held.secret_ref),
+        None if !bench.target.iam_authentication => "IAM authentication of the database is off".to_owned(),
+        None => OK.to_owned(),
+    };
+    state.credential = word.into();
+    Ok(())
+}
+
+/// Schedules the secret of a role that logs in with tokens for deletion.
+pub(super) async fn forget_left(bench: &Bench) -> Result<(), Reports> {
+    match bench.secret().await? {
+        Some(held) => Ok(bench.store.forget(&held.secret_ref).await?),
+        None => Ok(()),
+    }
+}
+
+/// The secret that goes with the role: the one that state knows, or the one that a create left when it was interrupted
+/// before it could say so.
+async fn secret_of(context: &Context, state: &Role, arn: &Arn) -> Result<Option<SecretRef>, Reports> {
+    if let Some(known) = state.secret_ref.get() {
+        return Ok(Some(known.clone()));
+    }
+    let (Some(name), Some(target)) = (state.name.get(), state.target_resource_id.get()) else {
+        return Ok(None);
+    };
+    let place = place(arn.clone(), name, state.host.get());
+    let held = context.store(None, arn)?.find(&place).await?;
+    let ours = held.filter(|held| !held.deleted && held.target.as_deref() == Some(target.as_str()));
+    Ok(ours.map(|held| held.secret_ref))
+}
+
+/// Schedules the secret of the role for deletion. `current` is the resource id of another database that now has the
+/// ARN: a secret that was taken over for it stays.
+pub(super) async fn forget(context: &Context, state: &Role, arn: &Arn, current: Option<&str>) -> Result<(), Reports> {
+    let Some(secret_ref) = secret_of(context, state, arn).await? else {
+        return Ok(());
+    };
+    let store = context.store(None, arn)?;
+    if current.is_some() {
+        let held = store.look(&secret_ref).await?;
+        if held.is_none_or(|held| held.target.as_deref() == current) {
+            return Ok(());
+        }
+    }
+    Ok(store.forget(&secret_ref).await?)
+}
