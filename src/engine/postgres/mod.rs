@@ -9,6 +9,7 @@
 //! | `server` | the contract, and how its calls find what they need |
 //! | `connect`, `tls`, `lock` | sessions, their bound, certificates, the one writer |
 //! | `catalog`, `snapshot` | what is there, read once per server and database |
+//! | `check` | what is refused before anything is sent |
 //! | `level`, `group` | what a level holds, and which group holds it |
 //! | `reach` | memberships, and the ways to act for another role |
 //! | `grants`, `defaults`, `roles`, `public`, `change`, `plan` | the difference, in words and in statements |
@@ -18,6 +19,7 @@
 mod apply;
 mod catalog;
 mod change;
+mod check;
 mod connect;
 mod defaults;
 mod drop;
@@ -36,4 +38,5 @@ mod server;
 mod snapshot;
 mod tls;
 
-pub use server::{Postgres, check_role_name};
+pub use check::{check_grant, check_role_name};
+pub use server::Postgres;

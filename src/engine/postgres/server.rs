@@ -7,25 +7,18 @@ use futures_util::future::try_join_all;
 use tokio::sync::OnceCell;
 
 use super::catalog::Cluster;
+use super::check::check_spec;
 use super::connect::Pool;
 use super::error::{Failure, Remedy};
 use super::lock::{WriterLock, Writers};
 use super::plan::{Plan, Survey, covered_databases};
 use super::quote::Sql;
 use super::snapshot::{Inside, Snapshot};
-use crate::access::{Identifier, Invalid, RoleName, Secret};
+use crate::access::{Identifier, Secret};
 use crate::engine::{Error, Fault, Login, Observed, Removal, Reply, RoleSpec, Server};
 
-/// The longest name, in bytes. The server cuts a longer one without an error.
-const LONGEST_NAME: usize = 63;
 /// The database that is tried first when none is known.
 const USUAL_DATABASE: &str = "postgres";
-/// Beginnings of names that PostgreSQL, RDS or our groups own.
-const RESERVED_PREFIXES: [&str; 4] = ["pg_", "rds_", "rdsaccess_", "rdsadmin"];
-/// Names that mean something else in SQL or belong to RDS.
-const RESERVED_NAMES: [&str; 7] =
-    ["public", "none", "current_user", "current_role", "session_user", "rdsrepladmin", "rdstopmgr"];
-
 /// A PostgreSQL server, entered as one administrator.
 pub struct Postgres {
     pub(super) pool: Pool,
@@ -182,7 +175,7 @@ impl Server for Postgres {
 
     fn ensure<'a>(&'a self, role: &'a RoleSpec, password: Option<&'a Secret<String>>) -> Reply<'a, Observed> {
         Box::pin(async move {
-            check_role_name(&role.name).map_err(|invalid| self.error(Fault::Unsupported(invalid.0).into()))?;
+            check_spec(role).map_err(|invalid| self.error(Fault::Unsupported(invalid.0).into()))?;
             self.make(role, password).await.map_err(|f| self.error(f))
         })
     }
@@ -197,53 +190,5 @@ impl Server for Postgres {
 
     fn remove<'a>(&'a self, role: &'a RoleSpec, how: &'a Removal) -> Reply<'a, Vec<String>> {
         Box::pin(async move { self.take_away(role, how).await.map_err(|f| self.error(f)) })
-    }
-}
-
-/// Refuses a name that the server would cut, reserve or misread.
-///
-/// # Errors
-/// The sentence says the rule.
-pub fn check_role_name(name: &RoleName) -> Result<(), Invalid> {
-    let text = name.as_str();
-    if text.len() > LONGEST_NAME {
-        return Err(Invalid::new(format!(
-            "a role name of PostgreSQL must not be longer than {LONGEST_NAME} bytes, `{text}` has {}",
-            text.len()
-        )));
-    }
-    let prefix = RESERVED_PREFIXES.into_iter().find(|prefix| text.starts_with(prefix));
-    if let Some(prefix) = prefix {
-        return Err(Invalid::new(format!("the role name `{text}` is reserved: it begins with `{prefix}`")));
-    }
-    if RESERVED_NAMES.contains(&text) {
-        return Err(Invalid::new(format!("the role name `{text}` is reserved")));
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(name: &str) -> Result<(), String> {
-        check_role_name(&name.parse().unwrap()).map_err(|e| e.0)
-    }
-
-    #[test]
-    fn a_name_is_measured_in_bytes() {
-        assert!(check(&"x".repeat(63)).is_ok());
-        assert!(check(&"x".repeat(64)).unwrap_err().contains("63 bytes"));
-        assert!(check(&"é".repeat(32)).unwrap_err().contains("has 64"));
-    }
-
-    #[test]
-    fn names_of_the_server_and_of_rds_are_refused() {
-        for name in ["pg_reader", "rds_superuser", "rdsadmin", "rdsaccess_ro_x", "public", "none", "rdsrepladmin"] {
-            assert!(check(name).unwrap_err().contains("reserved"), "{name}");
-        }
-        for name in ["hoop_ro", "Public", "select", "rd", "a\"b"] {
-            assert!(check(name).is_ok(), "{name}");
-        }
     }
 }
