@@ -2,6 +2,7 @@
 //! hand.
 
 mod drift;
+mod grants;
 mod hostile;
 mod levels;
 mod ownership;

@@ -45,6 +45,11 @@ impl Failure {
         Self { fault, remedy }
     }
 
+    /// The same with another fault.
+    pub(super) fn with(self, change: impl FnOnce(Fault) -> Fault) -> Self {
+        Self { fault: change(self.fault), remedy: self.remedy }
+    }
+
     /// No answer came in time. Another attempt would wait as long again.
     pub(super) fn timed_out(step: &str, limit: Duration) -> Self {
         let text = format!("no answer within {} seconds", limit.as_secs());
@@ -146,11 +151,19 @@ fn is_stale(db: &DbError) -> bool {
     matches!(db.code().code(), "42P01" | "3F000" | "42883" | "42703" | "42704" | "42710")
 }
 
-/// Whether the login succeeded and only the database could not be entered. The server checks the password before it
-/// looks at the database.
+/// Whether the login succeeded and only the database could not be entered, or the role has as many sessions as it may
+/// have. The server checks the password before it looks at either.
 pub(super) fn is_after_authentication(error: &DriverError) -> bool {
-    matches!(sqlstate(error), Some("3D000" | "42501" | "55000"))
+    let limited = || error.as_db_error().and_then(DbError::routine).is_some_and(|r| LIMITS_OF_ONE.contains(&r));
+    match sqlstate(error) {
+        Some("3D000" | "42501" | "55000") => true,
+        Some("53300") => limited(),
+        _ => false,
+    }
 }
+
+/// The places in the server that count the sessions of one role and of one database; its words may be translated.
+const LIMITS_OF_ONE: [&str; 2] = ["InitializeSessionUserId", "CheckMyDatabase"];
 
 /// Whether the database itself cannot be entered, while the server and the user are fine.
 fn is_closed_database(error: &DriverError) -> bool {

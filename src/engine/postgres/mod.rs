@@ -12,7 +12,7 @@
 //! | `check` | what is refused before anything is sent |
 //! | `level`, `group` | what a level holds, and which group holds it |
 //! | `reach` | memberships, and the ways to act for another role |
-//! | `grants`, `defaults`, `roles`, `public`, `change`, `plan` | the difference, in words and in statements |
+//! | `grants`, `direct`, `defaults`, `roles`, `terms`, `public`, `change`, `plan` | the difference, in words and in statements |
 //! | `apply`, `drop` | transactions, attempts, removal |
 //! | `quote`, `password`, `error` | safe SQL, verifiers, classes of failures |
 
@@ -22,6 +22,7 @@ mod change;
 mod check;
 mod connect;
 mod defaults;
+mod direct;
 mod drop;
 mod error;
 mod grants;
@@ -36,6 +37,7 @@ mod reach;
 mod roles;
 mod server;
 mod snapshot;
+mod terms;
 mod tls;
 
 pub use check::{check_grant, check_role_name};
