@@ -9,6 +9,8 @@ mod ownership;
 mod parallel;
 mod removal;
 mod sessions;
+mod terms;
+mod tokens;
 
 use rdsaccess::access::{Access, DatabaseName, Mark, Secret};
 use rdsaccess::engine::{Observed, RoleSpec, Scope, Server};

@@ -158,6 +158,7 @@ impl Pool {
                     }
                     match self.login.key.show_again(&shown).await? {
                         Some(again) => shown = again,
+                        None if shown.is_token() => return Err(failure.with(of_token)),
                         None => return Err(failure),
                     }
                 }
@@ -226,6 +227,16 @@ impl Pool {
                 locked(&kept).idle.retain(|idle| idle.since.elapsed() < IDLE_LIFETIME);
             }
         });
+    }
+}
+
+/// What stands behind most refusals of a token; the server does not say.
+fn of_token(fault: Fault) -> Fault {
+    let hint = "it was shown a token: the user must be a member of rds_iam, the identity that signed needs \
+                rds-db:connect for it, and IAM database authentication must be on";
+    match fault {
+        Fault::LoginRefused(text) | Fault::LoginBarred(text) => Fault::LoginBarred(format!("{text}; {hint}")),
+        other => other,
     }
 }
 
