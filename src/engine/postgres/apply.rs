@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, RandomState};
+use std::pin::pin;
 use std::time::Duration;
+
+use futures_util::future::{Either, select};
 
 use super::change::Step;
 use super::error::{Failure, Remedy};
@@ -128,10 +131,19 @@ impl Postgres {
         first_failure.map_or(Ok(()), Err)
     }
 
-    /// Runs one transaction in one round trip. When it fails the session is dropped, and with it what was open.
+    /// Runs one transaction in one round trip. When it fails the session is dropped, and with it what was open; when a
+    /// lock was in the way the error names who held it.
     pub(super) async fn transact(&self, database: &str, sql: &Sql, step: &str) -> Result<(), Failure> {
         let session = self.pool.session(database).await?;
-        session.run(sql, step).await?;
+        let mut holder = None;
+        let done = {
+            let (running, watching) = (session.run(sql, step), self.writers.watch(&self.pool, &mut holder));
+            match select(pin!(running), pin!(watching)).await {
+                Either::Left((done, _)) => done,
+                Either::Right((never, _)) => match never {},
+            }
+        };
+        done.map_err(|failure| failure.held_by(holder))?;
         session.keep();
         Ok(())
     }

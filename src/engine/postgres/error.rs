@@ -50,6 +50,16 @@ impl Failure {
         Self { fault: change(self.fault), remedy: self.remedy }
     }
 
+    /// Adds who held the lock, when that is known and the failure is about it.
+    pub(super) fn held_by(self, holder: Option<String>) -> Self {
+        self.with(|fault| match (fault, holder) {
+            (Fault::Blocked { step, text }, Some(holder)) => {
+                Fault::Blocked { step, text: format!("{text}; the lock is held by {holder}") }
+            }
+            (fault, _) => fault,
+        })
+    }
+
     /// No answer came in time. Another attempt would wait as long again.
     pub(super) fn timed_out(step: &str, limit: Duration) -> Self {
         let text = format!("no answer within {} seconds", limit.as_secs());
@@ -128,9 +138,7 @@ fn describe(db: &DbError) -> String {
 /// closed list.
 fn is_retryable(error: &DriverError) -> bool {
     match error.as_db_error() {
-        Some(db) => {
-            is_conflict(db) || is_stale(db) || matches!(db.code().code(), "25006" | "57P01" | "57P02" | "57P03")
-        }
+        Some(db) => is_conflict(db) || may_be_retried(db.code().code()),
         None => true,
     }
 }
@@ -146,9 +154,12 @@ fn is_conflict(db: &DbError) -> bool {
     }
 }
 
-/// An object, schema, function, column or role that vanished, or a role that somebody else has just made.
-fn is_stale(db: &DbError) -> bool {
-    matches!(db.code().code(), "42P01" | "3F000" | "42883" | "42703" | "42704" | "42710")
+/// Codes that need no look at the text: an object, schema, function, column or role that vanished, or a role that
+/// somebody else has just made; a node that takes no writes; a server that goes down or comes up; a broken connection.
+fn may_be_retried(sqlstate: &str) -> bool {
+    const VANISHED: [&str; 6] = ["42P01", "3F000", "42883", "42703", "42704", "42710"];
+    const FAILING_OVER: [&str; 4] = ["25006", "57P01", "57P02", "57P03"];
+    VANISHED.contains(&sqlstate) || FAILING_OVER.contains(&sqlstate) || sqlstate.starts_with("08")
 }
 
 /// Whether the login succeeded and only the database could not be entered, or the role has as many sessions as it may
@@ -194,6 +205,17 @@ fn is_tls(error: &DriverError) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_list_of_what_is_tried_again_is_closed() {
+        for code in ["42704", "42710", "25006", "57P01", "57P02", "57P03", "08006", "08P01"] {
+            assert!(may_be_retried(code), "{code}");
+        }
+        for code in ["42501", "57014", "28P01", "28000", "42601", "2BP01", "53100", "XX000", "22023", "0LP01", "54000"]
+        {
+            assert!(!may_be_retried(code), "{code}");
+        }
+    }
 
     #[test]
     fn only_one_code_says_that_the_password_is_wrong() {

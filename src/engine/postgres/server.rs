@@ -24,7 +24,7 @@ const USUAL_DATABASE: &str = "postgres";
 /// A PostgreSQL server, entered as one administrator.
 pub struct Postgres {
     pub(super) pool: Pool,
-    writers: Writers,
+    pub(super) writers: Writers,
     maintenance: OnceCell<String>,
     snapshot: Mutex<Arc<Snapshot>>,
 }
@@ -43,6 +43,13 @@ impl Postgres {
     #[must_use]
     pub fn with_round_trip(mut self, limit: Duration) -> Self {
         self.pool.round_trip = limit;
+        self
+    }
+
+    /// Waits so long for a lock of somebody else before a change is tried again, instead of ten seconds.
+    #[must_use]
+    pub fn with_lock_wait(mut self, limit: Duration) -> Self {
+        self.pool.lock_wait = limit;
         self
     }
 
