@@ -112,9 +112,9 @@ pub fn check_role_name(kind: EngineKind, name: &RoleName) -> Result<(), Invalid>
 ///
 /// # Errors
 /// The sentence says what the engine takes.
-pub fn check_grant(kind: EngineKind, _grant: &Grant) -> Result<(), Invalid> {
+pub fn check_grant(kind: EngineKind, grant: &Grant) -> Result<(), Invalid> {
     match kind {
-        EngineKind::Postgres => Ok(()),
+        EngineKind::Postgres => postgres::check_grant(grant),
         EngineKind::Mysql | EngineKind::Mariadb => Ok(()),
         EngineKind::Sqlserver => Ok(()),
     }
