@@ -5,6 +5,7 @@ mod drift;
 mod faults;
 mod mysql_server;
 mod removal;
+mod round_trips;
 
 use std::collections::{BTreeMap, BTreeSet};
 

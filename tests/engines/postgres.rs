@@ -7,6 +7,7 @@ mod levels;
 mod ownership;
 mod parallel;
 mod removal;
+mod round_trips;
 mod sessions;
 
 use rdsaccess::access::{Access, DatabaseName, Mark, Secret};

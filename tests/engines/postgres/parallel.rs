@@ -108,27 +108,3 @@ async fn a_writer_waits_for_another_process() {
     other.batch_execute("SELECT pg_advisory_unlock(1380209473, 1)").await.unwrap();
     assert_complete(&waiting.await.unwrap());
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn round_trips_stay_within_the_bound() {
-    let server = with_databases().await;
-    let engine = server.engine();
-    let count = |from: usize, database: &str| {
-        let log = server.log().split_off(from);
-        let start = format!("terraform-provider-rdsaccess|admin1|{database}|LOG:  statement: ");
-        let batches = log.lines().filter(|line| line.starts_with(&start) && !line.contains("_advisory_"));
-        // A batch is logged once, whatever number of statements it holds.
-        batches.count()
-    };
-    let before = server.log().len();
-    engine.read(&spec("hoop_ro", Access::ReadOnly)).await.unwrap();
-    engine.read(&spec("hoop_rw", Access::ReadWrite)).await.unwrap();
-    for database in ["app", "second", "third", "postgres"] {
-        assert_eq!(count(before, database), 1, "reading {database}");
-    }
-    let before = server.log().len();
-    make(&*engine, &spec("hoop_rw", Access::ReadWrite)).await;
-    for database in DATABASES {
-        assert!(count(before, database) <= 4, "{database}: {}", count(before, database));
-    }
-}
