@@ -1,6 +1,7 @@
 //! Roles on a real MariaDB (or MySQL, see `server_mariadb`), proven by logging in as the role.
 
 mod access;
+mod concurrency;
 mod drift;
 mod faults;
 mod mysql_server;

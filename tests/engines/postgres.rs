@@ -1,6 +1,7 @@
 //! PostgreSQL: what a role may do is proved by logging in as it; what the engine sees is proved by changing things by
 //! hand.
 
+mod concurrency;
 mod drift;
 mod hostile;
 mod levels;

@@ -6,7 +6,7 @@ use futures_util::future::try_join_all;
 use rdsaccess::engine::Ownership;
 
 use super::*;
-use crate::figures::Figure;
+use crate::figures::{Figure, with_login_and_lock};
 use crate::proxy::Proxy;
 
 const DATABASES: [&str; 4] = ["app", "billing", "second", "third"];
@@ -66,7 +66,7 @@ impl Distant {
         let engine = if self.server.is_mysql { "MySQL" } else { "MariaDB" };
         let case = format!("{engine}, {} databases: {case}", DATABASES.len());
         let (unit, count) = if lock == 0 { ("round trips", round_trips) } else { ("statements", changes) };
-        Figure { case, unit, count, bar, round_trips: connection.round_trips, time }.check();
+        Figure { case, unit, count, bar, beside: with_login_and_lock(connection.round_trips, time) }.check();
         Took { round_trips, changes }
     }
 }

@@ -9,7 +9,7 @@ use rdsaccess::access::EngineKind;
 use rdsaccess::engine::{Ownership, open};
 
 use super::*;
-use crate::figures::Figure;
+use crate::figures::{Figure, with_login_and_lock};
 use crate::proxy::{Connection, Proxy};
 
 const DATABASES: [&str; 4] = ["app", "postgres", "second", "third"];
@@ -61,7 +61,8 @@ impl Distant {
         let databases = by_database(&connections, &self.server.log().split_off(logged));
         let count = databases.values().copied().max().unwrap_or(0);
         let case = format!("PostgreSQL, {} databases: {case}", databases.len());
-        Figure { case, unit: "round trips per database", count, bar, round_trips, time }.check();
+        Figure { case, unit: "round trips per database", count, bar, beside: with_login_and_lock(round_trips, time) }
+            .check();
         databases
     }
 }
