@@ -2,7 +2,9 @@
 // The whole crate is a test; functions without #[test] may fail as loudly.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub)]
 
+mod figures;
 mod mysql;
 mod postgres;
+mod proxy;
 mod server_mariadb;
 mod server_postgres;

@@ -1,10 +1,12 @@
 //! Roles on a real MariaDB (or MySQL, see `server_mariadb`), proven by logging in as the role.
 
 mod access;
+mod concurrency;
 mod drift;
 mod faults;
 mod mysql_server;
 mod removal;
+mod round_trips;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,6 +1,7 @@
 //! PostgreSQL: what a role may do is proved by logging in as it; what the engine sees is proved by changing things by
 //! hand.
 
+mod concurrency;
 mod drift;
 mod grants;
 mod hostile;
@@ -8,6 +9,7 @@ mod levels;
 mod ownership;
 mod parallel;
 mod removal;
+mod round_trips;
 mod sessions;
 mod terms;
 mod tokens;

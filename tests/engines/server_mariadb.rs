@@ -82,6 +82,11 @@ impl TestServer {
         }
     }
 
+    /// Where it listens on loopback.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     /// The administrator's login, with full verification.
     pub(crate) fn admin(&self) -> Login {
         Login {

@@ -91,6 +91,11 @@ impl PostgresServer {
         String::from_utf8_lossy(&fs::read(self.dir.path().join("log")).unwrap()).into_owned()
     }
 
+    /// Where it listens on loopback.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// The master user's login for the engine.
     pub fn login(&self) -> Login {
         Login {

@@ -12,6 +12,8 @@ The wish, all parts optional:
       "kind": "instance", "databases": ["shop"], "master_username": "admin1", "master_password": "…",
       "tags": {}, "iam": false,
       "server": true,       false: the database exists in the fake AWS only, its port is closed
+      "server_of": 0,       the server of the database with this number, made before, answers here too: many databases
+                            of AWS on a few servers; its port and master are the server's
       "in_aws": true}]}     false: the server and its names exist, but somebody else will create the database
 
 Host names resolve only where the hosts file is mounted over /etc/hosts:
@@ -69,10 +71,15 @@ class Rig:
         organization = seeder.organization()
         authority = Authority(self.directory)
         wishes = [self._complete(wish, seeder) for wish in self.wish.get("databases", [])]
-        for number, wish in enumerate(wishes):
-            wish["running"] = self._start_server(wish, number, authority) if wish["server"] else None
         for wish in wishes:
-            if wish["running"]:
+            self._share_server(wish, wishes)
+        for number, wish in enumerate(wishes):
+            if "server_of" in wish:
+                wish["running"] = wishes[wish["server_of"]]["running"]
+            else:
+                wish["running"] = self._start_server(wish, number, authority) if wish["server"] else None
+        for wish in wishes:
+            if wish["running"] and "server_of" not in wish:
                 wish["running"].wait(wish["master_username"], wish["master_password"], wish["databases"])
         self._register(url, wishes)
         databases = [self._made(wish, seeder) for wish in wishes]
@@ -137,9 +144,19 @@ class Rig:
             hosts = [instance_host(*place, name)]
         return {**whole, "account_id": place[0], "hosts": hosts}
 
+    def _share_server(self, wish: dict, wishes: list[dict]) -> None:
+        """Lets the server of another database answer to the names of this one, and hold its databases."""
+        if "server_of" not in wish:
+            return
+        host = wishes[wish["server_of"]]
+        host["names"] = [*host.get("names", host["hosts"]), *wish["hosts"]]
+        host["databases"] = [*host["databases"], *wish["databases"]]
+        for key in ("port", "master_username", "master_password"):
+            wish[key] = host[key]
+
     def _start_server(self, wish: dict, number: int, authority: Authority) -> Postgres | MariaDb:
         name = f"{number}-{wish['identifier']}"
-        certificate, key = authority.issue(name, wish["hosts"])
+        certificate, key = authority.issue(name, wish.get("names", wish["hosts"]))
         cache = Path(self.wish.get("cache") or REPOSITORY / "target" / "rig")
         server = SERVERS[wish["engine"]](self.directory / name, cache, wish["port"], certificate, key)
         self._stops.append(server.stop)
@@ -227,6 +244,11 @@ def _check(wish: dict) -> None:
             raise RigError(f"no kind {database['kind']}: only instance, cluster")
         if database.get("server", True) and database["engine"] not in SERVERS:
             raise RigError(f"no server for engine {database['engine']}: only {', '.join(sorted(SERVERS))}")
+    databases = wish.get("databases", [])
+    for number, database in enumerate(databases):
+        host = database.get("server_of")
+        if host is not None and not (0 <= host < number and "server_of" not in databases[host]):
+            raise RigError(f"server_of of {database['identifier']} does not name a database with a server before it")
 
 
 def _report(error: Exception) -> int:

@@ -11,6 +11,7 @@
 //! | `connection*` | the tests of `rdsaccess_connection`                                               |
 //! | `access`     | the tests of roles and connections together                                        |
 //! | `fixture`    | tables, secrets and processes that several tests of roles need                       |
+//! | `crowd`      | other people at work on a server, and what a server and a provider process hold       |
 //! | `*_tests`    | the tests of the support                                                           |
 //!
 //! `scripts/install` brings what they need.
@@ -27,6 +28,7 @@ mod blocks;
 mod connection;
 mod connection_copy;
 mod connection_failures;
+mod crowd;
 mod discovery;
 mod fixture;
 mod gateway;
@@ -42,6 +44,7 @@ mod rig;
 mod rig_tests;
 mod role;
 mod role_failures;
+mod scale;
 mod schema;
 mod secrets;
 mod security_group;

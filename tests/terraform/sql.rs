@@ -111,6 +111,14 @@ impl<'a> Login<'a> {
 /// # Panics
 /// When the target has no server or the statement fails.
 pub(crate) fn as_owner(target: &Database, database: &str, sql: &str) -> Rows {
+    finish(owners_client(target, database), sql).unwrap_or_else(|error| panic!("{sql}: {error}"))
+}
+
+/// The client of the server's owner, over its socket, not started; it reads statements from its standard input.
+///
+/// # Panics
+/// When the target has no server.
+pub(crate) fn owners_client(target: &Database, database: &str) -> Command {
     let socket = target.socket.as_ref().expect("the target has a server");
     let owner = target.superuser.as_deref().expect("the server has an owner");
     let mut command = if target.server.as_deref() == Some("postgres") {
@@ -126,7 +134,7 @@ pub(crate) fn as_owner(target: &Database, database: &str, sql: &str) -> Rows {
         mariadb
     };
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
-    finish(command, sql).unwrap_or_else(|error| panic!("{sql}: {error}"))
+    command
 }
 
 const PSQL: [&str; 9] = ["-X", "-q", "-A", "-t", "-F", "\t", "-v", "ON_ERROR_STOP=1", "-f-"];

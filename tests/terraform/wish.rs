@@ -43,6 +43,8 @@ pub(crate) struct DatabaseWish {
     server: bool,
     in_aws: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
+    server_of: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     master_password: Option<String>,
 }
 
@@ -59,6 +61,7 @@ impl DatabaseWish {
             tags: BTreeMap::new(),
             server: true,
             in_aws: true,
+            server_of: None,
             master_password: None,
         }
     }
@@ -83,6 +86,12 @@ impl DatabaseWish {
     /// Exists in the fake AWS only: its port is closed.
     pub(crate) fn unreachable(mut self) -> Self {
         self.server = false;
+        self
+    }
+
+    /// The server of the database with this number answers here too.
+    pub(crate) fn on_server_of(mut self, number: usize) -> Self {
+        self.server_of = Some(number);
         self
     }
 

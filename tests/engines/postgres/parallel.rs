@@ -144,27 +144,3 @@ async fn a_lock_of_somebody_else_ends_in_an_error_that_names_the_holder() {
     let told = error.to_string();
     assert!(told.contains(&format!("held by process {pid}")), "{told}");
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn round_trips_stay_within_the_bound() {
-    let server = with_databases().await;
-    let engine = server.engine();
-    let count = |from: usize, database: &str| {
-        let log = server.log().split_off(from);
-        let start = format!("terraform-provider-rdsaccess|admin1|{database}|LOG:  statement: ");
-        let batches = log.lines().filter(|line| line.starts_with(&start) && !line.contains("_advisory_"));
-        // A batch is logged once, whatever number of statements it holds.
-        batches.count()
-    };
-    let before = server.log().len();
-    engine.read(&spec("hoop_ro", Access::ReadOnly)).await.unwrap();
-    engine.read(&spec("hoop_rw", Access::ReadWrite)).await.unwrap();
-    for database in ["app", "second", "third", "postgres"] {
-        assert_eq!(count(before, database), 1, "reading {database}");
-    }
-    let before = server.log().len();
-    make(&*engine, &spec("hoop_rw", Access::ReadWrite)).await;
-    for database in DATABASES {
-        assert!(count(before, database) <= 4, "{database}: {}", count(before, database));
-    }
-}

@@ -1,0 +1,145 @@
+//! Round trips to a distant server, counted on the wire and compared with what the server says it was sent.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures_util::future::try_join_all;
+use rdsaccess::access::EngineKind;
+use rdsaccess::engine::{Ownership, open};
+
+use super::*;
+use crate::figures::{Figure, with_login_and_lock};
+use crate::proxy::{Connection, Proxy};
+
+const DATABASES: [&str; 4] = ["app", "postgres", "second", "third"];
+/// Round trips of a login inside TLS: the user and the database, and two of SCRAM.
+const SET_UP: usize = 3;
+
+/// A server far away, whose log says for every statement which connection it came on.
+struct Distant {
+    server: PostgresServer,
+    proxy: Proxy,
+}
+
+impl Distant {
+    async fn start() -> Self {
+        let server = PostgresServer::start().await;
+        let owner = server.superuser("postgres").await;
+        for sql in [
+            "CREATE DATABASE second OWNER admin1",
+            "CREATE DATABASE third OWNER admin1",
+            "ALTER SYSTEM SET log_line_prefix = '%a|%u|%d|%r|'",
+            "SELECT pg_reload_conf()",
+        ] {
+            owner.batch_execute(sql).await.unwrap();
+        }
+        for database in DATABASES {
+            server.master(database).await.batch_execute(EVERY_KIND).await.unwrap();
+        }
+        let proxy = Proxy::start(server.port()).await;
+        Self { server, proxy }
+    }
+
+    /// The engine as a new process opens it.
+    fn engine(&self) -> Arc<dyn Server> {
+        let mut login = self.server.login();
+        login.endpoint.port = self.proxy.port;
+        // As many as are needed: here round trips are counted, not connections.
+        login.max_connections = DATABASES.len() + 1;
+        open(EngineKind::Postgres, login).unwrap()
+    }
+
+    /// Runs a case with a new engine, and counts.
+    async fn count(&self, case: &str, bar: usize, work: impl AsyncFnOnce(Arc<dyn Server>)) -> BTreeMap<String, usize> {
+        let (known, logged) = (self.proxy.connections().len(), self.server.log().len());
+        let start = Instant::now();
+        work(self.engine()).await;
+        let time = start.elapsed();
+        let connections = self.proxy.connections().split_off(known);
+        let round_trips = connections.iter().map(|connection| connection.round_trips).sum();
+        let databases = by_database(&connections, &self.server.log().split_off(logged));
+        let count = databases.values().copied().max().unwrap_or(0);
+        let case = format!("PostgreSQL, {} databases: {case}", databases.len());
+        Figure { case, unit: "round trips per database", count, bar, beside: with_login_and_lock(round_trips, time) }
+            .check();
+        databases
+    }
+}
+
+/// Round trips per database, without set-up and without the connection of the lock. Each of them carried one batch, as
+/// the server logged it.
+fn by_database(connections: &[Connection], log: &str) -> BTreeMap<String, usize> {
+    let mut databases = BTreeMap::new();
+    for Connection { port, round_trips } in connections {
+        let from = format!("|127.0.0.1({port})|LOG:  statement: ");
+        let batches: Vec<(&str, &str)> = log.lines().filter_map(|line| line.split_once(&from)).collect();
+        assert_eq!(*round_trips, SET_UP + batches.len(), "{batches:?}");
+        if batches.iter().any(|(_, sql)| sql.contains("_advisory_")) {
+            assert!(batches.iter().all(|(_, sql)| sql.contains("_advisory_")), "the lock has its own: {batches:?}");
+            continue;
+        }
+        for (who, _) in batches {
+            let database = who.rsplit('|').next().unwrap();
+            *databases.entry(database.to_owned()).or_default() += 1;
+        }
+    }
+    databases
+}
+
+fn each(databases: &[&str], count: usize) -> BTreeMap<String, usize> {
+    databases.iter().map(|&name| (name.to_owned(), count)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_takes_three_round_trips_per_database_and_a_look_one() {
+    let distant = Distant::start().await;
+    let rw = spec("hoop_rw", Access::ReadWrite);
+    let password = Secret::from(PASSWORD);
+    let made = distant.count("create", 4, async |engine| {
+        assert_complete(&engine.ensure(&rw, Some(&password)).await.unwrap());
+    });
+    assert_eq!(made.await, each(&DATABASES, 3), "a look, a transaction, a look at what is there then");
+
+    let read = distant.count("read of one role", 1, async |engine| {
+        assert_complete(&engine.read(&rw).await.unwrap());
+    });
+    assert_eq!(read.await, each(&DATABASES, 1));
+
+    let nothing = distant.count("apply with nothing to do", 1, async |engine| {
+        assert_complete(&engine.ensure(&rw, None).await.unwrap());
+    });
+    assert_eq!(nothing.await, each(&DATABASES, 1));
+
+    let grantee = "SELECT grantee::regrole::text FROM pg_class, aclexplode(relacl) \
+                   WHERE oid = 'sales.orders'::regclass AND grantee::regrole::text LIKE 'rdsaccess_rw_%' LIMIT 1";
+    let group = column(&distant.server.master("second").await, grantee).await.remove(0);
+    let revoke = format!("REVOKE INSERT ON sales.orders FROM {group}");
+    distant.server.master("second").await.batch_execute(&revoke).await.unwrap();
+    let repaired = distant.count("repair of one grant", 4, async |engine| {
+        assert_complete(&engine.ensure(&rw, None).await.unwrap());
+    });
+    let mut wanted = each(&DATABASES, 2);
+    wanted.insert("second".to_owned(), 3);
+    assert_eq!(repaired.await, wanted, "the transaction is sent where the grant is missing");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_roles_are_read_in_one_round_trip_per_database() {
+    let distant = Distant::start().await;
+    let engine = distant.server.engine();
+    let specs: Vec<RoleSpec> = (0..30).map(|n| spec(&format!("hoop_{n:02}"), Access::ALL[n % 3])).collect();
+    for spec in specs.iter().take(3) {
+        make(&*engine, spec).await;
+    }
+    for roles in [3, 30] {
+        let case = format!("read of {roles} roles at once");
+        let read = distant.count(&case, 1, async |engine| {
+            let reads = specs.iter().take(roles).map(|spec| engine.read(spec));
+            let seen: Vec<Observed> = try_join_all(reads).await.unwrap();
+            seen.iter().take(3).for_each(assert_complete);
+            assert!(seen.iter().skip(3).all(|observed| observed.ownership == Ownership::Absent));
+        });
+        assert_eq!(read.await, each(&DATABASES, 1));
+    }
+}
