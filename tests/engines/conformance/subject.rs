@@ -48,7 +48,7 @@ impl fmt::Display for Outcome {
 /// What a statement is expected to do at the levels that do not allow it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refusal {
-    /// It is denied with this code
+    /// It is denied with this code; with two codes (`1142/1227`) which one depends on the level
     Denied(&'static str),
     /// It fails with this code, because the server refuses it for another reason than a missing right
     Fails(&'static str),
@@ -67,6 +67,18 @@ pub(crate) struct Row {
     pub(crate) from: Option<Access>,
     /// What the levels below get
     pub(crate) refusal: Refusal,
+    /// How the statement is shown, where it holds a number that differs from run to run
+    pub(crate) shown: Option<&'static str>,
+}
+
+impl Row {
+    pub(crate) fn new(area: &'static str, sql: impl Into<String>, from: Option<Access>, refusal: Refusal) -> Self {
+        Self { area, sql: sql.into(), from, refusal, shown: None }
+    }
+
+    pub(crate) fn shown_as(self, shown: &'static str) -> Self {
+        Self { shown: Some(shown), ..self }
+    }
 }
 
 /// A change by hand, made after a role of this level was made on the database `app`.
@@ -212,8 +224,9 @@ pub(crate) trait Subject: Sized {
     /// The proof, in the order in which it is tried: `read_only` first, `ddl` last, on the same objects.
     fn proof(&self) -> Vec<Row>;
 
-    /// Runs between two rows, so that one row does not decide about the next: a rollback, where DDL can be rolled back.
-    async fn between_rows(session: &mut Self::Session);
+    /// Runs before this row, so that one row does not decide about the next: where DDL can be rolled back, it rolls
+    /// back the one before and begins a transaction.
+    async fn before_row(_session: &mut Self::Session, _sql: &str) {}
 
     /// The name of the group of a role, where the engine has groups.
     async fn group(&self, _access: Access) -> Option<String> {
