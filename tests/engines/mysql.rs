@@ -80,7 +80,7 @@ async fn may_not(conn: &mut Conn, statement: &str) {
 }
 
 /// The statements in a piece of the general log that change accounts or grants.
-fn changing(log: &str) -> Vec<String> {
+pub(crate) fn changing(log: &str) -> Vec<String> {
     let verbs = ["CREATE USER", "ALTER USER", "DROP USER", "GRANT ", "REVOKE "];
     let start = |line: &str| verbs.iter().filter_map(|verb| line.find(verb)).min();
     log.lines().filter_map(|line| start(line).map(|at| line[at..].trim_end_matches(';').to_owned())).collect()
