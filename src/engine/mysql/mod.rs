@@ -15,6 +15,7 @@ mod pattern;
 mod privilege;
 mod quote;
 mod roles;
+mod rules;
 
 #[cfg(test)]
 mod tests;
@@ -26,7 +27,7 @@ use super::{Error, Login, Observed, Removal, Reply, RoleSpec, Server};
 use crate::access::Secret;
 use error::Failure;
 
-pub use roles::check_role_name;
+pub use rules::{check_grant, check_role_name};
 
 /// How long to wait for another writer, and for a failover to end.
 const PATIENCE: Duration = Duration::from_secs(60);

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use crate::access::Access;
+use crate::access::{Access, ObjectKind};
 
 /// A set of privileges, sorted by name.
 pub(super) type Privileges = BTreeSet<Privilege>;
@@ -45,6 +45,43 @@ impl fmt::Display for Privilege {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// What `grants` may give on tables and views.
+const ON_TABLES: &[&str] = &[
+    "ALTER",
+    "CREATE",
+    "CREATE VIEW",
+    "DELETE",
+    "DROP",
+    "INDEX",
+    "INSERT",
+    "REFERENCES",
+    "SELECT",
+    "SHOW VIEW",
+    "TRIGGER",
+    "UPDATE",
+];
+/// What `grants` may give on functions and procedures.
+const ON_ROUTINES: &[&str] = &["ALTER ROUTINE", "EXECUTE"];
+/// What `grants` may give on a database beside the two lists above.
+const ON_DATABASES: &[&str] = &["CREATE ROUTINE", "CREATE TEMPORARY TABLES", "EVENT", "LOCK TABLES"];
+/// What `grants` may give on tables and databases of MariaDB only.
+const ON_TABLES_OF_MARIADB: &[&str] = &["DELETE HISTORY"];
+
+/// The closed list of what `grants` may give on this kind of object. A privilege that is not on it never reaches a
+/// statement. `GRANT OPTION` is not on it on purpose.
+pub(super) fn grantable(mariadb: bool, kind: ObjectKind) -> Vec<&'static str> {
+    let lists: &[&[&str]] = match kind {
+        ObjectKind::Database => &[ON_TABLES, ON_ROUTINES, ON_DATABASES],
+        ObjectKind::Table => &[ON_TABLES],
+        ObjectKind::Function => &[ON_ROUTINES],
+        ObjectKind::Schema | ObjectKind::Sequence => &[],
+    };
+    let special = if mariadb && lists.contains(&ON_TABLES) { ON_TABLES_OF_MARIADB } else { &[] };
+    let mut names: Vec<&str> = lists.iter().copied().flatten().chain(special).copied().collect();
+    names.sort_unstable();
+    names
 }
 
 /// The names, joined by commas: for SQL and for sentences.
