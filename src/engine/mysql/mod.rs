@@ -6,16 +6,19 @@
 
 mod apply;
 mod catalog;
+mod change;
 mod connect;
 mod drop;
 mod error;
 mod grants;
+mod named;
 mod password;
 mod pattern;
 mod privilege;
 mod quote;
 mod roles;
 mod rules;
+mod wanted;
 
 #[cfg(test)]
 mod tests;

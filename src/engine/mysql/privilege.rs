@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use crate::access::{Access, ObjectKind};
+use crate::access::{Access, ObjectKind, PrivilegeName};
 
 /// A set of privileges, sorted by name.
 pub(super) type Privileges = BTreeSet<Privilege>;
@@ -84,6 +84,17 @@ pub(super) fn grantable(mariadb: bool, kind: ObjectKind) -> Vec<&'static str> {
     names
 }
 
+/// The privileges of one entry of `grants`, out of the closed list.
+pub(super) fn granted<'a>(
+    mariadb: bool,
+    kind: ObjectKind,
+    names: impl IntoIterator<Item = &'a PrivilegeName>,
+) -> Privileges {
+    let known = grantable(mariadb, kind);
+    let of_list = |name: &PrivilegeName| known.iter().find(|known| **known == name.as_str());
+    names.into_iter().filter_map(|name| of_list(name).map(|known| Privilege((*known).to_owned()))).collect()
+}
+
 /// The names, joined by commas: for SQL and for sentences.
 pub(super) fn list<'a>(privileges: impl IntoIterator<Item = &'a Privilege>) -> String {
     privileges.into_iter().map(|privilege| privilege.0.as_str()).collect::<Vec<_>>().join(", ")
@@ -105,9 +116,9 @@ pub(super) fn level(access: Access) -> Privileges {
     held
 }
 
-/// Whether these are exactly the rights of one level, so that this provider may have granted them.
-pub(super) fn is_level(privileges: &Privileges) -> bool {
-    Access::ALL.into_iter().any(|access| level(access) == *privileges)
+/// Whether the rights of a level are among these, so that this provider may have granted them.
+pub(super) fn contains_level(privileges: &Privileges) -> bool {
+    level(Access::ReadOnly).is_subset(privileges)
 }
 
 /// The smallest level that contains these rights; `ddl` when none does.

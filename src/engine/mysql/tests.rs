@@ -1,5 +1,7 @@
 //! Comparison and statements on hand-made catalogs: the dialects of which no server is at hand, and every kind of drift.
 
+mod grants;
+
 use std::collections::BTreeSet;
 
 use super::apply::plan;
@@ -11,7 +13,7 @@ use super::privilege::{Privilege, Privileges};
 use super::quote::Statement;
 use super::roles::{compare, ownership};
 use crate::access::{Access, Mark, Secret};
-use crate::engine::{Ownership, RoleSpec, Scope};
+use crate::engine::{Fault, Ownership, RoleSpec, Scope};
 
 const MYSQL_57: Dialect = Dialect { mariadb: false, version: (5, 7, 44) };
 const MYSQL_8: Dialect = Dialect { mariadb: false, version: (8, 0, 36) };
@@ -36,6 +38,7 @@ fn catalog(dialect: Dialect, databases: &[&str]) -> Catalog {
         objects: Vec::new(),
         global: Vec::new(),
         memberships: Vec::new(),
+        named: Default::default(),
     }
 }
 
