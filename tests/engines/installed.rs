@@ -31,10 +31,16 @@ pub fn postgres(version: &str) -> PathBuf {
     debian_postgres(version).unwrap_or_else(|| unpacked(&format!("postgres-{version}")).join("bin"))
 }
 
-/// The same as Debian builds it: with LDAP, which the unpacked ones lack.
-pub fn debian_postgres(version: &str) -> Option<PathBuf> {
+fn debian_postgres(version: &str) -> Option<PathBuf> {
     let bin = Path::new("/usr/lib/postgresql").join(version).join("bin");
     bin.join("postgres").exists().then_some(bin)
+}
+
+/// The newest that Debian installed: it is built with LDAP, which the unpacked ones lack.
+pub fn newest_debian_postgres() -> PathBuf {
+    (12..40).rev().find_map(|version: u32| debian_postgres(&version.to_string())).unwrap_or_else(|| {
+        panic!("there is no PostgreSQL of Debian on this machine; run: scripts/install (package postgresql)")
+    })
 }
 
 /// The programs of a MariaDB or MySQL.
@@ -71,6 +77,16 @@ fn installed_mariadb(version: &str) -> Option<Programs> {
     let said = Command::new(&server).args(["--no-defaults", "--version"]).output().ok()?.stdout;
     let is_wanted = String::from_utf8_lossy(&said).contains(&format!(" {version}."));
     is_wanted.then_some(Programs { server, install, is_mysql: false })
+}
+
+/// The folder with `aws_auth.so`, the stand-in for RDS's authentication plugin.
+pub fn auth_plugin(is_mysql: bool) -> PathBuf {
+    let folder = unpacked(if is_mysql { "plugins/mysql" } else { "plugins/mariadb" });
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fakes/databases/aws_auth.c");
+    let changed = |path: &Path| path.metadata().and_then(|file| file.modified()).expect("the age of the plugin");
+    let is_current = changed(&folder.join("aws_auth.so")) >= changed(&source);
+    assert!(is_current, "the plugin is older than {}; run: scripts/servers", source.display());
+    folder
 }
 
 /// A folder of `.servers`, as a path that the servers' user can follow.

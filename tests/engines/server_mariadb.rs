@@ -19,6 +19,7 @@ use rdsaccess::access::{Endpoint, Secret, TlsMode, Trust};
 use rdsaccess::engine::Login;
 use tempfile::TempDir;
 
+use crate::iam_rig::IamRig;
 use crate::installed::{self, Programs};
 
 /// The administrator, without SUPER as on RDS.
@@ -65,6 +66,21 @@ impl TestServer {
 
     /// Starts `mariadb-<version>` or `mysql-<version>`.
     pub(crate) async fn start_named(name: &str, options: &[&str]) -> Self {
+        Self::launch(name, options, None).await
+    }
+
+    /// Starts `mariadb-<version>` or `mysql-<version>` with RDS's authentication plugin, which takes tokens.
+    pub(crate) async fn start_with_iam(name: &str, rig: &IamRig) -> Self {
+        let is_mysql = installed::mysql(name).is_mysql;
+        let folder = option("--plugin-dir=", &installed::auth_plugin(is_mysql)).into_string().expect("a path in UTF-8");
+        let mut options = vec![folder.as_str(), "--plugin-load-add=aws_auth.so"];
+        if !is_mysql {
+            options.push("--plugin-maturity=experimental");
+        }
+        Self::launch(name, &options, Some(rig)).await
+    }
+
+    async fn launch(name: &str, options: &[&str], iam: Option<&IamRig>) -> Self {
         let program = Program::find(name);
         let dir = TempDir::with_prefix("rdsaccess-").expect("a temporary directory");
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).expect("a directory others can enter");
@@ -73,7 +89,8 @@ impl TestServer {
         fs::write(dir.path().join("init.sql"), program.accounts()).expect("the start-up statements");
         own(dir.path()).expect("files that belong to the server's user");
         let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port").port();
-        let process = program.run(dir.path(), port, options);
+        let environment = iam.map(|rig| rig.environment(&rig.register(port)));
+        let process = program.run(dir.path(), port, options, environment.into_iter().flatten());
         let mut server = Self { process, dir, port, root, is_mysql: program.is_mysql };
         server.wait_until_up().await;
         server
@@ -92,6 +109,11 @@ impl TestServer {
         }
     }
 
+    /// The port that it listens at, on `localhost`.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     /// The administrator's login, with full verification.
     pub(crate) fn admin(&self) -> Login {
         Login {
@@ -105,32 +127,43 @@ impl TestServer {
     }
 
     /// Logs in with TLS, with a current database when one is named.
-    pub(crate) async fn connect(&self, (user, password): (&str, &str), database: &str) -> mysql_async::Result<Conn> {
-        let roots = vec![self.root.clone().into()];
-        self.connect_with(
-            (user, password),
-            database,
-            Some(SslOpts::default().with_disable_built_in_roots(true).with_root_certs(roots)),
-        )
-        .await
+    pub(crate) async fn connect(&self, login: (&str, &str), database: &str) -> mysql_async::Result<Conn> {
+        self.connect_with(login, database, Some(self.verifying())).await
     }
 
     /// Logs in with the given TLS options.
     pub(crate) async fn connect_with(
         &self,
-        (user, password): (&str, &str),
+        login: (&str, &str),
         database: &str,
         tls: Option<SslOpts>,
     ) -> mysql_async::Result<Conn> {
-        let options = OptsBuilder::default()
+        Conn::new(self.options(login, database, tls)).await
+    }
+
+    /// Logs in with a token, which goes over in clear text within TLS.
+    pub(crate) async fn connect_with_token(&self, login: (&str, &str)) -> mysql_async::Result<Conn> {
+        Conn::new(self.options(login, "", Some(self.verifying())).enable_cleartext_plugin(true)).await
+    }
+
+    /// Logs in with a token and without TLS.
+    pub(crate) async fn connect_with_token_in_the_open(&self, login: (&str, &str)) -> mysql_async::Result<Conn> {
+        Conn::new(self.options(login, "", None).enable_cleartext_plugin(true)).await
+    }
+
+    fn verifying(&self) -> SslOpts {
+        SslOpts::default().with_disable_built_in_roots(true).with_root_certs(vec![self.root.clone().into()])
+    }
+
+    fn options(&self, (user, password): (&str, &str), database: &str, tls: Option<SslOpts>) -> OptsBuilder {
+        OptsBuilder::default()
             .ip_or_hostname("localhost")
             .tcp_port(self.port)
             .user(Some(user))
             .pass(Some(password))
             .db_name((!database.is_empty()).then_some(database))
             .prefer_socket(false)
-            .ssl_opts(tls);
-        Conn::new(options).await
+            .ssl_opts(tls)
     }
 
     /// Runs statements as somebody with every right.
@@ -244,7 +277,13 @@ impl Program {
         )
     }
 
-    fn run(&self, dir: &Path, port: u16, options: &[&str]) -> Child {
+    fn run(
+        &self,
+        dir: &Path,
+        port: u16,
+        options: &[&str],
+        environment: impl Iterator<Item = (&'static str, String)>,
+    ) -> Child {
         let common = [
             "--bind-address=127.0.0.1",
             "--skip-name-resolve",
@@ -257,7 +296,7 @@ impl Program {
         ];
         let special: &[&str] = if self.is_mysql { &["--mysqlx=OFF"] } else { &["--innodb-log-file-size=4M"] };
         let mut command = Command::new(&self.server);
-        command.arg("--no-defaults");
+        command.arg("--no-defaults").envs(environment);
         for (name, file) in [
             ("--datadir=", "data"),
             ("--tmpdir=", ""),

@@ -21,6 +21,7 @@ use tempfile::TempDir;
 use tokio_postgres::{Client, Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use crate::iam_rig::IamRig;
 use crate::installed;
 
 /// The master user, as RDS makes it.
@@ -69,17 +70,23 @@ impl PostgresServer {
 
     /// Starts a server of this version.
     pub async fn start_version(version: &str) -> Self {
-        Self::start_from(&installed::postgres(version)).await
+        Self::start_from(&installed::postgres(version), None).await
     }
 
-    async fn start_from(bin: &Path) -> Self {
+    /// Starts a server whose members of `rds_iam` log in with tokens, as on RDS. It is Debian's newest, whatever version
+    /// is selected: others are built without LDAP.
+    pub async fn start_with_iam(rig: &IamRig) -> Self {
+        Self::start_from(&installed::newest_debian_postgres(), Some(rig)).await
+    }
+
+    async fn start_from(bin: &Path, iam: Option<&IamRig>) -> Self {
         let dir = tempfile::Builder::new().prefix("rdsaccess-pg-").tempdir().unwrap();
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let data = dir.path().join("data");
         copy_template(bin, &data);
         let authority = write_certificates(&data);
         let port = free_port();
-        write_settings(&data, port);
+        write_settings(&data, port, iam);
         give_to_owner(dir.path());
         let log = File::create(dir.path().join("log")).unwrap();
         let process = unprivileged(&bin.join("postgres"), dir.path())
@@ -113,6 +120,11 @@ impl PostgresServer {
     /// What the server has logged so far: every statement, as `application|user|database|…`.
     pub fn log(&self) -> String {
         String::from_utf8_lossy(&fs::read(self.dir.path().join("log")).unwrap()).into_owned()
+    }
+
+    /// The port that it listens at, on `localhost`.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// The master user's login for the engine.
@@ -291,7 +303,7 @@ fn write_certificates(data: &Path) -> Vec<u8> {
     authority.der().to_vec()
 }
 
-fn write_settings(data: &Path, port: u16) {
+fn write_settings(data: &Path, port: u16, iam: Option<&IamRig>) {
     let settings = format!(
         "listen_addresses='127.0.0.1'\nport={port}\nunix_socket_directories=''\nssl=on\nfsync=off\n\
          synchronous_commit=off\nfull_page_writes=off\nshared_buffers=16MB\nmax_connections=40\nautovacuum=off\n\
@@ -302,7 +314,13 @@ fn write_settings(data: &Path, port: u16) {
     let mut text = fs::read_to_string(&path).unwrap();
     text.push_str(&settings);
     fs::write(path, text).unwrap();
-    let access = "hostnossl all rdsadmin 127.0.0.1/32 trust\nhostssl all all 127.0.0.1/32 scram-sha-256\n";
+    let tokens = iam.map_or_else(String::new, |rig| {
+        let (name, ldap) = (rig.register(port), rig.ldap());
+        let options = format!("ldapserver=127.0.0.1 ldapport={ldap} ldapprefix=\"cn=\" ldapsuffix=\",ou={name}\"");
+        format!("hostssl all +rds_iam 127.0.0.1/32 ldap {options}\n")
+    });
+    let access =
+        format!("hostnossl all rdsadmin 127.0.0.1/32 trust\n{tokens}hostssl all all 127.0.0.1/32 scram-sha-256\n");
     fs::write(data.join("pg_hba.conf"), access).unwrap();
 }
 
