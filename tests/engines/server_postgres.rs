@@ -317,7 +317,8 @@ fn write_settings(data: &Path, port: u16, iam: Option<&IamRig>) {
     let tokens = iam.map_or_else(String::new, |rig| {
         let (name, ldap) = (rig.register(port), rig.ldap());
         let options = format!("ldapserver=127.0.0.1 ldapport={ldap} ldapprefix=\"cn=\" ldapsuffix=\",ou={name}\"");
-        format!("hostssl all +rds_iam 127.0.0.1/32 ldap {options}\n")
+        // From version 16 on the master user is a member of rds_iam through rds_superuser.
+        format!("hostssl all {MASTER} 127.0.0.1/32 scram-sha-256\nhostssl all +rds_iam 127.0.0.1/32 ldap {options}\n")
     });
     let access =
         format!("hostnossl all rdsadmin 127.0.0.1/32 trust\n{tokens}hostssl all all 127.0.0.1/32 scram-sha-256\n");
