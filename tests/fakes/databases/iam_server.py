@@ -26,6 +26,7 @@ import threading
 import urllib.request
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import TextIO
 from urllib.parse import quote
 
 from .iam_tokens import Database, Key, Refused, check
@@ -38,19 +39,23 @@ BIND, BIND_ANSWER, UNBIND = 0x60, b"\x61", 0x42
 class Verifier:
     """Answers whether a token opens a database for a user."""
 
-    def __init__(self, configuration: Path) -> None:
-        self._configuration = configuration
+    def __init__(self, configuration: Path, log: TextIO) -> None:
+        self._configuration, self._log = configuration, log
+
+    def say(self, text: str) -> None:
+        self._log.write(text.encode("unicode_escape").decode() + "\n")
+        self._log.flush()
 
     def accepts(self, database: str, user: str, token: str) -> bool:
         try:
             self._check(database, user, token)
         except Refused as reason:
-            _say(f"refused {user} at {database}: {reason}")
+            self.say(f"refused {user} at {database}: {reason}")
             return False
         except (OSError, ValueError, KeyError) as error:
-            _say(f"refused {user} at {database}: the stand-in failed: {type(error).__name__}: {error}")
+            self.say(f"refused {user} at {database}: the stand-in failed: {type(error).__name__}: {error}")
             return False
-        _say(f"accepted {user} at {database}")
+        self.say(f"accepted {user} at {database}")
         return True
 
     def _check(self, name: str, user: str, token: str) -> None:
@@ -83,11 +88,6 @@ def _get(url: str) -> dict:
         return json.load(answer)
 
 
-def _say(text: str) -> None:
-    sys.stderr.write(text.encode("unicode_escape").decode() + "\n")
-    sys.stderr.flush()
-
-
 class LineHandler(socketserver.StreamRequestHandler):
     """One question per connection."""
 
@@ -99,7 +99,7 @@ class LineHandler(socketserver.StreamRequestHandler):
             user = self.rfile.read(int(user_length)).decode()
             token = self.rfile.read(min(int(token_length), LONGEST)).decode()
         except ValueError as error:
-            _say(f"refused: not a question: {type(error).__name__}")
+            self.server.verifier.say(f"refused: not a question: {type(error).__name__}")
             return
         self.wfile.write(b"yes\n" if self.server.verifier.accepts(database, user, token) else b"no\n")
 
@@ -160,10 +160,15 @@ class Listener(socketserver.ThreadingTCPServer):
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
 
-def main() -> int:
-    verifier = Verifier(Path(sys.argv[1]))
+def serve(configuration: Path, log: TextIO) -> dict[str, int]:
+    """Listens in threads of this program, as long as it runs; the ports."""
+    verifier = Verifier(configuration, log)
     ldap, lines = Listener(LdapHandler, verifier), Listener(LineHandler, verifier)
-    print(json.dumps({"ldap": ldap.server_address[1], "lines": lines.server_address[1]}), flush=True)
+    return {"ldap": ldap.server_address[1], "lines": lines.server_address[1]}
+
+
+def main() -> int:
+    print(json.dumps(serve(Path(sys.argv[1]), sys.stderr)), flush=True)
     sys.stdin.read()
     return 0
 
