@@ -4,6 +4,9 @@
 
 mod conformance;
 mod figures;
+mod iam;
+mod iam_rig;
+mod installed;
 mod mysql;
 mod postgres;
 mod proxy;
