@@ -115,7 +115,7 @@ pub fn check_role_name(kind: EngineKind, name: &RoleName) -> Result<(), Invalid>
 pub fn check_grant(kind: EngineKind, grant: &Grant) -> Result<(), Invalid> {
     match kind {
         EngineKind::Postgres => postgres::check_grant(grant),
-        EngineKind::Mysql | EngineKind::Mariadb => Ok(()),
+        EngineKind::Mysql | EngineKind::Mariadb => mysql::check_grant(kind, grant),
         EngineKind::Sqlserver => Ok(()),
     }
 }
