@@ -9,16 +9,17 @@ mod role;
 
 pub mod mysql;
 pub mod postgres;
+pub mod sqlserver;
 
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
-use crate::access::{Endpoint, EngineKind, Invalid, RoleName, Secret, Trust};
+use crate::access::{Endpoint, EngineKind, Grant, Invalid, RoleName, Secret, Trust};
 
 pub use error::{Error, Fault};
 pub use key::{Key, Token, Tokens};
-pub use role::{Observed, Ownership, Removal, RemovalAction, RoleSpec, Scope, Terms};
+pub use role::{Observed, Ownership, PasswordSet, Removal, RemovalAction, RoleSpec, Scope, Terms};
 
 /// Everything needed to enter a server as an administrator (or as the role itself, to prove its password).
 #[derive(Debug, Clone)]
@@ -73,6 +74,12 @@ pub trait Server: Send + Sync {
     /// As [`Server::accepts`].
     fn proves<'a>(&'a self, role: &'a RoleSpec, password: &'a Secret<String>) -> Reply<'a, bool>;
 
+    /// When the password of the role was set, where the server says so: a refresh then needs no login. `None` where it
+    /// does not, or where the password is no good whenever it was set; [`Server::accepts`] answers then.
+    fn password_set<'a>(&'a self, _role: &'a RoleSpec) -> Reply<'a, Option<PasswordSet>> {
+        Box::pin(async { Ok(None) })
+    }
+
     /// Takes the role away as `how` says; a role that is not there is a success. Returns warnings for the person.
     fn remove<'a>(&'a self, role: &'a RoleSpec, how: &'a Removal) -> Reply<'a, Vec<String>>;
 }
@@ -80,14 +87,12 @@ pub trait Server: Send + Sync {
 /// The server of an engine. Nothing is sent before the first call.
 ///
 /// # Errors
-/// [`Fault::Unsupported`] for an engine whose roles cannot be managed (yet).
+/// [`Fault::Tls`] when nothing is trusted, [`Fault::Unsupported`] for a way to log in that the engine does not have.
 pub fn open(kind: EngineKind, login: Login) -> Result<Arc<dyn Server>, Error> {
     match kind {
         EngineKind::Postgres => Ok(Arc::new(postgres::Postgres::new(login)?)),
         EngineKind::Mysql | EngineKind::Mariadb => Ok(Arc::new(mysql::Mysql::new(login)?)),
-        EngineKind::Sqlserver => {
-            Err(Error::new(&login, Fault::Unsupported("roles of SQL Server are not managed yet".to_owned())))
-        }
+        EngineKind::Sqlserver => Ok(Arc::new(sqlserver::SqlServer::new(login)?)),
     }
 }
 
@@ -99,6 +104,17 @@ pub fn check_role_name(kind: EngineKind, name: &RoleName) -> Result<(), Invalid>
     match kind {
         EngineKind::Postgres => postgres::check_role_name(name),
         EngineKind::Mysql | EngineKind::Mariadb => mysql::check_role_name(kind, name),
-        EngineKind::Sqlserver => Ok(()),
+        EngineKind::Sqlserver => sqlserver::check_role_name(name),
+    }
+}
+
+/// Refuses a grant that this engine does not know, before anything is sent.
+///
+/// # Errors
+/// The sentence says what is possible.
+pub fn check_grant(kind: EngineKind, grant: &Grant) -> Result<(), Invalid> {
+    match kind {
+        EngineKind::Sqlserver => sqlserver::check_grant(grant),
+        EngineKind::Postgres | EngineKind::Mysql | EngineKind::Mariadb => Ok(()),
     }
 }

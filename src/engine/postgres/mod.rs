@@ -34,6 +34,6 @@ mod reach;
 mod roles;
 mod server;
 mod snapshot;
-mod tls;
+pub(super) mod tls;
 
 pub use server::{Postgres, check_role_name};

@@ -119,12 +119,6 @@ fn check_engine(role: &Role, arn: &Arn, kind: EngineKind) -> Vec<Report> {
         let detail = crate::report::sentence(&format!("{invalid} ({arn})"));
         reports.push(Report::error("The name does not fit the engine", detail).at(Path::attribute("name")));
     }
-    if kind == EngineKind::Sqlserver {
-        let detail = format!(
-            "{arn} is SQL Server, whose roles this version of the provider does not manage yet. Leave this database out."
-        );
-        reports.push(Report::error("The engine is not supported yet", detail).at(Path::attribute("target_arn")));
-    }
     reports
 }
 
@@ -255,7 +249,11 @@ mod tests {
         assert!(check_engine(&role, &arn(), EngineKind::Mariadb)[0].summary.contains("`schemas`"));
         let role = Role { name: "x".repeat(64).parse::<RoleName>().unwrap().into(), ..Role::default() };
         assert!(check_engine(&role, &arn(), EngineKind::Postgres)[0].summary.contains("name"));
-        assert_eq!(check_engine(&Role::default(), &arn(), EngineKind::Sqlserver).len(), 1);
+        assert!(check_engine(&Role::default(), &arn(), EngineKind::Sqlserver).is_empty());
+        let role = Role { host: "%".parse::<HostPattern>().unwrap().into(), ..Role::default() };
+        assert!(check_engine(&role, &arn(), EngineKind::Sqlserver)[0].summary.contains("`host`"));
+        let role = Role { name: "sa".parse::<RoleName>().unwrap().into(), ..Role::default() };
+        assert!(check_engine(&role, &arn(), EngineKind::Sqlserver)[0].detail.contains("reserved"));
     }
 
     #[test]

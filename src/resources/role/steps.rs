@@ -1,8 +1,10 @@
 //! The steps that make, observe and remove a role.
 
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use futures_util::future::BoxFuture;
+use jiff::Timestamp;
 
 use crate::access::rotation::Goal;
 use crate::access::{Arn, EngineKind, HostPattern, Identifier, RoleName, Secret, SecretRef, Target};
@@ -10,7 +12,7 @@ use crate::context::{Context, Refresh};
 use crate::engine::{Observed, Ownership, Removal, RemovalAction, RoleSpec, Server};
 use crate::report::{Explain, Reach, Report, Severity};
 use crate::schema::{Apply, Attr, Reports};
-use crate::store::{Credential, Held, Place, Request, Settled, Store, Subject, rotate};
+use crate::store::{Credential, Held, Place, Request, Settled, Store, Subject, VersionId, rotate};
 
 use super::model::Role;
 use super::plan::OK;
@@ -258,15 +260,25 @@ pub(super) async fn credential(context: &Context, bench: &Bench, state: &mut Rol
         state.secret_version = version.0.clone().into();
     }
     if context.refresh() == Refresh::Database {
-        let stored = bench.store.value(&held.secret_ref, version).await?;
-        let word = if bench.server.accepts(&bench.spec, &stored.password).await? {
-            OK
-        } else {
-            "the stored password is refused"
+        let works = match is_set(bench, state, &held, version).await? {
+            Some(fits) => fits,
+            None => {
+                let stored = bench.store.value(&held.secret_ref, version).await?;
+                bench.server.accepts(&bench.spec, &stored.password).await?
+            }
         };
+        let word = if works { OK } else { "the stored password is refused" };
         state.credential = word.to_owned().into();
     }
     Ok(())
+}
+
+/// Whether the times tell that the role has the stored password; `None` where server or store say no time.
+async fn is_set(bench: &Bench, state: &Role, held: &Held, version: &VersionId) -> Result<Option<bool>, Reports> {
+    let Some(set) = bench.server.password_set(&bench.spec).await? else { return Ok(None) };
+    let stored = bench.store.stored_at(&held.secret_ref, version).await?;
+    let rotated = state.rotated_at.get().and_then(|at| at.parse::<Timestamp>().ok()).map(SystemTime::from);
+    Ok(stored.map(|stored| set.fits(stored, rotated)))
 }
 
 /// The secret that goes with the role: the one that state knows, or the one that a create left when it was interrupted
