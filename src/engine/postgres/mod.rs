@@ -38,7 +38,7 @@ mod roles;
 mod server;
 mod snapshot;
 mod terms;
-mod tls;
+pub(super) mod tls;
 
 pub use check::{check_grant, check_role_name};
 pub use server::Postgres;
