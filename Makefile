@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 PYTHON := $(CURDIR)/.venv/bin/python
 
-.PHONY: help install lint test-fakes test-rust test docs demo bench
+.PHONY: help install lint test-fakes test-rust test-engines test test-matrix docs demo bench
 
 help: ## lists the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -14,13 +14,19 @@ lint: ## formatting and clippy, warnings are errors
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 
-test-fakes: install ## the fake AWS, checked with boto3
-	cd tests/fakes && $(PYTHON) -m unittest aws.test_launcher
+test-fakes: install ## the fake AWS and the check of IAM tokens, held against boto3
+	cd tests/fakes && $(PYTHON) -m unittest aws.test_launcher databases.test_iam_tokens
 
 test-rust: install ## unit, protocol and acceptance tests
 	cargo nextest run --workspace
 
-test: install lint test-fakes test-rust ## everything that must be green before a commit
+test-engines: install ## the engines' tests on PostgreSQL 18 and MySQL (test-rust runs them on PostgreSQL 15 and MariaDB)
+	scripts/matrix postgres-18 mysql-9.7
+
+test-matrix: install ## the engines' tests on every server: PostgreSQL 12 to 18, MariaDB 10.11 and 11.8, MySQL
+	scripts/matrix all
+
+test: install lint test-fakes test-rust test-engines ## everything that must be green before a commit
 
 docs: ## writes the registry's pages from the declarations and the examples
 	RDSACCESS_UPDATE=1 cargo nextest run --test golden docs

@@ -2,6 +2,9 @@
 // The whole crate is a test; functions without #[test] may fail as loudly.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, unreachable_pub)]
 
+mod iam;
+mod iam_rig;
+mod installed;
 mod mysql;
 mod postgres;
 mod server_mariadb;

@@ -1,7 +1,6 @@
 //! A private MariaDB on the loopback address with TLS, its general log on, and an administrator like that of RDS.
 //!
-//! With `RDSACCESS_TEST_MYSQLD` set to a program that runs a MySQL server with the options it is given, the same tests
-//! run on MySQL.
+//! `RDSACCESS_TEST_MYSQL` chooses another version, or MySQL: see `installed`.
 
 use std::ffi::OsString;
 use std::fs;
@@ -11,7 +10,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, OptsBuilder, Row, SslOpts};
@@ -20,18 +19,20 @@ use rdsaccess::access::{Endpoint, Secret, TlsMode, Trust};
 use rdsaccess::engine::Login;
 use tempfile::TempDir;
 
+use crate::iam_rig::IamRig;
+use crate::installed::{self, Programs};
+
 /// The administrator, without SUPER as on RDS.
 pub(crate) const ADMIN: (&str, &str) = ("admin1", "Admin-S3cret");
 /// Somebody with every right, to make drift by hand.
 pub(crate) const DBA: (&str, &str) = ("dba", "Dba-S3cret");
 
-const INSTALL: &str =
-    "apt-get update && apt-get install --no-install-recommends mariadb-server-core mariadb-client-core";
 const RDS_PRIVILEGES: &str = "SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, RELOAD, PROCESS, REFERENCES, INDEX, ALTER, \
      SHOW DATABASES, CREATE TEMPORARY TABLES, LOCK TABLES, EXECUTE, REPLICATION SLAVE, REPLICATION CLIENT, CREATE VIEW, \
      SHOW VIEW, CREATE ROUTINE, ALTER ROUTINE, CREATE USER, EVENT, TRIGGER";
-/// What the administrator of RDS for MySQL 8.0.36 and later holds on top.
-const RDS_MYSQL_PRIVILEGES: &str = "ROLE_ADMIN, SET_ANY_DEFINER, APPLICATION_PASSWORD_ADMIN";
+/// What the administrator of RDS for MySQL 8.0.36 and later holds on top, through a role.
+const RDS_MYSQL_PRIVILEGES: &str =
+    "CREATE ROLE, DROP ROLE, APPLICATION_PASSWORD_ADMIN, ROLE_ADMIN, SET_ANY_DEFINER, XA_RECOVER_ADMIN";
 /// The unprivileged user that the server runs as when the tests run as root.
 const NOBODY: u32 = 65534;
 
@@ -55,7 +56,32 @@ impl Drop for TestServer {
 impl TestServer {
     /// Starts a server with more options.
     pub(crate) async fn start(options: &[&str]) -> Self {
-        let program = Program::find();
+        Self::start_named(&installed::selected_mysql(), options).await
+    }
+
+    /// Starts a MySQL, whatever the other tests run on.
+    pub(crate) async fn start_mysql(options: &[&str]) -> Self {
+        Self::start_named(installed::MYSQL, options).await
+    }
+
+    /// Starts `mariadb-<version>` or `mysql-<version>`.
+    pub(crate) async fn start_named(name: &str, options: &[&str]) -> Self {
+        Self::launch(name, options, None).await
+    }
+
+    /// Starts `mariadb-<version>` or `mysql-<version>` with RDS's authentication plugin, which takes tokens.
+    pub(crate) async fn start_with_iam(name: &str, rig: &IamRig) -> Self {
+        let is_mysql = installed::mysql(name).is_mysql;
+        let folder = option("--plugin-dir=", &installed::auth_plugin(is_mysql)).into_string().expect("a path in UTF-8");
+        let mut options = vec![folder.as_str(), "--plugin-load-add=aws_auth.so"];
+        if !is_mysql {
+            options.push("--plugin-maturity=experimental");
+        }
+        Self::launch(name, &options, Some(rig)).await
+    }
+
+    async fn launch(name: &str, options: &[&str], iam: Option<&IamRig>) -> Self {
+        let program = Program::find(name);
         let dir = TempDir::with_prefix("rdsaccess-").expect("a temporary directory");
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).expect("a directory others can enter");
         copy(&program.template(), &dir.path().join("data")).expect("a copy of the empty data directory");
@@ -63,7 +89,8 @@ impl TestServer {
         fs::write(dir.path().join("init.sql"), program.accounts()).expect("the start-up statements");
         own(dir.path()).expect("files that belong to the server's user");
         let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port").port();
-        let process = program.run(dir.path(), port, options);
+        let environment = iam.map(|rig| rig.environment(&rig.register(port)));
+        let process = program.run(dir.path(), port, options, environment.into_iter().flatten());
         let mut server = Self { process, dir, port, root, is_mysql: program.is_mysql };
         server.wait_until_up().await;
         server
@@ -82,6 +109,11 @@ impl TestServer {
         }
     }
 
+    /// The port that it listens at, on `localhost`.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     /// The administrator's login, with full verification.
     pub(crate) fn admin(&self) -> Login {
         Login {
@@ -95,32 +127,43 @@ impl TestServer {
     }
 
     /// Logs in with TLS, with a current database when one is named.
-    pub(crate) async fn connect(&self, (user, password): (&str, &str), database: &str) -> mysql_async::Result<Conn> {
-        let roots = vec![self.root.clone().into()];
-        self.connect_with(
-            (user, password),
-            database,
-            Some(SslOpts::default().with_disable_built_in_roots(true).with_root_certs(roots)),
-        )
-        .await
+    pub(crate) async fn connect(&self, login: (&str, &str), database: &str) -> mysql_async::Result<Conn> {
+        self.connect_with(login, database, Some(self.verifying())).await
     }
 
     /// Logs in with the given TLS options.
     pub(crate) async fn connect_with(
         &self,
-        (user, password): (&str, &str),
+        login: (&str, &str),
         database: &str,
         tls: Option<SslOpts>,
     ) -> mysql_async::Result<Conn> {
-        let options = OptsBuilder::default()
+        Conn::new(self.options(login, database, tls)).await
+    }
+
+    /// Logs in with a token, which goes over in clear text within TLS.
+    pub(crate) async fn connect_with_token(&self, login: (&str, &str)) -> mysql_async::Result<Conn> {
+        Conn::new(self.options(login, "", Some(self.verifying())).enable_cleartext_plugin(true)).await
+    }
+
+    /// Logs in with a token and without TLS.
+    pub(crate) async fn connect_with_token_in_the_open(&self, login: (&str, &str)) -> mysql_async::Result<Conn> {
+        Conn::new(self.options(login, "", None).enable_cleartext_plugin(true)).await
+    }
+
+    fn verifying(&self) -> SslOpts {
+        SslOpts::default().with_disable_built_in_roots(true).with_root_certs(vec![self.root.clone().into()])
+    }
+
+    fn options(&self, (user, password): (&str, &str), database: &str, tls: Option<SslOpts>) -> OptsBuilder {
+        OptsBuilder::default()
             .ip_or_hostname("localhost")
             .tcp_port(self.port)
             .user(Some(user))
             .pass(Some(password))
             .db_name((!database.is_empty()).then_some(database))
             .prefer_socket(false)
-            .ssl_opts(tls);
-        Conn::new(options).await
+            .ssl_opts(tls)
     }
 
     /// Runs statements as somebody with every right.
@@ -156,28 +199,25 @@ pub(crate) fn texts(row: Row) -> Vec<String> {
 }
 
 struct Program {
-    path: OsString,
+    name: String,
+    server: PathBuf,
+    install: PathBuf,
     is_mysql: bool,
 }
 
 impl Program {
-    fn find() -> Self {
-        if let Some(path) = std::env::var_os("RDSACCESS_TEST_MYSQLD") {
-            return Self { path, is_mysql: true };
-        }
-        let places = std::env::var_os("PATH").unwrap_or_default();
-        let places = std::env::split_paths(&places).chain([PathBuf::from("/usr/sbin")]);
-        let found = places.map(|place| place.join("mariadbd")).find(|path| path.exists());
-        let path = found.unwrap_or_else(|| panic!("no mariadbd is installed; run: {INSTALL}")).into_os_string();
-        Self { path, is_mysql: false }
+    fn find(name: &str) -> Self {
+        let Programs { server, install, is_mysql } = installed::mysql(name);
+        Self { name: name.to_owned(), server, install, is_mysql }
     }
 
     /// An empty data directory, made once and kept beside the test programs.
     fn template(&self) -> PathBuf {
         let place = Path::new(env!("CARGO_TARGET_TMPDIR"));
-        // Another version of the server gets another template.
-        let size = fs::metadata(&self.path).map(|program| program.len()).unwrap_or_default();
-        let template = place.join(format!("{}-empty-{size}", if self.is_mysql { "mysql" } else { "mariadb" }));
+        // A newer build of the server gets another template.
+        let built = fs::metadata(&self.server).and_then(|program| program.modified()).expect("the server's age");
+        let built = built.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+        let template = place.join(format!("{}-empty-{built}", self.name));
         if !template.exists() {
             let dir = TempDir::with_prefix("rdsaccess-install-").expect("a temporary directory");
             fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).expect("a directory others can enter");
@@ -196,18 +236,20 @@ impl Program {
 
     fn install(&self, data: &Path) {
         let mut command = if self.is_mysql {
-            let mut command = Command::new(&self.path);
-            command.arg("--initialize-insecure");
+            let mut command = Command::new(&self.install);
+            command.args(["--no-defaults", "--initialize-insecure"]);
             command
         } else {
-            let mut command = Command::new("mariadb-install-db");
+            let mut command = Command::new(&self.install);
             let options = ["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"];
             command.args(options).args(["--skip-name-resolve", "--innodb-log-file-size=4M"]);
             command
         };
         // A server that starts clears its temporary directory, so it must not be one that others use.
         command.arg(option("--datadir=", data)).args(run_as_nobody()).env("TMPDIR", data.parent().unwrap());
-        let output = command.output().unwrap_or_else(|error| panic!("cannot install a database: {error}; {INSTALL}"));
+        let output = command.output().unwrap_or_else(|error| {
+            panic!("cannot make an empty database: {error}; run: scripts/servers {}", self.name)
+        });
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     }
 
@@ -216,7 +258,12 @@ impl Program {
         let (admin, admin_password) = ADMIN;
         let (dba, dba_password) = DBA;
         let more = if self.is_mysql {
-            format!("GRANT {RDS_MYSQL_PRIVILEGES} ON *.* TO {admin}@'%';\n")
+            format!(
+                "CREATE ROLE rds_superuser_role;\n\
+                 GRANT {RDS_MYSQL_PRIVILEGES} ON *.* TO rds_superuser_role WITH GRANT OPTION;\n\
+                 GRANT rds_superuser_role TO {admin}@'%' WITH ADMIN OPTION;\n\
+                 SET DEFAULT ROLE rds_superuser_role TO {admin}@'%';\n"
+            )
         } else {
             String::new()
         };
@@ -230,7 +277,13 @@ impl Program {
         )
     }
 
-    fn run(&self, dir: &Path, port: u16, options: &[&str]) -> Child {
+    fn run(
+        &self,
+        dir: &Path,
+        port: u16,
+        options: &[&str],
+        environment: impl Iterator<Item = (&'static str, String)>,
+    ) -> Child {
         let common = [
             "--bind-address=127.0.0.1",
             "--skip-name-resolve",
@@ -242,10 +295,8 @@ impl Program {
             "--general-log=1",
         ];
         let special: &[&str] = if self.is_mysql { &["--mysqlx=OFF"] } else { &["--innodb-log-file-size=4M"] };
-        let mut command = Command::new(&self.path);
-        if !self.is_mysql {
-            command.arg("--no-defaults");
-        }
+        let mut command = Command::new(&self.server);
+        command.arg("--no-defaults").envs(environment);
         for (name, file) in [
             ("--datadir=", "data"),
             ("--tmpdir=", ""),

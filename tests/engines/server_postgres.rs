@@ -1,13 +1,13 @@
 //! A private PostgreSQL server that looks like one of RDS: TLS with its own authority, a bootstrap superuser `rdsadmin`
 //! that nobody logs in as, and a master user `admin1` without superuser rights.
 //!
-//! The binaries come from `RDSACCESS_TEST_PG_BIN` (a folder with `initdb` and `postgres`), else from the newest version
-//! under `/usr/lib/postgresql`. PostgreSQL refuses to run as root; then it runs as `nobody`.
+//! Its version is chosen by `RDSACCESS_TEST_PG`, see `installed`. PostgreSQL refuses to run as root; then it runs as
+//! `nobody`.
 
 use std::fs::{self, File};
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +21,9 @@ use tempfile::TempDir;
 use tokio_postgres::{Client, Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use crate::iam_rig::IamRig;
+use crate::installed;
+
 /// The master user, as RDS makes it.
 pub const MASTER: &str = "admin1";
 /// Its password.
@@ -29,13 +32,26 @@ pub const MASTER_PASSWORD: &str = "M4ster~Secret";
 /// The one name in the server's certificate.
 const HOST: &str = "localhost";
 
-/// What RDS sets up, in short.
+/// What RDS sets up, in short. From version 16 on CREATEROLE grants only what its holder administers, and RDS lets its
+/// superuser grant these.
 const LIKE_RDS: &str = "
     CREATE ROLE rds_superuser NOLOGIN;
     CREATE ROLE rds_iam NOLOGIN;
+    CREATE ROLE rds_password NOLOGIN;
     CREATE ROLE rds_replication NOLOGIN;
-    GRANT pg_monitor, pg_signal_backend TO rds_superuser WITH ADMIN OPTION;
-    CREATE ROLE admin1 LOGIN CREATEROLE CREATEDB PASSWORD 'M4ster~Secret';
+    CREATE ROLE rds_ad NOLOGIN;
+    CREATE ROLE rdsrepladmin NOLOGIN REPLICATION;
+    GRANT pg_monitor, pg_signal_backend, rds_replication, rds_password TO rds_superuser WITH ADMIN OPTION;
+    DO $$
+    BEGIN
+        IF current_setting('server_version_num')::int >= 150000 THEN
+            GRANT pg_checkpoint TO rds_superuser WITH ADMIN OPTION;
+        END IF;
+        IF current_setting('server_version_num')::int >= 160000 THEN
+            GRANT rds_iam, rds_ad, pg_read_all_data, pg_write_all_data TO rds_superuser WITH ADMIN OPTION;
+        END IF;
+    END $$;
+    CREATE ROLE admin1 LOGIN CREATEROLE CREATEDB PASSWORD 'M4ster~Secret' VALID UNTIL 'infinity';
     GRANT rds_superuser TO admin1";
 
 /// A running server; stopped when dropped.
@@ -49,16 +65,31 @@ pub struct PostgresServer {
 impl PostgresServer {
     /// Starts a server with the databases `app` and `postgres`, both of the master user.
     pub async fn start() -> Self {
+        Self::start_version(&installed::selected_postgres()).await
+    }
+
+    /// Starts a server of this version.
+    pub async fn start_version(version: &str) -> Self {
+        Self::start_from(&installed::postgres(version), None).await
+    }
+
+    /// Starts a server whose members of `rds_iam` log in with tokens, as on RDS. It is Debian's newest, whatever version
+    /// is selected: others are built without LDAP.
+    pub async fn start_with_iam(rig: &IamRig) -> Self {
+        Self::start_from(&installed::newest_debian_postgres(), Some(rig)).await
+    }
+
+    async fn start_from(bin: &Path, iam: Option<&IamRig>) -> Self {
         let dir = tempfile::Builder::new().prefix("rdsaccess-pg-").tempdir().unwrap();
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
         let data = dir.path().join("data");
-        copy_template(&data);
+        copy_template(bin, &data);
         let authority = write_certificates(&data);
         let port = free_port();
-        write_settings(&data, port);
+        write_settings(&data, port, iam);
         give_to_owner(dir.path());
         let log = File::create(dir.path().join("log")).unwrap();
-        let process = unprivileged(&bin("postgres"), dir.path())
+        let process = unprivileged(&bin.join("postgres"), dir.path())
             .arg("-D")
             .arg(&data)
             .stdout(Stdio::null())
@@ -89,6 +120,11 @@ impl PostgresServer {
     /// What the server has logged so far: every statement, as `application|user|database|…`.
     pub fn log(&self) -> String {
         String::from_utf8_lossy(&fs::read(self.dir.path().join("log")).unwrap()).into_owned()
+    }
+
+    /// The port that it listens at, on `localhost`.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// The master user's login for the engine.
@@ -195,23 +231,6 @@ impl Drop for PostgresServer {
     }
 }
 
-fn bin(name: &str) -> PathBuf {
-    let folder = match std::env::var_os("RDSACCESS_TEST_PG_BIN") {
-        Some(folder) => PathBuf::from(folder),
-        None => newest_installed(),
-    };
-    folder.join(name)
-}
-
-fn newest_installed() -> PathBuf {
-    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten().map(|entry| entry.path());
-    let newest = versions.max_by_key(|path| {
-        path.file_name().and_then(|name| name.to_str()).and_then(|name| name.parse::<u32>().ok()).unwrap_or(0)
-    });
-    let help = "no PostgreSQL server found: apt-get install postgresql, or set RDSACCESS_TEST_PG_BIN";
-    newest.expect(help).join("bin")
-}
-
 fn is_root() -> bool {
     let own = fs::metadata("/proc/self").unwrap();
     std::os::unix::fs::MetadataExt::uid(&own) == 0
@@ -236,22 +255,22 @@ fn give_to_owner(dir: &Path) {
 }
 
 /// `initdb` takes half a second, a copy of its result a tenth: the result is kept beside the build.
-fn copy_template(data: &Path) {
-    let version = Command::new(bin("postgres")).arg("--version").output().unwrap().stdout;
+fn copy_template(bin: &Path, data: &Path) {
+    let version = Command::new(bin.join("postgres")).arg("--version").output().unwrap().stdout;
     let version = String::from_utf8(version).unwrap().trim().replace([' ', '(', ')', '/'], "_");
     let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("template_{version}"));
     if !kept.exists() {
-        make_template(&kept);
+        make_template(bin, &kept);
     }
     copy(&kept, data);
 }
 
-fn make_template(kept: &Path) {
+fn make_template(bin: &Path, kept: &Path) {
     let dir = tempfile::tempdir().unwrap();
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
     give_to_owner(dir.path());
     let made = dir.path().join("data");
-    let output = unprivileged(&bin("initdb"), dir.path())
+    let output = unprivileged(&bin.join("initdb"), dir.path())
         .args(["--username=rdsadmin", "--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C", "-D"])
         .arg(&made)
         .output()
@@ -284,7 +303,7 @@ fn write_certificates(data: &Path) -> Vec<u8> {
     authority.der().to_vec()
 }
 
-fn write_settings(data: &Path, port: u16) {
+fn write_settings(data: &Path, port: u16, iam: Option<&IamRig>) {
     let settings = format!(
         "listen_addresses='127.0.0.1'\nport={port}\nunix_socket_directories=''\nssl=on\nfsync=off\n\
          synchronous_commit=off\nfull_page_writes=off\nshared_buffers=16MB\nmax_connections=40\nautovacuum=off\n\
@@ -295,7 +314,14 @@ fn write_settings(data: &Path, port: u16) {
     let mut text = fs::read_to_string(&path).unwrap();
     text.push_str(&settings);
     fs::write(path, text).unwrap();
-    let access = "hostnossl all rdsadmin 127.0.0.1/32 trust\nhostssl all all 127.0.0.1/32 scram-sha-256\n";
+    let tokens = iam.map_or_else(String::new, |rig| {
+        let (name, ldap) = (rig.register(port), rig.ldap());
+        let options = format!("ldapserver=127.0.0.1 ldapport={ldap} ldapprefix=\"cn=\" ldapsuffix=\",ou={name}\"");
+        // From version 16 on the master user is a member of rds_iam through rds_superuser.
+        format!("hostssl all {MASTER} 127.0.0.1/32 scram-sha-256\nhostssl all +rds_iam 127.0.0.1/32 ldap {options}\n")
+    });
+    let access =
+        format!("hostnossl all rdsadmin 127.0.0.1/32 trust\n{tokens}hostssl all all 127.0.0.1/32 scram-sha-256\n");
     fs::write(data.join("pg_hba.conf"), access).unwrap();
 }
 

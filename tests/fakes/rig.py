@@ -10,7 +10,9 @@ The wish, all parts optional:
   {"external_id": "…", "cache": "target/rig", "databases": [
      {"account": "payments-eu", "region": "eu-west-1", "identifier": "orders", "engine": "postgres",
       "kind": "instance", "databases": ["shop"], "master_username": "admin1", "master_password": "…",
-      "tags": {}, "iam": false,
+      "tags": {},
+      "iam": false,         true: it takes tokens of IAM authentication; ModifyDBInstance turns that on and off, too
+      "program": "mysql",   mysql, aurora-mysql: a real MySQL behind it; MariaDB, which starts faster, when left out
       "server": true,       false: the database exists in the fake AWS only, its port is closed
       "in_aws": true}]}     false: the server and its names exist, but somebody else will create the database
 
@@ -30,6 +32,7 @@ import sys
 import tempfile
 import urllib.request
 from pathlib import Path
+from urllib.parse import urlencode
 
 FAKES = Path(__file__).resolve().parent
 REPOSITORY = FAKES.parent.parent
@@ -39,9 +42,11 @@ for variable in [name for name in os.environ if name.startswith(("AWS_", "PG", "
 from aws.endpoints import cluster_host, instance_host  # noqa: E402
 from aws.seed import ACCOUNTS, HOME_REGION, HUB_KEY, MANAGEMENT_ACCOUNT, Seeder  # noqa: E402
 from databases.certificates import Authority  # noqa: E402
+from databases.iam_server import serve  # noqa: E402
 from databases.mariadb import MariaDb  # noqa: E402
+from databases.mysql import MySql  # noqa: E402
 from databases.postgres import Postgres  # noqa: E402
-from databases.processes import RigError, free_port  # noqa: E402
+from databases.processes import Iam, RigError, free_port  # noqa: E402
 
 SERVERS = {
     "postgres": Postgres,
@@ -69,6 +74,7 @@ class Rig:
         organization = seeder.organization()
         authority = Authority(self.directory)
         wishes = [self._complete(wish, seeder) for wish in self.wish.get("databases", [])]
+        self._serve_tokens(url, wishes)
         for number, wish in enumerate(wishes):
             wish["running"] = self._start_server(wish, number, authority) if wish["server"] else None
         for wish in wishes:
@@ -91,6 +97,7 @@ class Rig:
             "databases": databases,
             "hosts_file": str(hosts),
             "ca_file": str(authority.ca_file),
+            "iam_log": str(self.directory / "iam.log"),
         }
 
     def stop(self) -> None:
@@ -137,11 +144,24 @@ class Rig:
             hosts = [instance_host(*place, name)]
         return {**whole, "account_id": place[0], "hosts": hosts}
 
+    def _serve_tokens(self, url: str, wishes: list[dict]) -> None:
+        """Checks the tokens that the servers are shown. A database's name there is its endpoint."""
+        databases = {}
+        for wish in wishes:
+            place = {"account": wish["account_id"], "region": wish["region"]}
+            ask = urlencode(place | {"kind": wish["kind"], "identifier": wish["identifier"]})
+            databases[wish["hosts"][0]] = {"hosts": wish["hosts"], "port": wish["port"], "ask": ask, **place}
+        configuration = self.directory / "iam.json"
+        configuration.write_text(json.dumps({"databases": databases, "launcher": url}))
+        self._token_ports = serve(configuration, (self.directory / "iam.log").open("w"))
+
     def _start_server(self, wish: dict, number: int, authority: Authority) -> Postgres | MariaDb:
+        kind = MySql if wish.get("program") == "mysql" else SERVERS[wish["engine"]]
+        iam = Iam(wish["hosts"][0], **self._token_ports)
         name = f"{number}-{wish['identifier']}"
         certificate, key = authority.issue(name, wish["hosts"])
         cache = Path(self.wish.get("cache") or REPOSITORY / "target" / "rig")
-        server = SERVERS[wish["engine"]](self.directory / name, cache, wish["port"], certificate, key)
+        server = kind(self.directory / name, cache, wish["port"], certificate, key, iam)
         self._stops.append(server.stop)
         return server
 
@@ -153,7 +173,7 @@ class Rig:
                 "region": wish["region"],
                 "kind": wish["kind"],
                 "identifier": wish["identifier"],
-                "engine": wish["running"].engine,
+                "engine": "postgres" if isinstance(wish["running"], Postgres) else "mariadb",
                 "socket": wish["running"].socket,
                 "port": wish["port"],
                 "superuser": wish["running"].superuser,
@@ -225,6 +245,8 @@ def _check(wish: dict) -> None:
             raise RigError(f"no account {database['account']}: only {', '.join(sorted(ACCOUNTS))}")
         if database.get("kind", "instance") not in ("instance", "cluster"):
             raise RigError(f"no kind {database['kind']}: only instance, cluster")
+        if database.get("program", "mysql") != "mysql" or ("program" in database and "mysql" not in database["engine"]):
+            raise RigError(f"no program {database['program']} for {database['engine']}: only mysql, for mysql")
         if database.get("server", True) and database["engine"] not in SERVERS:
             raise RigError(f"no server for engine {database['engine']}: only {', '.join(sorted(SERVERS))}")
 

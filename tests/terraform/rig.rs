@@ -39,6 +39,8 @@ pub(crate) struct Made {
     pub(crate) databases: Vec<Database>,
     pub(crate) hosts_file: PathBuf,
     pub(crate) ca_file: PathBuf,
+    /// Every login with a token: `accepted …`, or `refused …` and why.
+    pub(crate) iam_log: PathBuf,
 }
 
 #[derive(Debug, Deserialize)]
@@ -79,7 +81,7 @@ pub(crate) struct Database {
     pub(crate) port: u16,
     pub(crate) master_username: String,
     pub(crate) master_password: String,
-    /// `postgres`, `mariadb` or nothing.
+    /// `postgres`, `mariadb`, `mysql` or nothing.
     pub(crate) server: Option<String>,
     pub(crate) socket: Option<PathBuf>,
     pub(crate) superuser: Option<String>,

@@ -44,6 +44,9 @@ pub(crate) struct DatabaseWish {
     in_aws: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     master_password: Option<String>,
+    iam: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    program: Option<&'static str>,
 }
 
 impl DatabaseWish {
@@ -60,6 +63,8 @@ impl DatabaseWish {
             server: true,
             in_aws: true,
             master_password: None,
+            iam: false,
+            program: None,
         }
     }
 
@@ -89,6 +94,18 @@ impl DatabaseWish {
     /// The server and its names exist, but somebody else will create the database in AWS.
     pub(crate) fn not_yet_in_aws(mut self) -> Self {
         self.in_aws = false;
+        self
+    }
+
+    /// Takes tokens of IAM authentication.
+    pub(crate) fn with_iam(mut self) -> Self {
+        self.iam = true;
+        self
+    }
+
+    /// A real MySQL behind it, instead of MariaDB, which starts faster.
+    pub(crate) fn on_mysql(mut self) -> Self {
+        self.program = Some("mysql");
         self
     }
 

@@ -1,4 +1,4 @@
-//! What only MySQL has. Run with `RDSACCESS_TEST_MYSQLD` set and `--run-ignored all`.
+//! What only MySQL has: these tests start one, whatever the others run on.
 
 use rdsaccess::access::{Access, Mark};
 use rdsaccess::engine::{Fault, Ownership, Server};
@@ -13,9 +13,8 @@ const SCHEMA: [&str; 4] = [
 ];
 
 #[tokio::test]
-#[ignore = "needs a MySQL server: RDSACCESS_TEST_MYSQLD"]
 async fn a_flip_of_partial_revokes_is_drift_both_ways() {
-    let server = TestServer::start(&[]).await;
+    let server = TestServer::start_mysql(&[]).await;
     server.by_hand(&SCHEMA).await;
     let ro = on(&["app_prod"], role("hoop_ro", Access::ReadOnly));
     ensure(&mysql(&server), &ro).await;
@@ -47,9 +46,8 @@ async fn a_flip_of_partial_revokes_is_drift_both_ways() {
 }
 
 #[tokio::test]
-#[ignore = "needs a MySQL server: RDSACCESS_TEST_MYSQLD"]
 async fn the_mark_makes_a_role_ours_and_leaves_other_attributes() {
-    let server = TestServer::start(&[]).await;
+    let server = TestServer::start_mysql(&[]).await;
     server.by_hand(&SCHEMA).await;
     let unadopted = |target: &str| RoleSpec {
         adopt: false,
@@ -74,9 +72,8 @@ async fn the_mark_makes_a_role_ours_and_leaves_other_attributes() {
 }
 
 #[tokio::test]
-#[ignore = "needs a MySQL server: RDSACCESS_TEST_MYSQLD"]
 async fn an_account_with_another_plugin_gets_a_password() {
-    let server = TestServer::start(&[]).await;
+    let server = TestServer::start_mysql(&[]).await;
     server.by_hand(&SCHEMA).await;
     server.by_hand(&["CREATE USER hoop_ro@'%' IDENTIFIED WITH sha256_password BY 'x-Other1'"]).await;
     let (mysql, ro) = (mysql(&server), role("hoop_ro", Access::ReadOnly));

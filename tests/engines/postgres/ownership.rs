@@ -201,7 +201,7 @@ async fn an_owner_that_leads_to_an_administrator_is_refused() {
     superuser.batch_execute(chain).await.unwrap();
     let mut ddl = spec_in("hoop_ddl", Access::Ddl, &["app"]);
     ddl.scope.owners = Some(["team".parse().unwrap()].into());
-    for power in ["boss", "root", "seer", "copier", "rds_superuser", "rds_iam", "pg_read_all_data", "admin1"] {
+    for power in ["boss", "root", "seer", "copier", "rds_superuser", "rds_iam", "pg_read_server_files", "admin1"] {
         if power == "admin1" {
             // The other way round would be a circle.
             superuser.batch_execute("REVOKE team FROM admin1").await.unwrap();

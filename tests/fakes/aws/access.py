@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import time
-from datetime import timedelta
+from datetime import timedelta, timezone
 from fnmatch import fnmatchcase
 
 from moto.core.utils import utcnow
@@ -20,6 +20,7 @@ from moto.iam.models import get_account_id_from, iam_backends
 from moto.organizations.models import organizations_backends
 from moto.sts.models import STSBackend, sts_backends
 
+from .seed import HUB_KEY
 from .settings import LOCK, SETTINGS
 from .wire import Call, Refusal, access_denied
 
@@ -70,6 +71,22 @@ def identify(call: Call) -> None:
         call.extra["role_arn"] = session.role_arn
     else:
         call.principal = user.arn if user is not None else f"arn:aws:iam::{call.account}:user/moto"
+
+
+def secret_of(access_key: str) -> dict | None:
+    """The key of a session or of the hub, for whoever checks signatures in place of AWS."""
+    account = get_account_id_from(access_key)
+    if access_key == HUB_KEY["aws_access_key_id"]:
+        return {"secret_key": HUB_KEY["aws_secret_access_key"], "account": account}
+    session = sts_backends[account]["aws"].get_assumed_role_from_access_key(access_key)
+    if session is None:
+        return None
+    return {
+        "secret_key": session.secret_access_key,
+        "session_token": session.session_token,
+        "account": account,
+        "expires_at": _ends.get(access_key, session.expiration.replace(tzinfo=timezone.utc).timestamp()),
+    }
 
 
 def refuse(call: Call) -> Refusal | None:

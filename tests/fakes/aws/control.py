@@ -9,6 +9,8 @@
 | `GET` `PUT /rig/databases`             | the real servers behind databases (list), and failures of the password hook|
 | `POST /rig/status`                     | `{account, region, kind, identifier, status}`: sets a resting status       |
 | `POST /rig/accounts`                   | `{id, status}`: ACTIVE, SUSPENDED or PENDING_CLOSURE                       |
+| `GET /rig/keys`                        | `?access_key=`: its secret, session token, account and end; null if unknown |
+| `GET /rig/iam`                         | `?account=&region=&kind=&identifier=`: whether the database takes IAM tokens|
 | `GET /rig/host`                        | `?account=&region=&kind=&identifier=`: the host names of a database        |
 """
 
@@ -21,7 +23,7 @@ from urllib.parse import parse_qsl
 from moto.organizations.models import organizations_backends
 from moto.rds.models import rds_backends
 
-from .access import DENIED
+from .access import DENIED, secret_of
 from .endpoints import cluster_host, instance_host
 from .faults import FAULTS
 from .lifecycle import lifecycle_of
@@ -105,6 +107,19 @@ def _set_account_status(value: dict, query: dict) -> dict:
     return value
 
 
+def _key(value: object, query: dict) -> dict | None:
+    return secret_of(query["access_key"])
+
+
+def _takes_tokens(value: object, query: dict) -> dict:
+    backend = rds_backends[query["account"]][query["region"]]
+    if query["kind"] == "cluster":
+        found = backend.clusters.get(query["identifier"])
+        return {"enabled": bool(found and found.iam_auth)}
+    found = backend.databases.get(query["identifier"])
+    return {"enabled": bool(found and found.enable_iam_database_authentication)}
+
+
 def _host(value: object, query: dict) -> dict:
     place = (query["account"], query["region"], query["identifier"])
     if query.get("kind") == "cluster":
@@ -127,5 +142,7 @@ ROUTES = {
     ("PUT", "/rig/databases"): _register,
     ("POST", "/rig/status"): _set_status,
     ("POST", "/rig/accounts"): _set_account_status,
+    ("GET", "/rig/keys"): _key,
+    ("GET", "/rig/iam"): _takes_tokens,
     ("GET", "/rig/host"): _host,
 }

@@ -12,7 +12,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-from .processes import Process, RigError, environment, from_template, give, run_unprivileged
+from .processes import Iam, Process, RigError, environment, from_template, give, run_unprivileged
 
 SETUP = Path(__file__).with_name("rds_postgres.sql")
 SUPERUSER = "rdsadmin"
@@ -35,14 +35,22 @@ log_statement = all
 log_connections = on
 """
 # RDS: the master's own superuser is not reachable from outside, and plain connections are refused (rds.force_ssl = 1).
-ACCESS = "local all {superuser} trust\nhostssl all all 127.0.0.0/8 scram-sha-256\n"
+ACCESS = """
+local all {superuser} trust
+{tokens}
+hostssl all all 127.0.0.0/8 scram-sha-256
+"""
+# As on RDS, a member of rds_iam logs in with tokens only.
+TOKENS = 'hostssl all +rds_iam 127.0.0.0/8 ldap ldapserver=127.0.0.1 ldapport={port} ldapprefix="cn=" ldapsuffix=",ou={name}"'
+# From version 16 on the master is a member of rds_iam, through the superuser of RDS, and keeps its password.
+MASTER_FIRST = "hostssl all +rds_superuser 127.0.0.0/8 scram-sha-256\n"
 
 
 class Postgres:
     engine = "postgres"
     superuser = SUPERUSER
 
-    def __init__(self, directory: Path, cache: Path, port: int, certificate: Path, key: Path) -> None:
+    def __init__(self, directory: Path, cache: Path, port: int, certificate: Path, key: Path, iam: Iam) -> None:
         self.directory, self.port, self.log = directory, port, directory / "postgres.log"
         directory.mkdir(mode=0o755)
         data = directory / "data"
@@ -51,7 +59,10 @@ class Postgres:
         shutil.copy(key, directory / "server.key")
         with (data / "postgresql.conf").open("a") as file:
             file.write(SETTINGS.format(port=port, directory=directory))
-        (data / "pg_hba.conf").write_text(ACCESS.format(superuser=SUPERUSER))
+        tokens = TOKENS.format(port=iam.ldap, name=iam.database)
+        if int(_version().split(".")[0]) >= 16:
+            tokens = MASTER_FIRST + tokens
+        (data / "pg_hba.conf").write_text(ACCESS.format(superuser=SUPERUSER, tokens=tokens))
         give(directory)
         command = [str(_binaries() / "postgres"), "-D", str(data)]
         self.process = Process(command, directory, self.log, signal.SIGQUIT)
@@ -90,11 +101,16 @@ def _binaries() -> Path:
     raise RigError("no PostgreSQL server found: run scripts/install (package postgresql)")
 
 
-def _template_name() -> str:
+def _version() -> str:
     text = subprocess.run([str(_binaries() / "postgres"), "--version"], capture_output=True, text=True).stdout
     version = re.search(r"\(PostgreSQL\) ([0-9.]+)", text)
-    number = version.group(1) if version else "unknown"
-    return f"postgres-{number}-{hashlib.sha256(SETUP.read_bytes()).hexdigest()[:8]}"
+    if version is None:
+        raise RigError(f"{_binaries()}/postgres does not say its version: {text}")
+    return version.group(1)
+
+
+def _template_name() -> str:
+    return f"postgres-{_version()}-{hashlib.sha256(SETUP.read_bytes()).hexdigest()[:8]}"
 
 
 def _build(work: Path) -> None:

@@ -12,8 +12,10 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
+REPOSITORY = Path(__file__).resolve().parents[3]
 # PostgreSQL refuses to run as root; so does good sense for any server.
 UNPRIVILEGED = "nobody"
 
@@ -73,10 +75,33 @@ def free_port() -> int:
         return listener.getsockname()[1]
 
 
+@dataclass(frozen=True)
+class Iam:
+    """Where tokens are checked (iam_server.py), and as which database a server asks there."""
+
+    database: str
+    ldap: int
+    lines: int
+
+    def environment(self) -> dict:
+        """What the plugin of MariaDB and MySQL reads."""
+        return {"RDSACCESS_IAM_PORT": str(self.lines), "RDSACCESS_IAM_DATABASE": self.database}
+
+
+def unpacked(name: str) -> Path:
+    """A folder that scripts/servers made, as a path that the servers' user can follow."""
+    folder = REPOSITORY / ".servers" / name
+    if not folder.exists():
+        raise RigError(f"there is no {folder}: run scripts/install")
+    return folder.resolve()
+
+
 class Process:
     """A server that we started. It must be started from the main thread: the kernel ends it with that thread."""
 
-    def __init__(self, command: list[str], home: Path, log: Path, stop_signal: signal.Signals) -> None:
+    def __init__(
+        self, command: list[str], home: Path, log: Path, stop_signal: signal.Signals, more: dict | None = None
+    ) -> None:
         self.log = log
         self._stop_signal = stop_signal
         name = stop_signal.name.removeprefix("SIG")
@@ -84,7 +109,7 @@ class Process:
             self._child = subprocess.Popen(
                 privileges(name) + command,
                 cwd=home,
-                env=environment(home),
+                env=environment(home) | (more or {}),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
