@@ -7,6 +7,7 @@ mod hostile;
 mod levels;
 mod ownership;
 mod parallel;
+mod property;
 mod removal;
 mod sessions;
 mod terms;

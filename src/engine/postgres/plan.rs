@@ -91,32 +91,33 @@ impl Planner<'_> {
         let mut uncovered = self.unreadable();
         let mut databases = Vec::new();
         for (database, contents) in &self.survey.open {
-            let difference = self.compare(database, contents);
+            let mut difference = self.compare(database, contents);
+            let Difference { gaps, uncovered: limits, .. } = &mut difference;
+            let (gaps, limits) = (std::mem::take(gaps), std::mem::take(limits));
             let gaps = match role {
-                Some(_) => difference.gaps.into_missing(),
+                Some(_) => gaps.into_missing(),
                 None => vec![Missing::plain("role is missing")],
             };
             coverage.databases.insert(database.name.clone(), gaps);
-            let limits = difference.uncovered.into_missing();
-            let limits: Vec<Missing> = limits.into_iter().chain(login_limits.iter().cloned()).collect();
+            let limits: Vec<Missing> = limits.into_missing().into_iter().chain(login_limits.iter().cloned()).collect();
             if !limits.is_empty() {
                 uncovered.databases.insert(database.name.clone(), limits);
             }
-            databases.push((database.name.clone(), difference.steps));
+            databases.push((database.name.clone(), difference.into_steps()));
         }
         let mut closing = login.closing;
-        for (database, contents, difference) in role.map(|role| self.elsewhere(role)).unwrap_or_default() {
+        for (database, contents, mut difference) in role.map(|role| self.elsewhere(role)).unwrap_or_default() {
             let name = &database.name;
-            let gaps = difference.gaps.into_missing().into_iter();
+            let gaps = std::mem::take(&mut difference.gaps).into_missing().into_iter();
             login_gaps.extend(gaps.map(|gap| Missing { what: format!("{} in database {name}", gap.what), ..gap }));
-            let limits = difference.uncovered.into_missing();
+            let limits = std::mem::take(&mut difference.uncovered).into_missing();
             if !limits.is_empty() {
                 uncovered.databases.entry(name.clone()).or_default().extend(limits);
             }
             if contents {
-                databases.push((name.clone(), difference.steps));
+                databases.push((name.clone(), difference.into_steps()));
             } else {
-                closing.extend(difference.steps);
+                closing.extend(difference.into_steps());
             }
         }
         let observed = Observed {
@@ -166,13 +167,14 @@ impl Planner<'_> {
         let group = Group::of(self.spec, &database.name);
         let cluster = &*self.survey.cluster;
         let group_oid = cluster.role_named(&group.name).map(|role| role.oid);
+        let kin = [group_oid, cluster.role_named(self.spec.name.as_str()).map(|role| role.oid)];
         let place =
-            Place { cluster, reach: &self.reach, database, contents, group: &group, group_oid, hold: Hold::Level };
+            Place { cluster, reach: &self.reach, database, contents, group: &group, group_oid, hold: Hold::Level, kin };
         let mut out = Difference::default();
         roles::compare_group(&place, &mut out);
+        roles::compare_membership(&place, self.spec, &mut out);
         grants::compare(&place, &mut out);
         defaults::compare(&place, &mut out);
-        roles::compare_membership(&place, self.spec, &mut out);
         direct::compare(&place, self.spec, &mut out);
         public::list_excess(&place, &mut out.uncovered);
         for schema in group.schemas.iter().flatten() {
