@@ -8,6 +8,7 @@ mod levels;
 mod ownership;
 mod parallel;
 mod property;
+mod recording;
 mod removal;
 mod sessions;
 mod terms;

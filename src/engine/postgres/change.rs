@@ -39,10 +39,15 @@ pub(super) struct Difference {
 }
 
 impl Difference {
+    /// What can be repaired, what cannot, and the statements.
+    pub(super) fn into_parts(self) -> (Vec<Missing>, Vec<Missing>, Vec<Step>) {
+        (self.gaps.into_missing(), self.uncovered.into_missing(), [self.steps, self.returned, self.taken].concat())
+    }
+
     /// All statements in an order that works: first what is missing, so that nobody is without a right that he had and
     /// everybody who has to take something back gets into the schemas; then what ours gave, as long as they may.
     pub(super) fn into_steps(self) -> Vec<Step> {
-        [self.steps, self.returned, self.taken].concat()
+        self.into_parts().2
     }
 }
 

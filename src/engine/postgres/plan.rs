@@ -70,7 +70,32 @@ impl Plan {
 
     /// Whether there is nothing to send.
     pub(super) fn is_empty(&self) -> bool {
-        self.opening.is_empty() && self.databases.iter().all(|(_, steps)| steps.is_empty()) && self.closing.is_empty()
+        self.opening.is_empty() && !self.changes_a_database() && self.closing.is_empty()
+    }
+
+    /// Whether there is something to send to a particular database.
+    pub(super) fn changes_a_database(&self) -> bool {
+        self.databases.iter().any(|(_, steps)| !steps.is_empty())
+    }
+
+    /// One transaction per database: the login with the first, what it loses with the last. What no database is needed
+    /// for is sent to `entry`.
+    pub(super) fn into_transactions(self, password: Option<Step>, entry: String) -> Vec<(String, Vec<Step>)> {
+        let mut opening = self.opening;
+        opening.extend(password);
+        let mut parts: Vec<(String, Vec<Step>)> =
+            self.databases.into_iter().filter(|(_, steps)| !steps.is_empty()).collect();
+        if parts.is_empty() {
+            parts.push((entry, Vec::new()));
+        }
+        if let Some((_, steps)) = parts.first_mut() {
+            opening.append(steps);
+            *steps = opening;
+        }
+        if let Some((_, steps)) = parts.last_mut() {
+            steps.extend(self.closing);
+        }
+        parts
     }
 }
 
@@ -91,33 +116,28 @@ impl Planner<'_> {
         let mut uncovered = self.unreadable();
         let mut databases = Vec::new();
         for (database, contents) in &self.survey.open {
-            let mut difference = self.compare(database, contents);
-            let Difference { gaps, uncovered: limits, .. } = &mut difference;
-            let (gaps, limits) = (std::mem::take(gaps), std::mem::take(limits));
-            let gaps = match role {
-                Some(_) => gaps.into_missing(),
-                None => vec![Missing::plain("role is missing")],
-            };
+            let (gaps, mut limits, steps) = self.compare(database, contents).into_parts();
+            let gaps = if role.is_some() { gaps } else { vec![Missing::plain("role is missing")] };
             coverage.databases.insert(database.name.clone(), gaps);
-            let limits: Vec<Missing> = limits.into_missing().into_iter().chain(login_limits.iter().cloned()).collect();
+            limits.extend(login_limits.iter().cloned());
             if !limits.is_empty() {
                 uncovered.databases.insert(database.name.clone(), limits);
             }
-            databases.push((database.name.clone(), difference.into_steps()));
+            databases.push((database.name.clone(), steps));
         }
         let mut closing = login.closing;
-        for (database, contents, mut difference) in role.map(|role| self.elsewhere(role)).unwrap_or_default() {
+        for (database, entered, difference) in role.map(|role| self.elsewhere(role)).unwrap_or_default() {
             let name = &database.name;
-            let gaps = std::mem::take(&mut difference.gaps).into_missing().into_iter();
-            login_gaps.extend(gaps.map(|gap| Missing { what: format!("{} in database {name}", gap.what), ..gap }));
-            let limits = std::mem::take(&mut difference.uncovered).into_missing();
+            let (gaps, limits, steps) = difference.into_parts();
+            let there = |gap: Missing| Missing { what: format!("{} in database {name}", gap.what), ..gap };
+            login_gaps.extend(gaps.into_iter().map(there));
             if !limits.is_empty() {
                 uncovered.databases.entry(name.clone()).or_default().extend(limits);
             }
-            if contents {
-                databases.push((name.clone(), difference.into_steps()));
+            if entered {
+                databases.push((name.clone(), steps));
             } else {
-                closing.extend(difference.into_steps());
+                closing.extend(steps);
             }
         }
         let observed = Observed {
