@@ -7,6 +7,8 @@ mod hostile;
 mod levels;
 mod ownership;
 mod parallel;
+mod property;
+mod recording;
 mod removal;
 mod sessions;
 mod terms;

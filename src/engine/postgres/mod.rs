@@ -25,6 +25,8 @@ mod defaults;
 mod direct;
 mod drop;
 mod error;
+#[cfg(test)]
+mod golden;
 mod grants;
 mod group;
 mod level;
