@@ -88,17 +88,16 @@ async fn never_more_connections_than_asked_for() {
     for number in 0..6 {
         names.push(server.database(&format!("db{number}")).await);
     }
-    let sqlserver = std::sync::Arc::new(sqlserver(&server));
     let all: Vec<&str> = names.iter().map(String::as_str).collect();
-    let specs: Vec<RoleSpec> = (0..4).map(|n| role(&server, &format!("hoop_{n}"), Access::ReadOnly, &all)).collect();
-    let work = specs.into_iter().map(|spec| {
+    let sqlserver = std::sync::Arc::new(sqlserver(&server));
+    let mut work = Vec::new();
+    for number in 0..4 {
+        let spec = role(&server, &format!("hoop_{number}"), Access::ReadOnly, &all);
         let sqlserver = std::sync::Arc::clone(&sqlserver);
-        tokio::spawn(async move {
-            assert_complete(&ensure(&sqlserver, &spec).await, &[]);
-        })
-    });
-    for done in work.collect::<Vec<_>>() {
-        let _ = done.await;
+        work.push(tokio::spawn(async move { ensure(&sqlserver, &spec).await }));
+    }
+    for done in work {
+        assert_complete(&done.await.unwrap(), &all);
     }
     let peak = server.command(&json!({"state": true}))["peak"]["admin1"].as_u64().unwrap();
     assert!(peak <= 3, "{peak} connections at once");

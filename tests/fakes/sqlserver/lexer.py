@@ -70,8 +70,8 @@ def _token(sql: str, at: int) -> tuple[Token, int]:
         if raw[:2].lower() == "0x":
             return Token(BINARY, raw[2:], raw), end
         return Token(NUMBER if raw.isdigit() else WORD, raw.upper(), raw), end
-    if sql.startswith("::", at):
-        return Token(MARK, "::", "::"), at + 2
+    if (double := sql[at : at + 2]) in ("::", ">=", "<=", "<>", "!="):
+        return Token(MARK, double, double), at + 2
     return Token(MARK, character, character), at + 1
 
 

@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import json
 import logging
+import socket
 import socketserver
 import sys
 import threading
@@ -99,11 +100,20 @@ class Session(Connection):
     def _about(self) -> dict:
         return {}
 
+    def is_connected(self) -> bool:
+        """Whether the client is still there: its thread may not have read the end of the stream yet."""
+        try:
+            return self.sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) != b""
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+
     def end(self) -> None:
         """KILL: the connection breaks."""
         self.close()
         try:
-            self.sock.shutdown(2)
+            self.sock.shutdown(socket.SHUT_RDWR)
         except OSError:
             pass
 
@@ -128,7 +138,7 @@ class StandIn:
         self.peak: Counter = Counter()
 
     def open_sessions(self) -> Counter:
-        return Counter(session.login_row.name for session in self.server.sessions.values())
+        return Counter(session.login_row.name for session in self.server.sessions.values() if session.is_connected())
 
     def count(self) -> None:
         self.peak |= self.open_sessions()
