@@ -49,9 +49,9 @@ struct StandIn {
 impl TestServer {
     /// The real server when there is one, else the stand-in.
     pub(crate) fn start() -> Self {
-        match std::env::var("RDSACCESS_TEST_MSSQL") {
-            Ok(text) => Self::real(&text),
-            Err(_) => Self::stand_in(),
+        match std::env::var_os("RDSACCESS_TEST_MSSQL") {
+            Some(text) => Self::real(text.to_str().expect("RDSACCESS_TEST_MSSQL is text")),
+            None => Self::stand_in(),
         }
     }
 
