@@ -243,8 +243,10 @@ async fn databases_that_cannot_be_covered_are_refused_before_anything_is_made() 
     let server = TestServer::stand_in();
     let sqlserver = sqlserver(&server);
     for name in ["nowhere", "msdb", "rdsadmin"] {
-        let error = sqlserver.ensure(&role(&server, "hoop_ro", Access::ReadOnly, &[name]), None).await.unwrap_err();
+        let ro = role(&server, "hoop_ro", Access::ReadOnly, &[name]);
+        let error = sqlserver.ensure(&ro, None).await.unwrap_err();
         assert!(error.to_string().contains(name), "{error}");
+        assert!(texts(&sqlserver.read(&ro).await.unwrap().uncovered).contains_key(name));
     }
     assert_eq!(server.changes_since(0), []);
 }

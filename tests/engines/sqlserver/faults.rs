@@ -253,12 +253,15 @@ async fn what_sql_server_does_not_have_is_refused() {
     for (change, word) in [
         ((|spec: &mut RoleSpec| spec.terms.auth = rdsaccess::access::Auth::Iam) as fn(&mut RoleSpec), "IAM"),
         (|spec| spec.terms.connection_limit = Some(3), "connection limit"),
-        (|spec| spec.terms.keeps_old_password = true, "two passwords"),
+        (|spec| spec.terms.keeps_old_password = true, "second password"),
+        (|spec| spec.terms.valid_until = Some("2030-01-31T12:00:00Z".parse().unwrap()), "end of a login"),
+        (|spec| spec.name = "sa".parse().unwrap(), "reserved"),
+        (|spec| spec.grants = [grant("app", ObjectKind::Database, None, None, &["CONTROL"])].into(), "CONTROL"),
     ] {
         let mut spec = plain.clone();
         change(&mut spec);
         let error = sqlserver.ensure(&spec, None).await.unwrap_err();
         assert!(matches!(&error.fault, Fault::Unsupported(text) if text.contains(word)), "{error}");
     }
-    assert_eq!(server.changes_since(0), []);
+    assert_eq!(server.batches(), [], "refused before anything is sent");
 }

@@ -32,6 +32,18 @@ async fn a_password_stands_in_one_direct_batch_only() {
     assert!(!sqlserver.proves(&ro, &password()).await.unwrap());
 }
 
+/// The policy of the server refuses it a second time.
+#[tokio::test]
+async fn a_password_that_is_set_may_be_given_again() {
+    let server = TestServer::stand_in();
+    let sqlserver = sqlserver(&server);
+    let ro = role(&server, "hoop_ro", Access::ReadOnly, &[]);
+    for _ in 0..2 {
+        ensure(&sqlserver, &ro).await;
+        assert!(sqlserver.proves(&ro, &password()).await.unwrap());
+    }
+}
+
 #[tokio::test]
 async fn a_login_is_enabled_after_everything_else() {
     let server = TestServer::stand_in();
