@@ -9,3 +9,5 @@ mod mysql;
 mod postgres;
 mod server_mariadb;
 mod server_postgres;
+mod server_sqlserver;
+mod sqlserver;

@@ -74,6 +74,12 @@ fn databases_that_cannot_be_managed_are_refused_with_the_reason() {
     workspace.write("main.tf", &configuration(&rig, &sqlserver, "  connection_limit = 3", ""));
     expect(&workspace, &["`connection_limit` does not fit the engine", &sqlserver]);
 
+    workspace.write("main.tf", &configuration(&rig, &sqlserver, "  schemas = [\"app\"]", ""));
+    expect(&workspace, &["`schemas` does not fit the engine", &sqlserver]);
+
+    workspace.write("main.tf", &configuration(&rig, &sqlserver, "  name = \"sa\"", ""));
+    expect(&workspace, &["name does not fit the engine", "reserved"]);
+
     workspace.write("main.tf", &configuration(&rig, cluster, "  name = \"admin1\"", ""));
     expect(&workspace, &["master user cannot be a role", cluster]);
 

@@ -11,8 +11,8 @@ use super::error::{Class, Failure};
 use super::password::password_literal;
 use super::privilege::check_grant;
 use super::quote::{Statement, literal};
-use super::roles::{barred, compare, create, enable, ownership, set_password, wrong_choice};
-use crate::access::{Access, Identifier, RoleName, Secret};
+use super::roles::{barred, check_role_name, compare, create, enable, ownership, set_password, wrong_choice};
+use crate::access::{Access, Auth, Identifier, RoleName, Secret};
 use crate::engine::{Fault, Observed, Ownership, PasswordSet, RoleSpec};
 
 /// Name of the lock that one writer holds, in `master`.
@@ -22,6 +22,8 @@ const RETRIES: u32 = 8;
 /// First pause between tries; it doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// `too recent to change`, `cannot be used at this time`.
+const USED_BEFORE: [u32; 2] = [15114, 15115];
 /// How exactly the server's clock tells when a password was set, and ours when a version was stored.
 const CLOCKS: Duration = Duration::from_secs(300);
 /// The same where the server shows local time, which jumps twice a year.
@@ -119,7 +121,12 @@ pub(super) fn plan(
     spec: &RoleSpec,
     password: Option<&Secret<String>>,
 ) -> Result<Vec<Batch>, Failure> {
-    check(catalog, spec)?;
+    if let Ownership::Foreign(words) = ownership(catalog, spec) {
+        return Err(Fault::Foreign(words).into());
+    }
+    if let Some(words) = wrong_choice(catalog, spec) {
+        return Err(Fault::NotFound(words).into());
+    }
     let literal = |password: &Secret<String>| {
         password_literal(password).map_err(|invalid| Failure::from(Fault::Unsupported(invalid.to_string())))
     };
@@ -146,24 +153,20 @@ pub(super) fn plan(
     Ok(batches)
 }
 
-fn check(catalog: &Catalog, spec: &RoleSpec) -> Result<(), Failure> {
-    if let Ownership::Foreign(words) = ownership(catalog, spec) {
-        return Err(Fault::Foreign(words).into());
-    }
-    if let Some(words) = wrong_choice(catalog, spec) {
-        return Err(Fault::NotFound(words).into());
-    }
+/// What no server of this engine could give, refused before anything is sent.
+fn check_spec(spec: &RoleSpec) -> Result<(), Failure> {
     let terms = spec.terms;
     let beyond = [
-        (terms.auth == crate::access::Auth::Iam, "IAM database authentication"),
-        (terms.valid_until.is_some(), "an end of a login"),
-        (terms.connection_limit.is_some(), "a connection limit of a login"),
-        (terms.keeps_old_password, "two passwords at once"),
+        (terms.auth == Auth::Iam, "IAM database authentication"),
+        (terms.valid_until.is_some(), "end of a login"),
+        (terms.connection_limit.is_some(), "connection limit of a login"),
+        (terms.keeps_old_password, "second password of a login"),
     ];
     if let Some((_, what)) = beyond.into_iter().find(|(asked, _)| *asked) {
         return Err(Fault::Unsupported(format!("SQL Server on RDS has no {what}")).into());
     }
-    match spec.grants.iter().find_map(|grant| check_grant(grant).err()) {
+    let name = check_role_name(&spec.name);
+    match name.err().or_else(|| spec.grants.iter().find_map(|grant| check_grant(grant).err())) {
         Some(invalid) => Err(Fault::Unsupported(invalid.to_string()).into()),
         None => Ok(()),
     }
@@ -234,6 +237,7 @@ impl SqlServer {
         spec: &RoleSpec,
         password: Option<&Secret<String>>,
     ) -> Result<Observed, Failure> {
+        check_spec(spec)?;
         let _writer = self.writer.lock().await;
         let mut retry = Retry::new(self.patience);
         let mut progress = Progress::default();
@@ -266,9 +270,14 @@ impl SqlServer {
         if !batches.is_empty() {
             let writing = self.catalog.writing();
             for (at, batch) in batches.iter().enumerate() {
-                self.run(batch).await?;
                 // The batch with the password is the first.
-                progress.password_set |= at == 0 && password.is_some();
+                match password.filter(|_| at == 0) {
+                    Some(password) => {
+                        self.send_password(&catalog, batch, &spec.name, password).await?;
+                        progress.password_set = true;
+                    }
+                    None => self.run(batch).await?,
+                }
             }
             drop(writing);
             let changed: Vec<&str> = batches.iter().map(|batch| batch.database.as_str()).collect();
@@ -276,6 +285,23 @@ impl SqlServer {
         }
         lock.release().await?;
         Ok(observe(&catalog, spec))
+    }
+
+    /// Sends the batch with the password. The policy may refuse a password that was used before; the one that is set
+    /// already is as good as set.
+    async fn send_password(
+        &self,
+        catalog: &Catalog,
+        batch: &Batch,
+        name: &RoleName,
+        password: &Secret<String>,
+    ) -> Result<(), Failure> {
+        match self.run(batch).await {
+            Err(failure) if USED_BEFORE.contains(&failure.code) => {
+                if self.has_password(catalog, name, password).await? { Ok(()) } else { Err(failure) }
+            }
+            other => other,
+        }
     }
 
     /// Whether the password arrived although the connection broke: a disabled login is refused by another number than a

@@ -93,6 +93,11 @@ pub(super) fn compare(catalog: &Catalog, spec: &RoleSpec) -> Comparison {
             }
         }
     }
+    for name in spec.scope.databases.iter().flatten().map(Identifier::as_str) {
+        if catalog.database(name).is_none() {
+            comparison.leave(name, Missing::plain("does not exist"));
+        }
+    }
     if let Some(login) = login {
         comparison.compare_rest(catalog, spec, login);
         comparison.compare_login(catalog, login);
