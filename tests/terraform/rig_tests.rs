@@ -133,6 +133,21 @@ fn databases_with_iam_authentication_take_tokens_of_their_account() {
 }
 
 #[test]
+fn a_cluster_with_iam_authentication_takes_tokens_at_each_of_its_names() {
+    let cluster = DatabaseWish::cluster("payments-prod", "eu-west-1", "ledger", "aurora-postgresql");
+    let rig = Rig::start(&Wish::organization().with(cluster.with_iam()));
+    let writer = rig.database(0);
+    Login::master(writer).run(&rig, "CREATE ROLE app LOGIN; GRANT rds_iam TO app").expect("the master makes the user");
+    let query = format!("host?account={}&region=eu-west-1&kind=cluster&identifier=ledger", writer.account_id);
+    let hosts = rig.control("GET", &query, &Value::Null);
+    let reader = Database { endpoint: hosts["reader_endpoint"].as_str().expect("a name").to_owned(), ..writer.clone() };
+    for target in [writer, &reader] {
+        let login = Login::new(target, "app", &token(&rig, target, "app"));
+        assert_eq!(login.run(&rig, "SELECT 1"), Ok(vec![vec!["1".to_owned()]]), "{}", iam_log(&rig));
+    }
+}
+
+#[test]
 fn a_wish_puts_a_real_mysql_behind_a_database() {
     let mysql = DatabaseWish::instance("orders-eu", "us-east-1", "carts", "mysql").holding(&["shop"]);
     let rig = Rig::start(&Wish::organization().with(mysql.with_iam().on_mysql()));

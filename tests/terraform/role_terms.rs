@@ -106,7 +106,7 @@ fn an_end_and_a_limit_hold_on_postgres() {
     assert_eq!(there(), [["2", "4073544000"]]);
     as_owner(database, "postgres", "ALTER ROLE hoop_x CONNECTION LIMIT 50 VALID UNTIL 'infinity'");
     let plan = workspace.plan().changes().stdout;
-    assert!(plan.contains("limit") && plan.contains("1 to change"), "{plan}");
+    assert!(plan.contains("50 sessions") && plan.contains("1 to change"), "{plan}");
     apply(&workspace);
     assert_eq!(there(), [["2", "4073544000"]]);
 
@@ -130,7 +130,7 @@ fn a_limit_holds_on_mariadb() {
     assert_eq!(there(), [["2"]]);
     as_owner(database, "", "ALTER USER hoop_x WITH MAX_USER_CONNECTIONS 50");
     let plan = workspace.plan().changes().stdout;
-    assert!(plan.contains("limit") && plan.contains("1 to change"), "{plan}");
+    assert!(plan.contains("50 sessions") && plan.contains("1 to change"), "{plan}");
     apply(&workspace);
     assert_eq!(there(), [["2"]]);
     write(&rig, &workspace, &admin, "access = \"read_only\"");

@@ -241,9 +241,13 @@ impl Bench {
         }
     }
 
-    /// Whether a stored password is that of its login, for a refresh.
-    pub(super) async fn accepts(&self, stored: &Credential) -> Result<bool, Reports> {
-        Ok(self.server.accepts(&self.spec_of(stored), &stored.password).await?)
+    /// Whether a stored password is that of its login, for a refresh. A login that lacks something and is barred, such
+    /// as one that takes tokens only, is no reason to stop a plan: what it lacks is repaired.
+    pub(super) async fn accepts(&self, stored: &Credential, seen: &Observed) -> Result<bool, Reports> {
+        match self.server.accepts(&self.spec_of(stored), &stored.password).await {
+            Err(engine::Error { fault: Fault::LoginBarred(_), .. }) if !seen.login.is_empty() => Ok(false),
+            answer => Ok(answer?),
+        }
     }
 
     /// When the password of the login whose turn it is was set, where the server says so.

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 
 use crate::access::{Arn, SecretRef};
 use crate::context::{Context, Refresh};
+use crate::engine::Observed;
 use crate::resources::rotation::{self, OK};
 use crate::schema::{Apply, Attr, Reports};
 use crate::store::{Held, Settled, VersionId};
@@ -66,7 +67,12 @@ pub(super) fn keep(prior: &Role, state: &mut Role) {
 }
 
 /// Finds out what is to say of the stored password: `ok`, or what is wrong with it.
-pub(super) async fn read(context: &Context, bench: &Bench, state: &mut Role) -> Result<(), Reports> {
+pub(super) async fn read(
+    context: &Context,
+    bench: &Bench,
+    state: &mut Role,
+    seen: &Observed,
+) -> Result<(), Reports> {
     if state.is_iam() {
         return of_tokens(bench, state).await;
     }
@@ -91,7 +97,7 @@ pub(super) async fn read(context: &Context, bench: &Bench, state: &mut Role) -> 
     if context.refresh() == Refresh::Database {
         let works = match is_set(bench, state, &held, version).await? {
             Some(fits) => fits,
-            None => bench.accepts(&bench.store.value(&held.secret_ref, version).await?).await?,
+            None => bench.accepts(&bench.store.value(&held.secret_ref, version).await?, seen).await?,
         };
         let word = if works { OK } else { "the stored password is refused" };
         state.credential = word.to_owned().into();
