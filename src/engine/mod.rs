@@ -9,6 +9,7 @@ mod role;
 
 pub mod mysql;
 pub mod postgres;
+pub mod sqlserver;
 
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ use crate::access::{Endpoint, EngineKind, Grant, Invalid, RoleName, Secret, Trus
 
 pub use error::{Error, Fault};
 pub use key::{Key, Token, Tokens};
-pub use role::{Observed, Ownership, Removal, RemovalAction, RoleSpec, Scope, Terms};
+pub use role::{Observed, Ownership, PasswordSet, Removal, RemovalAction, RoleSpec, Scope, Terms};
 
 /// Everything needed to enter a server as an administrator (or as the role itself, to prove its password).
 #[derive(Debug, Clone)]
@@ -73,6 +74,12 @@ pub trait Server: Send + Sync {
     /// As [`Server::accepts`].
     fn proves<'a>(&'a self, role: &'a RoleSpec, password: &'a Secret<String>) -> Reply<'a, bool>;
 
+    /// When the password of the role was set, where the server says so: a refresh then needs no login. `None` where it
+    /// does not, or where the password is no good whenever it was set; [`Server::accepts`] answers then.
+    fn password_set<'a>(&'a self, _role: &'a RoleSpec) -> Reply<'a, Option<PasswordSet>> {
+        Box::pin(async { Ok(None) })
+    }
+
     /// Ends the sessions that the role has open at this moment; those that its clients open afterwards stay. A role
     /// that is not there or is not ours has none. Returns warnings for the person.
     fn end_sessions<'a>(&'a self, role: &'a RoleSpec) -> Reply<'a, Vec<String>>;
@@ -84,14 +91,12 @@ pub trait Server: Send + Sync {
 /// The server of an engine. Nothing is sent before the first call.
 ///
 /// # Errors
-/// [`Fault::Unsupported`] for an engine whose roles cannot be managed (yet).
+/// [`Fault::Tls`] when nothing is trusted, [`Fault::Unsupported`] for a way to log in that the engine does not have.
 pub fn open(kind: EngineKind, login: Login) -> Result<Arc<dyn Server>, Error> {
     match kind {
         EngineKind::Postgres => Ok(Arc::new(postgres::Postgres::new(login)?)),
         EngineKind::Mysql | EngineKind::Mariadb => Ok(Arc::new(mysql::Mysql::new(login)?)),
-        EngineKind::Sqlserver => {
-            Err(Error::new(&login, Fault::Unsupported("roles of SQL Server are not managed yet".to_owned())))
-        }
+        EngineKind::Sqlserver => Ok(Arc::new(sqlserver::SqlServer::new(login)?)),
     }
 }
 
@@ -103,7 +108,7 @@ pub fn check_role_name(kind: EngineKind, name: &RoleName) -> Result<(), Invalid>
     match kind {
         EngineKind::Postgres => postgres::check_role_name(name),
         EngineKind::Mysql | EngineKind::Mariadb => mysql::check_role_name(kind, name),
-        EngineKind::Sqlserver => Ok(()),
+        EngineKind::Sqlserver => sqlserver::check_role_name(name),
     }
 }
 
@@ -116,6 +121,6 @@ pub fn check_grant(kind: EngineKind, grant: &Grant) -> Result<(), Invalid> {
     match kind {
         EngineKind::Postgres => postgres::check_grant(grant),
         EngineKind::Mysql | EngineKind::Mariadb => mysql::check_grant(kind, grant),
-        EngineKind::Sqlserver => Ok(()),
+        EngineKind::Sqlserver => sqlserver::check_grant(grant),
     }
 }

@@ -1,6 +1,7 @@
 //! What a role should be, and what it is.
 
 use std::collections::BTreeSet;
+use std::time::{Duration, SystemTime};
 
 use crate::access::{
     Access, Auth, Coverage, DatabaseName, Expiry, Grant, HostPattern, Mark, Missing, RoleName, SchemaName,
@@ -82,6 +83,25 @@ pub struct Observed {
     pub default_database: Option<DatabaseName>,
 }
 
+/// When a password was set, as far as the server tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PasswordSet {
+    /// The moment
+    pub at: SystemTime,
+    /// How far that may be off, clocks and time zones included
+    pub within: Duration,
+}
+
+impl PasswordSet {
+    /// Whether the password can be the one of a version that was stored at `stored` and set no later than `rotated`:
+    /// one that was set before it was stored, or again after that, is another one. An apply that was interrupted may
+    /// set a password long after it was stored, so without `rotated` only the first is known.
+    pub fn fits(self, stored: SystemTime, rotated: Option<SystemTime>) -> bool {
+        let latest = rotated.map(|rotated| rotated.max(stored) + self.within);
+        self.at + self.within >= stored && latest.is_none_or(|latest| self.at <= latest)
+    }
+}
+
 /// What to do with the login on destroy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RemovalAction {
@@ -100,4 +120,22 @@ pub struct Removal {
     pub end_sessions: bool,
     /// PostgreSQL: who receives objects that the role or its group owns; objects are never dropped
     pub reassign_owned_to: Option<RoleName>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_that_was_set_by_somebody_else_does_not_fit() {
+        let at = |seconds: u64| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        let set = |seconds| PasswordSet { at: at(seconds), within: Duration::from_secs(300) };
+        let (stored, rotated) = (at(10_000), Some(at(10_060)));
+        assert!(set(10_030).fits(stored, rotated), "between");
+        assert!(set(9_800).fits(stored, rotated), "clocks differ");
+        assert!(!set(9_000).fits(stored, rotated), "an older password");
+        assert!(!set(20_000).fits(stored, rotated), "set again later");
+        assert!(set(20_000).fits(stored, None), "set by an apply that was resumed");
+        assert!(set(20_000).fits(at(20_000), Some(at(10_060))), "a version that another run stored and set");
+    }
 }

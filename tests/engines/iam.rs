@@ -1,14 +1,11 @@
 //! Logins with tokens of IAM database authentication: which ones the servers of these tests take. The engines' own
 //! statements are proved elsewhere; here the accounts are made by hand, so that a wrong token is refused for its own sake.
 
-use std::time::SystemTime;
-
-use rdsaccess::access::{Endpoint, Secret};
-use rdsaccess::aws::settings::StaticKeys;
-use rdsaccess::aws::{Sessions, Settings};
+use rdsaccess::access::EngineKind;
+use rdsaccess::engine::{Fault, Login, open};
 use tokio_postgres::NoTls;
 
-use crate::iam_rig::{IamRig, PERMANENT_KEY, REGION, TEMPORARY_KEY, TokenWish};
+use crate::iam_rig::{IamRig, TokenWish};
 use crate::installed::MYSQL;
 use crate::server_mariadb::TestServer;
 use crate::server_postgres::PostgresServer;
@@ -37,23 +34,8 @@ fn wrong_tokens(port: u16) -> Vec<(String, &'static str)> {
 /// Tokens that open the database: of botocore and of the provider, with a permanent and a temporary key.
 async fn right_tokens(port: u16) -> Vec<String> {
     let mut tokens = TokenWish::tokens(&[TokenWish::new(USER, port), TokenWish::new(USER, port).of_a_role()]);
-    let (role_key, role_secret, session_token) = TEMPORARY_KEY;
-    for (access_key, secret_key, token) in
-        [(PERMANENT_KEY.0, PERMANENT_KEY.1, None), (role_key, role_secret, Some(session_token))]
-    {
-        let keys = StaticKeys {
-            access_key: access_key.to_owned(),
-            secret_key: Secret::from(secret_key),
-            token: token.map(Secret::from),
-        };
-        let region = REGION.parse().unwrap();
-        let sessions = Sessions::new(Settings { static_keys: Some(keys), region: Some(region), ..Settings::default() });
-        let (endpoint, region) = (Endpoint { host: "localhost".to_owned(), port }, REGION.parse().unwrap());
-        // The servers look at the clock of this machine.
-        #[allow(clippy::disallowed_methods)]
-        let now = SystemTime::now();
-        let token = sessions.iam_token(&endpoint, &region, &USER.parse().unwrap(), now).await.unwrap();
-        tokens.push(token.token.expose().clone());
+    for wish in [TokenWish::new(USER, port), TokenWish::new(USER, port).of_a_role()] {
+        tokens.push(wish.token_of_the_provider().await);
     }
     tokens
 }
@@ -90,6 +72,23 @@ async fn postgresql_takes_right_tokens_only() {
     assert_eq!(rig.log(), logins, "a token went over without TLS");
     // Whoever is not in rds_iam still logs in with a password.
     server.master("app").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_administrator_of_postgresql_may_log_in_with_tokens() {
+    let rig = IamRig::start();
+    let server = PostgresServer::start_with_iam(&rig).await;
+    let by_hand = "CREATE ROLE tokens_only LOGIN CREATEROLE; GRANT rds_superuser, rds_iam TO tokens_only";
+    server.superuser("postgres").await.batch_execute(by_hand).await.unwrap();
+    let login = |key| Login { username: "tokens_only".parse().unwrap(), key, ..server.login() };
+    let right = TokenWish::new("tokens_only", server.port());
+    open(EngineKind::Postgres, login(right.clone().of_a_role().key())).unwrap().ping().await.unwrap();
+    assert!(rig.log().contains("accepted tokens_only"), "{}", rig.log());
+
+    let wrong = TokenWish { user: USER.to_owned(), ..right };
+    let error = open(EngineKind::Postgres, login(wrong.key())).unwrap().ping().await.unwrap_err();
+    assert!(matches!(error.fault, Fault::LoginRefused(_) | Fault::LoginBarred(_)), "{error}");
+    assert!(!format!("{error} {error:?}").contains("X-Amz"), "the error holds the token");
 }
 
 async fn takes_right_tokens_only(name: &str) {

@@ -12,3 +12,5 @@ mod postgres;
 mod proxy;
 mod server_mariadb;
 mod server_postgres;
+mod server_sqlserver;
+mod sqlserver;

@@ -5,9 +5,14 @@ mod concurrency;
 mod drift;
 mod faults;
 mod grants;
+mod locks;
+mod login;
 mod mysql_server;
+mod property;
 mod removal;
 mod round_trips;
+mod secrets;
+mod tokens;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -8,6 +8,8 @@ mod hostile;
 mod levels;
 mod ownership;
 mod parallel;
+mod property;
+mod recording;
 mod removal;
 mod round_trips;
 mod sessions;

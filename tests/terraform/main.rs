@@ -8,6 +8,7 @@
 //! | `workspace`  | a directory with a configuration, and the Terraform commands in it                 |
 //! | `gateway`    | starts the stand-in of the gateway and steers it                                   |
 //! | `sql`        | logins and statements through `psql` and `mariadb`                                 |
+//! | `token`      | tokens of IAM authentication, made by botocore                                     |
 //! | `connection*` | the tests of `rdsaccess_connection`                                               |
 //! | `access`     | the tests of roles and connections together                                        |
 //! | `fixture`    | tables, secrets and processes that several tests of roles need                       |
@@ -43,12 +44,16 @@ mod parallel;
 mod rig;
 mod rig_tests;
 mod role;
+mod role_auth;
 mod role_failures;
+mod role_terms;
+mod rotation;
 mod scale;
 mod schema;
 mod secrets;
 mod security_group;
 mod sql;
+mod token;
 mod wish;
 mod workspace;
 mod workspace_tests;

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::rig::{Database, Rig};
 use crate::sql::{Login, Tls, as_owner};
+use crate::token::{token, token_signed_in};
 use crate::wish::{DatabaseWish, Wish};
 use crate::workspace::{Workspace, aws_mirror};
 
@@ -92,6 +93,85 @@ fn a_new_master_password_reaches_the_real_database() {
     }
     assert_eq!(rig.control("GET", "databases", &Value::Null)["failures"], json!([]));
     assert_eq!(rig.calls("ModifyDBInstance").len(), 2);
+}
+
+#[test]
+fn databases_with_iam_authentication_take_tokens_of_their_account() {
+    let rig = Rig::start(&Wish::organization().with(postgres().with_iam()).with(mariadb().with_iam()));
+    let plugin = "CREATE USER app IDENTIFIED WITH AWSAuthenticationPlugin AS 'RDS' REQUIRE SSL";
+    for (target, make) in [(rig.database(0), "CREATE ROLE app LOGIN; GRANT rds_iam TO app"), (rig.database(1), plugin)]
+    {
+        Login::master(target).run(&rig, make).expect("the master makes the user");
+        let enter = |token: &str| Login::new(target, "app", token).run(&rig, "SELECT 1");
+        let right = token(&rig, target, "app");
+        assert_eq!(enter(&right), Ok(vec![vec!["1".to_owned()]]), "{}", iam_log(&rig));
+        assert!(iam_log(&rig).ends_with(&format!("accepted app at {}\n", target.endpoint)));
+        assert!(!iam_log(&rig).contains("X-Amz"), "the log holds a token");
+
+        let other = token_signed_in(&rig, rig.account_id("sandbox"), target, "app");
+        assert!(enter(&other).is_err());
+        assert!(iam_log(&rig).ends_with(&format!("its key is of account {}\n", rig.account_id("sandbox"))));
+        assert!(enter(&right.replace("DBUser=app", "DBUser=other")).is_err());
+        assert!(iam_log(&rig).ends_with("it is for user 'other'\n"));
+        assert!(enter("A-Passw0rd").is_err());
+
+        let turn = |on: bool| {
+            let wanted = json!({
+                "DBInstanceIdentifier": target.identifier,
+                "EnableIAMDatabaseAuthentication": on,
+                "ApplyImmediately": true,
+            });
+            rig.aws_of(target, "rds", "modify_db_instance", &wanted).expect("RDS allows it");
+            assert!(within(Duration::from_secs(10), || status(&rig, target) == "available"));
+        };
+        turn(false);
+        assert!(enter(&right).is_err());
+        assert!(iam_log(&rig).ends_with("IAM database authentication is off\n"));
+        turn(true);
+        assert!(enter(&right).is_ok(), "{}", iam_log(&rig));
+    }
+}
+
+#[test]
+fn a_cluster_with_iam_authentication_takes_tokens_at_each_of_its_names() {
+    let cluster = DatabaseWish::cluster("payments-prod", "eu-west-1", "ledger", "aurora-postgresql");
+    let rig = Rig::start(&Wish::organization().with(cluster.with_iam()));
+    let writer = rig.database(0);
+    Login::master(writer).run(&rig, "CREATE ROLE app LOGIN; GRANT rds_iam TO app").expect("the master makes the user");
+    let query = format!("host?account={}&region=eu-west-1&kind=cluster&identifier=ledger", writer.account_id);
+    let hosts = rig.control("GET", &query, &Value::Null);
+    let reader = Database { endpoint: hosts["reader_endpoint"].as_str().expect("a name").to_owned(), ..writer.clone() };
+    for target in [writer, &reader] {
+        let login = Login::new(target, "app", &token(&rig, target, "app"));
+        assert_eq!(login.run(&rig, "SELECT 1"), Ok(vec![vec!["1".to_owned()]]), "{}", iam_log(&rig));
+    }
+}
+
+#[test]
+fn a_wish_puts_a_real_mysql_behind_a_database() {
+    let mysql = DatabaseWish::instance("orders-eu", "us-east-1", "carts", "mysql").holding(&["shop"]);
+    let rig = Rig::start(&Wish::organization().with(mysql.with_iam().on_mysql()));
+    let (target, master) = (rig.database(0), Login::master(rig.database(0)));
+    let version = &master.run(&rig, "SELECT @@version_comment").expect("the master logs in")[0][0];
+    assert!(!version.contains("MariaDB") && target.server.as_deref() == Some("mysql"), "{version}");
+    master.run(&rig, "CREATE ROLE team; GRANT team TO admin1").expect("RDS allows it");
+    for refused in ["SET GLOBAL general_log = 0", "GRANT SUPER ON *.* TO admin1", "SHUTDOWN"] {
+        let said = master.run(&rig, refused).expect_err(refused);
+        assert!(said.to_lowercase().contains("access denied"), "{refused}: {said}");
+    }
+    master.run(&rig, "CREATE USER app IDENTIFIED WITH AWSAuthenticationPlugin AS 'RDS' REQUIRE SSL").expect("allowed");
+    assert!(Login::new(target, "app", &token(&rig, target, "app")).run(&rig, "SELECT 1").is_ok(), "{}", iam_log(&rig));
+    change_password(&rig, target).expect("the change is accepted");
+    let login = Login::new(target, &target.master_username, NEW_PASSWORD);
+    assert!(
+        within(Duration::from_secs(10), || status(&rig, target) == "available" && login.run(&rig, "SELECT 1").is_ok())
+    );
+    let log = fs::read_to_string(target.log.as_ref().expect("a server has a log")).expect("the log is read");
+    assert!(!log.contains("New-Passw0rd"), "the hook wrote the password to the log");
+}
+
+fn iam_log(rig: &Rig) -> String {
+    fs::read_to_string(&rig.made.iam_log).expect("the log is read")
 }
 
 #[test]

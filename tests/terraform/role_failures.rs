@@ -68,8 +68,17 @@ fn databases_that_cannot_be_managed_are_refused_with_the_reason() {
     });
     let made = rig.aws_of(rig.database(0), "rds", "create_db_instance", &params).unwrap();
     let sqlserver = made["DBInstance"]["DBInstanceArn"].as_str().unwrap().to_owned();
-    workspace.write("main.tf", &configuration(&rig, &sqlserver, "", ""));
-    expect(&workspace, &["not supported yet", &sqlserver]);
+    workspace.write("main.tf", &configuration(&rig, &sqlserver, "  auth = \"iam\"", ""));
+    expect(&workspace, &["No IAM authentication on SQL Server", &sqlserver]);
+
+    workspace.write("main.tf", &configuration(&rig, &sqlserver, "  connection_limit = 3", ""));
+    expect(&workspace, &["`connection_limit` does not fit the engine", &sqlserver]);
+
+    workspace.write("main.tf", &configuration(&rig, &sqlserver, "  schemas = [\"app\"]", ""));
+    expect(&workspace, &["`schemas` does not fit the engine", &sqlserver]);
+
+    workspace.write("main.tf", &configuration(&rig, &sqlserver, "  name = \"sa\"", ""));
+    expect(&workspace, &["name does not fit the engine", "reserved"]);
 
     workspace.write("main.tf", &configuration(&rig, cluster, "  name = \"admin1\"", ""));
     expect(&workspace, &["master user cannot be a role", cluster]);

@@ -84,8 +84,7 @@ impl Postgres {
         Ok(observed)
     }
 
-    /// Sends a plan: the login with the first database, what it loses with the last. A database that refuses does not
-    /// keep the others from their changes.
+    /// Sends a plan. A database that refuses does not keep the others from their changes.
     async fn send(
         &self,
         spec: &RoleSpec,
@@ -93,20 +92,9 @@ impl Postgres {
         plan: Plan,
         password: Option<&Secret<String>>,
     ) -> Result<(), Failure> {
-        let mut opening = plan.opening;
-        opening.extend(password.map(|password| set_password(spec, &password::verifier(password))));
-        let mut parts: Vec<(String, Vec<Step>)> =
-            plan.databases.into_iter().filter(|(_, steps)| !steps.is_empty()).collect();
-        if parts.is_empty() {
-            parts.push((self.entry(spec).await?, Vec::new()));
-        }
-        if let Some((_, steps)) = parts.first_mut() {
-            opening.append(steps);
-            *steps = opening;
-        }
-        if let Some((_, steps)) = parts.last_mut() {
-            steps.extend(plan.closing);
-        }
+        let password = password.map(|password| set_password(spec, &password::verifier(password)));
+        let entry = if plan.changes_a_database() { String::new() } else { self.entry(spec).await? };
+        let parts = plan.into_transactions(password, entry);
         self.send_parts(spec, reach, &parts).await
     }
 

@@ -168,6 +168,7 @@ pub(super) fn compare_elsewhere(
         group: &login,
         group_oid: Some(role.oid),
         hold: Hold::Nothing,
+        kin: [None; 2],
     };
     let mut out = Difference::default();
     grants::compare_login(&place, &mut out);

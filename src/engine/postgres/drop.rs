@@ -280,11 +280,12 @@ impl Postgres {
             group: &group,
             group_oid: Some(role.oid),
             hold: Hold::Nothing,
+            kin: [None; 2],
         };
         let mut out = Difference::default();
         grants::compare(&place, &mut out);
         defaults::compare(&place, &mut out);
-        Ok(out.steps)
+        Ok(out.into_steps())
     }
 
     async fn dependents(&self, oid: Oid) -> Result<Vec<Dependents>, Failure> {

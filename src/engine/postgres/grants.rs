@@ -27,6 +27,8 @@ pub(super) struct Place<'a> {
     pub(super) group_oid: Option<Oid>,
     /// What it is to hold
     pub(super) hold: Hold<'a>,
+    /// The group and the login that the same change lets into the covered schemas
+    pub(super) kin: [Option<Oid>; 2],
 }
 
 /// What somebody is to hold.
@@ -50,6 +52,8 @@ struct Rights {
 struct Object<'a> {
     owner: Oid,
     acl: &'a [Grant],
+    /// `None` for what is in no schema
+    schema: Option<&'a Schema>,
     noun: &'static str,
     label: String,
     /// As it stands after ON, such as `TABLE "a"."b"`
@@ -191,12 +195,13 @@ impl Place<'_> {
     fn on_function(&self, function: &Function, schema: &Schema, wanted: &mut Wanted, out: &mut Difference) {
         let single = |wishes: &Wishes<'_>| wishes.on_object(ObjectKind::Function, &schema.name, &function.name, false);
         let rights = self.rights(Privileges::new, false, single);
-        self.object(&function_object(function), &rights, wanted, out);
+        self.object(&function_object(function, schema), &rights, wanted, out);
     }
 
     fn object(&self, object: &Object<'_>, rights: &Rights, wanted: &mut Wanted, out: &mut Difference) {
         let held: Vec<&Grant> = object.acl.iter().filter(|g| Some(g.grantee) == self.group_oid).collect();
-        let held_set: Privileges = held.iter().map(|g| g.privilege).collect();
+        let stands = |grant: &&&Grant| grant.grantor == object.owner || !self.is_ours(grant.grantor);
+        let held_set: Privileges = held.iter().filter(stands).map(|g| g.privilege).collect();
         let missing: Privileges = rights.wanted.difference(&held_set).copied().collect();
         if !missing.is_empty() {
             self.missing(object, missing, wanted, out);
@@ -205,9 +210,16 @@ impl Place<'_> {
             self.owned(object.noun, &object.label, out);
             return;
         }
+        let none = Privileges::new();
         for grant in held {
-            self.extra(object, grant, &rights.allowed, out);
+            self.extra(object, grant, if stands(&&grant) { &rights.allowed } else { &none }, out);
         }
+    }
+
+    /// Whether a role is a group or a login of ours. None of them passes rights on: what one gave goes with its right
+    /// to give, and may not count as held until then.
+    fn is_ours(&self, role: Oid) -> bool {
+        self.cluster.roles.get(&role).is_some_and(|role| role.mark().is_some())
     }
 
     fn missing(&self, object: &Object<'_>, missing: Privileges, wanted: &mut Wanted, out: &mut Difference) {
@@ -247,6 +259,11 @@ impl Place<'_> {
         if grant.grantor != object.owner {
             actor = actor.in_person();
         }
+        if let Some(schema) = object.schema.filter(|schema| !self.sees(grant.grantor, schema)) {
+            let why = format!("granted by {}, who lacks USAGE on schema {}", actor.name, schema.name);
+            out.uncovered.on(format!("{what} ({why})"), object.noun, &*object.label);
+            return;
+        }
         out.gaps.on(what, object.noun, &*object.label);
         let parts = [level::sql(&one), object.target.name.clone(), ident(&self.group.name)];
         let template = if wanted {
@@ -254,7 +271,21 @@ impl Place<'_> {
         } else {
             revoke_template(object.target.kind, grant.grantable)
         };
-        out.steps.push(Step { actor, sql: Sql::of(template, &parts) });
+        let of_ours = grant.grantor != object.owner && self.is_ours(grant.grantor);
+        let steps = if of_ours { &mut out.returned } else { &mut out.taken };
+        steps.push(Step { actor, sql: Sql::of(template, &parts) });
+    }
+
+    /// Whether a role can name what is in a schema, at the latest when this change has given what is missing.
+    fn sees(&self, role: Oid, schema: &Schema) -> bool {
+        if self.covers(schema) && self.kin.contains(&Some(role)) {
+            return true;
+        }
+        let rights = self.reach.rights_of(role);
+        let superuser = self.cluster.roles.get(&role).is_some_and(|role| role.superuser);
+        let usage = schema.acl.iter().filter(|g| g.privilege == Privilege::Usage).map(|g| g.grantee);
+        let holders = usage.chain([schema.owner]);
+        superuser || holders.into_iter().any(|holder| holder == PUBLIC || rights.contains(&holder))
     }
 
     /// What the group holds on single columns, by relation: there may be very many of both.
@@ -311,7 +342,7 @@ impl Place<'_> {
                 if let (Some(template), true) = (template, actor.way != Way::Never) {
                     out.gaps.on(format!("{} rights", self.extra_word()), &stray.object_type, identity);
                     let sql = Sql::of(template, &[quoted_by_server(identity), ident(&self.group.name)]);
-                    out.steps.push(Step { actor, sql });
+                    out.taken.push(Step { actor, sql });
                 } else {
                     out.uncovered.on(format!("{} rights", self.extra_word()), &stray.object_type, identity);
                 }
@@ -328,6 +359,7 @@ impl Place<'_> {
 
 fn database_object(database: &Database) -> Object<'_> {
     Object {
+        schema: None,
         owner: database.owner,
         acl: &database.acl,
         noun: "database",
@@ -338,6 +370,7 @@ fn database_object(database: &Database) -> Object<'_> {
 
 fn schema_object(schema: &Schema) -> Object<'_> {
     Object {
+        schema: None,
         owner: schema.owner,
         acl: &schema.acl,
         noun: "schema",
@@ -346,9 +379,10 @@ fn schema_object(schema: &Schema) -> Object<'_> {
     }
 }
 
-fn relation_object<'a>(relation: &'a Relation, schema: &Schema) -> Object<'a> {
+fn relation_object<'a>(relation: &'a Relation, schema: &'a Schema) -> Object<'a> {
     let kind = if relation.kind == RelationKind::Sequence { TargetKind::Sequence } else { TargetKind::Table };
     Object {
+        schema: Some(schema),
         owner: relation.owner,
         acl: &relation.acl,
         noun: relation.kind.noun(),
@@ -357,13 +391,14 @@ fn relation_object<'a>(relation: &'a Relation, schema: &Schema) -> Object<'a> {
     }
 }
 
-fn function_object(function: &Function) -> Object<'_> {
+fn function_object<'a>(function: &'a Function, schema: &'a Schema) -> Object<'a> {
     let noun = match function.kind.as_str() {
         "p" => "procedure",
         "a" => "aggregate",
         _ => "function",
     };
     Object {
+        schema: Some(schema),
         owner: function.owner,
         acl: &function.acl,
         noun,
@@ -460,10 +495,11 @@ mod tests {
             group: &group,
             group_oid: Some(11),
             hold: Hold::Nothing,
+            kin: [None; 2],
         };
         let (mut out, began) = (Difference::default(), Instant::now());
         compare(&place, &mut out);
-        assert_eq!(out.steps.len(), 6_000);
+        assert_eq!(out.into_steps().len(), 6_000);
         assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
     }
 }

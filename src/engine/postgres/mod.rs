@@ -25,6 +25,8 @@ mod defaults;
 mod direct;
 mod drop;
 mod error;
+#[cfg(test)]
+mod golden;
 mod grants;
 mod group;
 mod level;
@@ -38,7 +40,7 @@ mod roles;
 mod server;
 mod snapshot;
 mod terms;
-mod tls;
+pub(super) mod tls;
 
 pub use check::{check_grant, check_role_name};
 pub use server::Postgres;

@@ -70,7 +70,32 @@ impl Plan {
 
     /// Whether there is nothing to send.
     pub(super) fn is_empty(&self) -> bool {
-        self.opening.is_empty() && self.databases.iter().all(|(_, steps)| steps.is_empty()) && self.closing.is_empty()
+        self.opening.is_empty() && !self.changes_a_database() && self.closing.is_empty()
+    }
+
+    /// Whether there is something to send to a particular database.
+    pub(super) fn changes_a_database(&self) -> bool {
+        self.databases.iter().any(|(_, steps)| !steps.is_empty())
+    }
+
+    /// One transaction per database: the login with the first, what it loses with the last. What no database is needed
+    /// for is sent to `entry`.
+    pub(super) fn into_transactions(self, password: Option<Step>, entry: String) -> Vec<(String, Vec<Step>)> {
+        let mut opening = self.opening;
+        opening.extend(password);
+        let mut parts: Vec<(String, Vec<Step>)> =
+            self.databases.into_iter().filter(|(_, steps)| !steps.is_empty()).collect();
+        if parts.is_empty() {
+            parts.push((entry, Vec::new()));
+        }
+        if let Some((_, steps)) = parts.first_mut() {
+            opening.append(steps);
+            *steps = opening;
+        }
+        if let Some((_, steps)) = parts.last_mut() {
+            steps.extend(self.closing);
+        }
+        parts
     }
 }
 
@@ -91,32 +116,28 @@ impl Planner<'_> {
         let mut uncovered = self.unreadable();
         let mut databases = Vec::new();
         for (database, contents) in &self.survey.open {
-            let difference = self.compare(database, contents);
-            let gaps = match role {
-                Some(_) => difference.gaps.into_missing(),
-                None => vec![Missing::plain("role is missing")],
-            };
+            let (gaps, mut limits, steps) = self.compare(database, contents).into_parts();
+            let gaps = if role.is_some() { gaps } else { vec![Missing::plain("role is missing")] };
             coverage.databases.insert(database.name.clone(), gaps);
-            let limits = difference.uncovered.into_missing();
-            let limits: Vec<Missing> = limits.into_iter().chain(login_limits.iter().cloned()).collect();
+            limits.extend(login_limits.iter().cloned());
             if !limits.is_empty() {
                 uncovered.databases.insert(database.name.clone(), limits);
             }
-            databases.push((database.name.clone(), difference.steps));
+            databases.push((database.name.clone(), steps));
         }
         let mut closing = login.closing;
-        for (database, contents, difference) in role.map(|role| self.elsewhere(role)).unwrap_or_default() {
+        for (database, entered, difference) in role.map(|role| self.elsewhere(role)).unwrap_or_default() {
             let name = &database.name;
-            let gaps = difference.gaps.into_missing().into_iter();
-            login_gaps.extend(gaps.map(|gap| Missing { what: format!("{} in database {name}", gap.what), ..gap }));
-            let limits = difference.uncovered.into_missing();
+            let (gaps, limits, steps) = difference.into_parts();
+            let there = |gap: Missing| Missing { what: format!("{} in database {name}", gap.what), ..gap };
+            login_gaps.extend(gaps.into_iter().map(there));
             if !limits.is_empty() {
                 uncovered.databases.entry(name.clone()).or_default().extend(limits);
             }
-            if contents {
-                databases.push((name.clone(), difference.steps));
+            if entered {
+                databases.push((name.clone(), steps));
             } else {
-                closing.extend(difference.steps);
+                closing.extend(steps);
             }
         }
         let observed = Observed {
@@ -166,13 +187,14 @@ impl Planner<'_> {
         let group = Group::of(self.spec, &database.name);
         let cluster = &*self.survey.cluster;
         let group_oid = cluster.role_named(&group.name).map(|role| role.oid);
+        let kin = [group_oid, cluster.role_named(self.spec.name.as_str()).map(|role| role.oid)];
         let place =
-            Place { cluster, reach: &self.reach, database, contents, group: &group, group_oid, hold: Hold::Level };
+            Place { cluster, reach: &self.reach, database, contents, group: &group, group_oid, hold: Hold::Level, kin };
         let mut out = Difference::default();
         roles::compare_group(&place, &mut out);
+        roles::compare_membership(&place, self.spec, &mut out);
         grants::compare(&place, &mut out);
         defaults::compare(&place, &mut out);
-        roles::compare_membership(&place, self.spec, &mut out);
         direct::compare(&place, self.spec, &mut out);
         public::list_excess(&place, &mut out.uncovered);
         for schema in group.schemas.iter().flatten() {

@@ -6,7 +6,9 @@ use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme, SupportedProtocolVersion,
+};
 
 use crate::access::{TlsMode, Trust};
 use crate::engine::Fault;
@@ -16,6 +18,17 @@ use crate::engine::Fault;
 /// # Errors
 /// [`Fault::Tls`] when no trusted root is left: a certificate that cannot be parsed is skipped.
 pub(super) fn client_config(trust: &Trust) -> Result<Option<ClientConfig>, Fault> {
+    client_config_with(trust, rustls::DEFAULT_VERSIONS)
+}
+
+/// The same with these versions of TLS only.
+///
+/// # Errors
+/// As [`client_config`].
+pub(in crate::engine) fn client_config_with(
+    trust: &Trust,
+    versions: &[&'static SupportedProtocolVersion],
+) -> Result<Option<ClientConfig>, Fault> {
     if trust.mode == TlsMode::Disable {
         return Ok(None);
     }
@@ -31,7 +44,7 @@ pub(super) fn client_config(trust: &Trust) -> Result<Option<ClientConfig>, Fault
         TlsMode::VerifyFull | TlsMode::Disable => chain,
     };
     let builder = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
+        .with_protocol_versions(versions)
         .map_err(|e| refuse(e.to_string()))?;
     // The verifier checks the chain in both modes; "dangerous" is rustls' word for any verifier that is handed over.
     Ok(Some(builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()))

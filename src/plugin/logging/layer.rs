@@ -44,6 +44,9 @@ fn subscriber(
 ) -> impl Subscriber + Send + Sync {
     let targets = Targets::new()
         .with_targets(OWN_TARGETS.map(|target| (target, level)))
+        // The driver of SQL Server warns of a missing encryption that our own tunnel provides, and repeats the server's
+        // errors, which reach the caller anyway.
+        .with_target("tiberius", LevelFilter::OFF)
         .with_default(level.min(LevelFilter::WARN));
     tracing_subscriber::registry().with(HclogLayer { clock, write }.with_filter(targets))
 }

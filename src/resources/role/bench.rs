@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 use crate::access::rotation::Goal;
 use crate::access::{Arn, HostPattern, RoleName, Target};
 use crate::context::Context;
-use crate::engine::{self, Fault, Observed, Ownership, Removal, RemovalAction, RoleSpec, Server};
+use crate::engine::{self, Fault, Observed, Ownership, PasswordSet, Removal, RemovalAction, RoleSpec, Server};
 use crate::report::Report;
 use crate::schema::Reports;
 use crate::store::{Credential, Held, Place, Request, Settled, Store, Subject, rotate};
@@ -241,9 +241,18 @@ impl Bench {
         }
     }
 
-    /// Whether a stored password is that of its login, for a refresh.
-    pub(super) async fn accepts(&self, stored: &Credential) -> Result<bool, Reports> {
-        Ok(self.server.accepts(&self.spec_of(stored), &stored.password).await?)
+    /// Whether a stored password is that of its login, for a refresh. A login that lacks something and is barred, such
+    /// as one that takes tokens only, is no reason to stop a plan: what it lacks is repaired.
+    pub(super) async fn accepts(&self, stored: &Credential, seen: &Observed) -> Result<bool, Reports> {
+        match self.server.accepts(&self.spec_of(stored), &stored.password).await {
+            Err(engine::Error { fault: Fault::LoginBarred(_), .. }) if !seen.login.is_empty() => Ok(false),
+            answer => Ok(answer?),
+        }
+    }
+
+    /// When the password of the login whose turn it is was set, where the server says so.
+    pub(super) async fn password_set(&self) -> Result<Option<PasswordSet>, Reports> {
+        Ok(self.server.password_set(self.turns().0).await?)
     }
 
     /// Ends the sessions that the role has open.

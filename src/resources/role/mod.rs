@@ -197,7 +197,7 @@ async fn observe(context: &Context, reading: &mut Reading<Role>, target: Target)
         observed = bench.look().await?;
     }
     steps::show(&mut reading.state, &bench, &observed);
-    secret::read(context, &bench, &mut reading.state).await?;
+    secret::read(context, &bench, &mut reading.state, &observed).await?;
     note_refresh(context, &mut reading.private);
     let remains = observed.ownership != Ownership::Absent || bench.secret().await?.is_some_and(|s| !s.deleted);
     Ok(remains)

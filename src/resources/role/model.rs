@@ -21,6 +21,7 @@ model! {
     ///
     /// ~> `ddl` is trusted by design: what it defines (views, triggers, functions) runs when others use the tables, and a
     /// trigger runs with the rights of whoever changes the rows. `read_only` and `read_write` cannot escalate.
+    /// On SQL Server what a `ddl` role makes belongs to the owner of its schema, never to the role.
     ///
     /// The password is generated, stored as pending, set in the database, proven by a login and then promoted. It never
     /// reaches state, plan or log. With `auth = "iam"` there is no password at all, neither in a store nor on the account.

@@ -145,12 +145,6 @@ pub(super) fn check_engine(role: &Role, arn: &Arn, kind: EngineKind) -> Vec<Repo
         let detail = sentence(&format!("{invalid} ({arn})"));
         reports.push(Report::error("The name does not fit the engine", detail).at(Path::attribute("name")));
     }
-    if kind == EngineKind::Sqlserver {
-        let detail = format!(
-            "{arn} is SQL Server, whose roles this version of the provider does not manage yet. Leave this database out."
-        );
-        reports.push(Report::error("The engine is not supported yet", detail).at(Path::attribute("target_arn")));
-    }
     reports
 }
 

@@ -1,10 +1,15 @@
 //! The stored password beside the role: what state says of it, and its end.
 
+use std::time::SystemTime;
+
+use jiff::Timestamp;
+
 use crate::access::{Arn, SecretRef};
 use crate::context::{Context, Refresh};
+use crate::engine::Observed;
 use crate::resources::rotation::{self, OK};
 use crate::schema::{Apply, Attr, Reports};
-use crate::store::Settled;
+use crate::store::{Held, Settled, VersionId};
 
 use super::bench::{Bench, place};
 use super::error::Error;
@@ -62,7 +67,12 @@ pub(super) fn keep(prior: &Role, state: &mut Role) {
 }
 
 /// Finds out what is to say of the stored password: `ok`, or what is wrong with it.
-pub(super) async fn read(context: &Context, bench: &Bench, state: &mut Role) -> Result<(), Reports> {
+pub(super) async fn read(
+    context: &Context,
+    bench: &Bench,
+    state: &mut Role,
+    seen: &Observed,
+) -> Result<(), Reports> {
     if state.is_iam() {
         return of_tokens(bench, state).await;
     }
@@ -85,11 +95,22 @@ pub(super) async fn read(context: &Context, bench: &Bench, state: &mut Role) -> 
     }
     state.set_due();
     if context.refresh() == Refresh::Database {
-        let stored = bench.store.value(&held.secret_ref, version).await?;
-        let word = if bench.accepts(&stored).await? { OK } else { "the stored password is refused" };
+        let works = match is_set(bench, state, &held, version).await? {
+            Some(fits) => fits,
+            None => bench.accepts(&bench.store.value(&held.secret_ref, version).await?, seen).await?,
+        };
+        let word = if works { OK } else { "the stored password is refused" };
         state.credential = word.to_owned().into();
     }
     Ok(())
+}
+
+/// Whether the times tell that the login has the stored password; `None` where server or store say no time.
+async fn is_set(bench: &Bench, state: &Role, held: &Held, version: &VersionId) -> Result<Option<bool>, Reports> {
+    let Some(set) = bench.password_set().await? else { return Ok(None) };
+    let stored = bench.store.stored_at(&held.secret_ref, version).await?;
+    let rotated = state.rotated_at.get().and_then(|at| at.parse::<Timestamp>().ok()).map(SystemTime::from);
+    Ok(stored.map(|stored| set.fits(stored, rotated)))
 }
 
 /// A login with tokens has no secret; one that is left from a password before is to go.

@@ -115,7 +115,7 @@ async fn a_writer_waits_for_another_process() {
 async fn a_lock_of_somebody_else_ends_in_an_error_that_names_the_holder() {
     let server = with_databases().await;
     let spec = spec_in("hoop_ro", Access::ReadOnly, &["app"]);
-    let quick = || Postgres::new(server.login()).unwrap().with_lock_wait(Duration::from_millis(400));
+    let quick = || Postgres::new(server.login()).unwrap().with_lock_wait(Duration::from_millis(150));
     let other = server.master("app").await;
     other.batch_execute("CREATE ROLE bystander; BEGIN; GRANT SELECT ON sales.orders TO bystander").await.unwrap();
     let pid = column(&other, "SELECT pg_backend_pid()::text").await.remove(0);

@@ -1,0 +1,25 @@
+-- PostgreSQL 12, database app
+BEGIN;
+CREATE ROLE "hoop" LOGIN INHERIT;
+ALTER ROLE "hoop" VALID UNTIL '2030-01-31T12:00:00Z';
+ALTER ROLE "hoop" CONNECTION LIMIT 5;
+GRANT "rds_iam" TO "hoop";
+COMMENT ON ROLE "hoop" IS '{"managed_by":"rdsaccess","target":"db-ABC"}';
+CREATE ROLE "rdsaccess_ro_cf162cb9a99d" NOLOGIN INHERIT;
+COMMENT ON ROLE "rdsaccess_ro_cf162cb9a99d" IS '{"managed_by":"rdsaccess","purpose":"read_only on database app, all schemas","target":"db-ABC"}';
+GRANT "rdsaccess_ro_cf162cb9a99d" TO "hoop";
+GRANT CONNECT ON DATABASE "app" TO "rdsaccess_ro_cf162cb9a99d";
+GRANT USAGE ON SCHEMA "sales" TO "rdsaccess_ro_cf162cb9a99d";
+GRANT SELECT ON SEQUENCE "sales"."orders_id_seq", "sales"."numbers" TO "rdsaccess_ro_cf162cb9a99d";
+GRANT SELECT ON TABLE "sales"."orders", "sales"."parts", "sales"."parts_low", "sales"."notes", "sales"."counts" TO "rdsaccess_ro_cf162cb9a99d";
+GRANT SELECT ON TABLE "sales"."kept" TO "rdsaccess_ro_cf162cb9a99d";
+ALTER DEFAULT PRIVILEGES FOR ROLE "admin1" IN SCHEMA "sales" GRANT SELECT ON TABLES TO "rdsaccess_ro_cf162cb9a99d";
+ALTER DEFAULT PRIVILEGES FOR ROLE "admin1" IN SCHEMA "sales" GRANT SELECT ON SEQUENCES TO "rdsaccess_ro_cf162cb9a99d";
+ALTER DEFAULT PRIVILEGES FOR ROLE "keeper" IN SCHEMA "sales" GRANT SELECT ON TABLES TO "rdsaccess_ro_cf162cb9a99d";
+ALTER DEFAULT PRIVILEGES FOR ROLE "keeper" IN SCHEMA "sales" GRANT SELECT ON SEQUENCES TO "rdsaccess_ro_cf162cb9a99d";
+GRANT TEMPORARY ON DATABASE "app" TO "hoop";
+GRANT CREATE ON SCHEMA "sales" TO "hoop";
+GRANT USAGE ON SEQUENCE "sales"."orders_id_seq", "sales"."numbers" TO "hoop";
+GRANT INSERT, UPDATE ON TABLE "sales"."orders" TO "hoop";
+GRANT EXECUTE ON ROUTINE sales.total(integer,text[]) TO "hoop";
+COMMIT;

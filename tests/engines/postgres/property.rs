@@ -1,0 +1,226 @@
+//! From any starting set of rights, one apply reaches the wanted set and the second one sends nothing.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+use proptest::sample::{select, subsequence};
+use proptest::test_runner::{Config, TestRunner};
+use rdsaccess::access::{Access, Grant, ObjectKind};
+use tokio::runtime::Runtime;
+
+use super::grants::grant;
+use super::*;
+
+/// Cases of one run: each takes a few hundred milliseconds.
+const CASES: u32 = 20;
+
+const SETUP: &str = "
+    CREATE SCHEMA sales; CREATE ROLE keeper; CREATE ROLE middle; GRANT keeper TO admin1;
+    GRANT USAGE, CREATE ON SCHEMA sales TO keeper; GRANT USAGE ON SCHEMA sales TO middle;
+    CREATE TABLE sales.a (id int, note text); CREATE TABLE sales.b (id int, note text);
+    CREATE VIEW sales.v AS SELECT 1 AS note; CREATE SEQUENCE sales.s;
+    CREATE FUNCTION sales.f() RETURNS int LANGUAGE sql AS 'SELECT 1';
+    REVOKE EXECUTE ON FUNCTION sales.f() FROM PUBLIC;
+    ALTER TABLE sales.b OWNER TO keeper;
+    GRANT ALL ON sales.a, sales.v, sales.s TO middle WITH GRANT OPTION";
+
+/// Everything that rights can be on here: what stands after ON, its kind for `grants`, its name, its owner.
+const OBJECTS: [(&str, ObjectKind, &str, &str); 7] = [
+    ("TABLE sales.a", ObjectKind::Table, "a", "admin1"),
+    ("TABLE sales.b", ObjectKind::Table, "b", "keeper"),
+    ("TABLE sales.v", ObjectKind::Table, "v", "admin1"),
+    ("SEQUENCE sales.s", ObjectKind::Sequence, "s", "admin1"),
+    ("FUNCTION sales.f()", ObjectKind::Function, "f", "admin1"),
+    ("SCHEMA sales", ObjectKind::Schema, "", "admin1"),
+    ("DATABASE app", ObjectKind::Database, "", "admin1"),
+];
+
+fn privileges(kind: ObjectKind) -> &'static [&'static str] {
+    match kind {
+        ObjectKind::Database => &["CONNECT", "CREATE", "TEMPORARY"],
+        ObjectKind::Schema => &["USAGE", "CREATE"],
+        ObjectKind::Table => &["SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER"],
+        ObjectKind::Sequence => &["SELECT", "USAGE", "UPDATE"],
+        ObjectKind::Function => &["EXECUTE"],
+    }
+}
+
+/// What the level has on a kind of object: written out once more, so that it can disagree.
+fn of_level(level: Access, kind: ObjectKind) -> &'static [&'static str] {
+    match (kind, level) {
+        (ObjectKind::Database, _) => &["CONNECT"],
+        (ObjectKind::Schema, _) => &["USAGE"],
+        (ObjectKind::Table, Access::ReadOnly) => &["SELECT"],
+        (ObjectKind::Table, _) => &["SELECT", "INSERT", "UPDATE", "DELETE"],
+        (ObjectKind::Sequence, Access::ReadOnly) => &["SELECT"],
+        (ObjectKind::Sequence, _) => &["SELECT", "USAGE", "UPDATE"],
+        (ObjectKind::Function, _) => &[],
+    }
+}
+
+/// A statement by hand; it may fail, as a hand may. `$who` is the login or its group.
+fn by_hand() -> impl Strategy<Value = String> {
+    let who = || select(vec!["hoop", "$group"]);
+    let object = || select(OBJECTS.to_vec());
+    let granted = (who(), object(), any::<prop::sample::Index>(), any::<bool>(), any::<bool>()).prop_map(
+        |(who, (on, kind, _, owner), nth, option, detour)| {
+            let privilege = nth.get(privileges(kind));
+            let option = if option { " WITH GRANT OPTION" } else { "" };
+            let grantor = if detour && owner == "admin1" { "middle" } else { owner };
+            format!("SET ROLE {grantor}; GRANT {privilege} ON {on} TO {who}{option}")
+        },
+    );
+    let passed_on = (object(), any::<prop::sample::Index>(), any::<bool>()).prop_map(|((on, kind, ..), nth, up)| {
+        let (from, to) = if up { ("hoop", "$group") } else { ("$group", "hoop") };
+        let privilege = nth.get(privileges(kind));
+        format!(
+            "GRANT {privilege} ON {on} TO {from} WITH GRANT OPTION; SET ROLE {from}; GRANT {privilege} ON {on} TO {to}"
+        )
+    });
+    let revoked = (who(), object()).prop_map(|(who, (on, ..))| format!("REVOKE ALL ON {on} FROM {who} CASCADE"));
+    let columns = (who(), select(vec!["a", "b"]), select(vec!["SELECT", "UPDATE", "REFERENCES"]))
+        .prop_map(|(who, table, privilege)| format!("GRANT {privilege} (note) ON sales.{table} TO {who}"));
+    let defaults = (
+        who(),
+        select(vec!["admin1", "keeper"]),
+        select(vec!["", "IN SCHEMA sales"]),
+        select(vec!["SELECT ON TABLES", "DELETE ON TABLES", "USAGE ON SEQUENCES", "EXECUTE ON FUNCTIONS"]),
+        any::<bool>(),
+    )
+        .prop_map(|(who, creator, place, what, option)| {
+            let option = if option { " WITH GRANT OPTION" } else { "" };
+            format!("ALTER DEFAULT PRIVILEGES FOR ROLE {creator} {place} GRANT {what} TO {who}{option}")
+        });
+    let role = select(vec![
+        "ALTER ROLE hoop NOLOGIN",
+        "ALTER ROLE hoop NOINHERIT CREATEDB CONNECTION LIMIT 3 VALID UNTIL '2031-01-01'",
+        "SET ROLE admin1; GRANT keeper TO hoop WITH ADMIN OPTION",
+        "SET ROLE admin1; GRANT keeper TO $group",
+        "REVOKE $group FROM hoop",
+        "ALTER ROLE hoop SET role = 'keeper'",
+        "COMMENT ON ROLE $group IS NULL; COMMENT ON ROLE hoop IS 'mine'",
+        "SET ROLE admin1; GRANT INSERT, SELECT ON postgres.public.elsewhere TO hoop",
+        "GRANT CREATE ON DATABASE postgres TO hoop",
+        "DROP OWNED BY $group CASCADE",
+        "CREATE TABLE sales.later (id int)",
+    ])
+    .prop_map(str::to_owned);
+    prop_oneof![6 => granted, 2 => passed_on, 1 => revoked, 2 => columns, 2 => defaults, 2 => role]
+}
+
+fn wishes() -> impl Strategy<Value = Vec<Grant>> {
+    let on_object = |(_, kind, name, _): (&str, ObjectKind, &'static str, &str)| {
+        let all = privileges(kind);
+        subsequence(all.to_vec(), 1..=all.len()).prop_map(move |privileges| {
+            let schema = if kind == ObjectKind::Database { "" } else { "sales" };
+            grant(kind, schema, if name.is_empty() { &[] } else { std::slice::from_ref(&name) }, &privileges)
+        })
+    };
+    prop::collection::vec(select(OBJECTS.to_vec()).prop_flat_map(on_object), 0..4)
+}
+
+#[derive(Debug, Clone)]
+struct Case {
+    by_hand: Vec<String>,
+    level: Access,
+    wishes: Vec<Grant>,
+}
+
+fn cases() -> impl Strategy<Value = Case> {
+    let level = select(vec![Access::ReadOnly, Access::ReadWrite]);
+    (prop::collection::vec(by_hand(), 1..9), level, wishes()).prop_map(|(by_hand, level, wishes)| Case {
+        by_hand,
+        level,
+        wishes,
+    })
+}
+
+fn spec_of(case: &Case) -> RoleSpec {
+    let mut spec = spec_in("hoop", case.level, &["app"]);
+    spec.grants = case.wishes.iter().cloned().collect();
+    // Somebody may have taken our note away.
+    spec.adopt = true;
+    spec
+}
+
+async fn disturb(superuser: &Client, statements: &[String]) {
+    let sql = "SELECT rolname::text FROM pg_roles WHERE rolname LIKE 'rdsaccess%'";
+    for group in column(superuser, sql).await {
+        for sql in statements {
+            let _may_fail_as_a_hand_may = superuser.batch_execute(&sql.replace("$group", &group)).await;
+            superuser.batch_execute("RESET ROLE").await.unwrap();
+        }
+        let mark = format!("COMMENT ON ROLE {group} IS '{}'", Mark::new(RESOURCE_ID, None).to_json());
+        superuser.batch_execute(&mark).await.unwrap();
+    }
+}
+
+/// What the login may do according to the server, against what the level and the grants say.
+async fn assert_exact(superuser: &Client, case: &Case) {
+    for (on, kind, name, _) in OBJECTS {
+        let named = |grant: &&Grant| {
+            let names = |objects: &BTreeSet<_>| objects.contains(&name.parse().unwrap());
+            grant.kind == kind && grant.objects.as_ref().is_none_or(names)
+        };
+        let asked: BTreeSet<&str> =
+            case.wishes.iter().filter(named).flat_map(|g| &g.privileges).map(|p| p.as_str()).collect();
+        for privilege in privileges(kind) {
+            // Everybody may connect, and make temporary tables.
+            let public = kind == ObjectKind::Database && ["CONNECT", "TEMPORARY"].contains(privilege);
+            let expected = public || of_level(case.level, kind).contains(privilege) || asked.contains(privilege);
+            let what = on.split_once(' ').unwrap().1;
+            let sql = format!("SELECT has_{kind}_privilege('hoop', '{what}', '{privilege}')::text");
+            assert_eq!(column(superuser, &sql).await, [expected.to_string()], "{privilege} on {on}: {case:?}");
+            let sql = format!("SELECT has_{kind}_privilege('hoop', '{what}', '{privilege} WITH GRANT OPTION')::text");
+            assert_eq!(column(superuser, &sql).await, ["false"], "{privilege} on {on} may be passed on: {case:?}");
+        }
+    }
+    let later = "SELECT unnest(defaclacl)::text FROM pg_default_acl";
+    for acl in column(superuser, later).await {
+        let (grantee, rights) = acl.split_once('=').unwrap();
+        let rights = rights.split_once('/').unwrap().0;
+        let level = if case.level == Access::ReadOnly { "r" } else { "arwdU" };
+        let ours = grantee == "hoop" || grantee.starts_with("rdsaccess");
+        assert!(!ours || rights.chars().all(|right| level.contains(right)), "{acl}: {case:?}");
+    }
+    let memberships = "SELECT roleid::regrole::text FROM pg_auth_members WHERE member = 'hoop'::regrole";
+    let memberships = column(superuser, memberships).await;
+    assert!(memberships.len() == 1 && memberships[0].starts_with("rdsaccess_"), "{memberships:?}: {case:?}");
+}
+
+async fn check(server: &PostgresServer, superuser: &Client, case: &Case) {
+    disturb(superuser, &case.by_hand).await;
+    let spec = spec_of(case);
+    let made = server.engine().ensure(&spec, None).await.unwrap_or_else(|e| panic!("{e}: {case:?}"));
+    assert!(made.login.is_empty() && made.coverage.is_complete(), "{made:?}: {case:?}");
+    assert_exact(superuser, case).await;
+
+    let before = server.log().len();
+    let again = server.engine().ensure(&spec, None).await.unwrap();
+    assert!(again.login.is_empty() && again.coverage.is_complete(), "{again:?}: {case:?}");
+    let log = server.log().split_off(before);
+    let sent = log.lines().filter_map(|line| line.split_once("statement: ")).map(|(_, sql)| sql);
+    let changing: Vec<&str> = sent.filter(|sql| !sql.starts_with("SELECT ")).collect();
+    assert!(changing.is_empty(), "the second apply sent {changing:?}: {case:?}");
+}
+
+#[test]
+fn one_apply_reaches_the_wanted_set_from_anywhere_and_the_second_sends_nothing() {
+    let runtime = Runtime::new().unwrap();
+    let (server, superuser) = runtime.block_on(async {
+        let server = PostgresServer::start().await;
+        server.master("app").await.batch_execute(SETUP).await.unwrap();
+        let superuser = server.superuser("app").await;
+        make(&*server.engine(), &spec_in("hoop", Access::ReadOnly, &["app"])).await;
+        (server, superuser)
+    });
+    let config = Config { cases: CASES, failure_persistence: None, max_shrink_iters: 0, ..Config::default() };
+    let run = |case: Case| {
+        runtime.block_on(check(&server, &superuser, &case));
+        Ok(())
+    };
+    TestRunner::new(config).run(&cases(), run).unwrap();
+    // Without a runtime around it the server could not close its sessions.
+    let _entered = runtime.enter();
+    drop((superuser, server));
+}

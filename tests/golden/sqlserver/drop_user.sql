@@ -1,0 +1,3 @@
+ALTER AUTHORIZATION ON SCHEMA::[mine]]] TO [dbo];
+ALTER AUTHORIZATION ON ROLE::[team]]] TO [dbo];
+DROP USER [hoop_ro];
