@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
-use crate::access::{Endpoint, EngineKind, Invalid, RoleName, Secret, Trust};
+use crate::access::{Endpoint, EngineKind, Grant, Invalid, RoleName, Secret, Trust};
 
 pub use error::{Error, Fault};
 pub use key::{Key, Token, Tokens};
@@ -100,5 +100,16 @@ pub fn check_role_name(kind: EngineKind, name: &RoleName) -> Result<(), Invalid>
         EngineKind::Postgres => postgres::check_role_name(name),
         EngineKind::Mysql | EngineKind::Mariadb => mysql::check_role_name(kind, name),
         EngineKind::Sqlserver => Ok(()),
+    }
+}
+
+/// Refuses a grant that this engine cannot hold, before anything is sent.
+///
+/// # Errors
+/// The sentence says what is expected.
+pub fn check_grant(kind: EngineKind, grant: &Grant) -> Result<(), Invalid> {
+    match kind {
+        EngineKind::Postgres => postgres::check_grant(grant),
+        EngineKind::Mysql | EngineKind::Mariadb | EngineKind::Sqlserver => Ok(()),
     }
 }
