@@ -103,13 +103,15 @@ pub fn check_role_name(kind: EngineKind, name: &RoleName) -> Result<(), Invalid>
     }
 }
 
-/// Refuses a grant that this engine cannot hold, before anything is sent.
+/// Refuses a grant that this engine does not have, before anything is sent: a kind of object, a privilege on it, a
+/// schema where there are none.
 ///
 /// # Errors
-/// The sentence says what is expected.
+/// The sentence says what the engine takes.
 pub fn check_grant(kind: EngineKind, grant: &Grant) -> Result<(), Invalid> {
     match kind {
         EngineKind::Postgres => postgres::check_grant(grant),
-        EngineKind::Mysql | EngineKind::Mariadb | EngineKind::Sqlserver => Ok(()),
+        EngineKind::Mysql | EngineKind::Mariadb => mysql::check_grant(kind, grant),
+        EngineKind::Sqlserver => Ok(()),
     }
 }

@@ -3,6 +3,7 @@
 mod access;
 mod drift;
 mod faults;
+mod grants;
 mod mysql_server;
 mod removal;
 
@@ -10,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row};
-use rdsaccess::access::{Access, Coverage, Mark, Secret};
+use rdsaccess::access::{Access, Coverage, Grant, Mark, ObjectKind, Secret};
 use rdsaccess::engine::mysql::Mysql;
 use rdsaccess::engine::{Observed, RoleSpec, Scope, Server};
 
@@ -39,6 +40,22 @@ fn role(name: &str, access: Access) -> RoleSpec {
 fn on(databases: &[&str], role: RoleSpec) -> RoleSpec {
     let databases: BTreeSet<_> = databases.iter().map(|name| name.parse().unwrap()).collect();
     RoleSpec { scope: Scope { databases: Some(databases), ..Scope::default() }, ..role }
+}
+
+/// One entry of `grants`.
+fn single(database: &str, kind: ObjectKind, objects: &[&str], privileges: &[&str]) -> Grant {
+    let names = objects.iter().map(|name| name.parse().unwrap()).collect();
+    Grant {
+        database: database.parse().unwrap(),
+        schema: None,
+        kind,
+        objects: Some(names).filter(|_| !objects.is_empty()),
+        privileges: privileges.iter().map(|name| name.parse().unwrap()).collect(),
+    }
+}
+
+fn with(grants: &[Grant], role: RoleSpec) -> RoleSpec {
+    RoleSpec { grants: grants.iter().cloned().collect(), ..role }
 }
 
 fn password() -> Secret<String> {

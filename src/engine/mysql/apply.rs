@@ -10,11 +10,13 @@ use super::Mysql;
 use super::catalog::Catalog;
 use super::connect::Session;
 use super::error::{Class, Failure};
-use super::grants::wrong_choice;
+use super::named::Named;
 use super::password::{Salt, is_hash_of, verifier};
 use super::quote::{Statement, literal};
 use super::roles::{account_name, compare, create, ownership, plugin, settle};
-use crate::access::{DatabaseName, RoleName, Secret, TlsMode};
+use super::rules::{check_grant, check_role_name};
+use super::wanted::Wanted;
+use crate::access::{DatabaseName, EngineKind, RoleName, Secret, TlsMode};
 use crate::engine::{Fault, Observed, Ownership, RoleSpec};
 
 /// Name of the server-wide lock that one writer holds; at most 64 characters.
@@ -108,7 +110,14 @@ impl Mysql {
 
     /// What the role is, from the shared catalog.
     pub(super) async fn read_role(&self, spec: &RoleSpec) -> Result<Observed, Failure> {
-        Ok(self.observe(&*self.catalog().await?, spec))
+        let catalog = self.catalog().await?;
+        if !spec.grants.iter().any(|grant| grant.objects.is_some()) {
+            return Ok(self.observe(&catalog, spec));
+        }
+        let mut session = self.sessions.session().await?;
+        let named = Named::load(&mut session, &catalog.settings, spec).await?;
+        session.rest();
+        Ok(self.observe(&Catalog { named, ..(*catalog).clone() }, spec))
     }
 
     /// Whether the password is that of the account.
@@ -150,13 +159,13 @@ impl Mysql {
 
     async fn ensure_once(&self, spec: &RoleSpec, password: Option<&Secret<String>>) -> Result<Observed, Failure> {
         let mut session = self.locked_session().await?;
-        let mut catalog = Catalog::load(&mut session).await?;
+        let mut catalog = Catalog::load_for(&mut session, spec).await?;
         let statements = plan(&catalog, spec, password, self.demands_tls())?;
         if !statements.is_empty() {
             let writing = self.catalog.writing();
             session.batch(&statements).await?;
             drop(writing);
-            catalog = Catalog::load(&mut session).await?;
+            catalog = Catalog::load_for(&mut session, spec).await?;
         }
         self.unlock(session).await?;
         Ok(self.observe(&catalog, spec))
@@ -234,7 +243,8 @@ pub(super) fn plan(
     if let Ownership::Foreign(words) = ownership(catalog, spec) {
         return Err(Failure::last(Fault::Foreign(words)));
     }
-    if let Some(words) = wrong_choice(catalog, spec) {
+    check(catalog, spec)?;
+    if let Some(words) = Wanted::of(catalog, spec).refusal(catalog, spec) {
         return Err(Failure::last(Fault::NotFound(words)));
     }
     let name = account_name(spec);
@@ -255,6 +265,15 @@ pub(super) fn plan(
     statements.extend(compare(catalog, spec, demand_tls).statements(&name));
     statements.extend(settle(catalog, spec, account, new_password.as_ref(), demand_tls));
     Ok(statements)
+}
+
+/// Refuses what this engine cannot hold, before anything is changed.
+fn check(catalog: &Catalog, spec: &RoleSpec) -> Result<(), Failure> {
+    let kind = if catalog.dialect.mariadb { EngineKind::Mariadb } else { EngineKind::Mysql };
+    let grants = spec.grants.iter().try_for_each(|grant| check_grant(kind, grant));
+    check_role_name(kind, &spec.name)
+        .and(grants)
+        .map_err(|invalid| Failure::last(Fault::Unsupported(invalid.to_string())))
 }
 
 /// Whether the account has exactly this password and no other way to log in.

@@ -8,11 +8,13 @@ use mysql_async::{Row, Value};
 
 use super::connect::{Dialect, Session};
 use super::error::Failure;
+use super::named::{Named, routine_name};
 use super::password::Plugin;
 use super::pattern::NameForm;
 use super::privilege::{Privilege, Privileges};
 use super::quote::Statement;
 use crate::access::Secret;
+use crate::engine::RoleSpec;
 
 /// Databases of the server itself and of RDS, which no level ever covers.
 const SYSTEM_DATABASES: [&str; 7] =
@@ -80,6 +82,35 @@ pub(super) enum Object {
     Routine(String, String),
 }
 
+impl Object {
+    /// Whether this is the same object; routine names ignore case.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Routine(kind, name), Self::Routine(other_kind, other_name)) => {
+                kind == other_kind && name.to_lowercase() == other_name.to_lowercase()
+            }
+            _ => self == other,
+        }
+    }
+
+    /// The table of a column; everything else as it is.
+    pub(super) fn without_column(&self) -> Self {
+        match self {
+            Self::Column(table, _) => Self::Table(table.clone()),
+            other => other.clone(),
+        }
+    }
+
+    /// Its kind in the singular, and its name.
+    pub(super) fn words(&self) -> (String, String) {
+        match self {
+            Self::Table(table) => ("table".to_owned(), table.clone()),
+            Self::Column(table, column) => ("column".to_owned(), format!("{table}.{column}")),
+            Self::Routine(kind, routine) => (kind.to_lowercase(), routine.clone()),
+        }
+    }
+}
+
 /// A grant below the level of databases.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ObjectGrant {
@@ -119,6 +150,13 @@ pub(super) struct Settings {
     pub(super) mandatory_roles: String,
 }
 
+impl Settings {
+    /// The name of a database or table as the server keeps it.
+    pub(super) fn fold(&self, name: &str) -> String {
+        if self.folds_case { name.to_lowercase() } else { name.to_owned() }
+    }
+}
+
 /// Everything read from one server.
 #[derive(Debug, Clone)]
 pub(super) struct Catalog {
@@ -140,6 +178,8 @@ pub(super) struct Catalog {
     pub(super) global: Vec<(String, Privilege)>,
     /// Granted roles
     pub(super) memberships: Vec<Membership>,
+    /// What exists of the objects that the role in question names
+    pub(super) named: Named,
 }
 
 impl Catalog {
@@ -162,8 +202,16 @@ impl Catalog {
             objects: object_grants(next(), next(), next()),
             global: global_privileges(next()),
             memberships: memberships(next()),
+            named: Named::default(),
         };
         catalog.add_attributes(next());
+        Ok(catalog)
+    }
+
+    /// Reads everything, and looks up the objects that this role names.
+    pub(super) async fn load_for(session: &mut Session, spec: &RoleSpec) -> Result<Self, Failure> {
+        let mut catalog = Self::load(session).await?;
+        catalog.named = Named::load(session, &catalog.settings, spec).await?;
         Ok(catalog)
     }
 
@@ -321,8 +369,9 @@ fn object_grants(tables: Vec<Row>, columns: Vec<Row>, routines: Vec<Row>) -> Vec
     let tables = tables.into_iter().map(|(u, h, d, table, held)| grant(u, h, d, Object::Table(table), &held));
     let columns =
         columns.into_iter().map(|(u, h, d, table, column, held)| grant(u, h, d, Object::Column(table, column), &held));
-    let routines =
-        routines.into_iter().map(|(u, h, d, kind, name, held)| grant(u, h, d, Object::Routine(kind, name), &held));
+    let routines = routines
+        .into_iter()
+        .map(|(u, h, d, kind, name, held)| grant(u, h, d, Object::Routine(kind, routine_name(&name)), &held));
     tables.chain(columns).chain(routines).collect()
 }
 

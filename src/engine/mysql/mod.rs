@@ -6,15 +6,19 @@
 
 mod apply;
 mod catalog;
+mod change;
 mod connect;
 mod drop;
 mod error;
 mod grants;
+mod named;
 mod password;
 mod pattern;
 mod privilege;
 mod quote;
 mod roles;
+mod rules;
+mod wanted;
 
 #[cfg(test)]
 mod tests;
@@ -26,7 +30,7 @@ use super::{Error, Login, Observed, Removal, Reply, RoleSpec, Server};
 use crate::access::Secret;
 use error::Failure;
 
-pub use roles::check_role_name;
+pub use rules::{check_grant, check_role_name};
 
 /// How long to wait for another writer, and for a failover to end.
 const PATIENCE: Duration = Duration::from_secs(60);

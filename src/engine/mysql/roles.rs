@@ -5,56 +5,11 @@ use super::connect::Dialect;
 use super::grants::Comparison;
 use super::password::{Plugin, Verifier};
 use super::quote::{Statement, account as account_sql, identifier, literal};
-use crate::access::{EngineKind, Identifier, Invalid, Mark, Missing, RoleName};
+use crate::access::{Identifier, Mark, Missing};
 use crate::engine::{Ownership, RoleSpec};
 
 /// The member of the account's attributes that holds our mark; other members stay.
 const MARK: &str = "rdsaccess";
-
-/// Accounts and roles of the servers themselves and of RDS.
-const RESERVED: [&str; 13] = [
-    "root",
-    "mysql.sys",
-    "mysql.session",
-    "mysql.infoschema",
-    "mariadb.sys",
-    "rdsadmin",
-    "rdsrepladmin",
-    "rdsproxyadmin",
-    "rdstopmgr",
-    "rds_superuser_role",
-    "public",
-    "none",
-    "current_role",
-];
-
-/// Refuses a name that the engine cannot hold or that belongs to the server.
-///
-/// # Errors
-/// The sentence says the limit.
-pub fn check_role_name(kind: EngineKind, name: &RoleName) -> Result<(), Invalid> {
-    let text = name.as_str();
-    let (engine, longest) = match kind {
-        EngineKind::Mariadb => ("MariaDB", 128),
-        _ => ("MySQL", 32),
-    };
-    let length = text.chars().count();
-    if length > longest {
-        Err(Invalid::new(format!(
-            "a user name of {engine} must not be longer than {longest} characters, this one has {length}"
-        )))
-    } else if text.ends_with(' ') {
-        Err(Invalid::new(format!("{engine} removes spaces at the end of a user name; leave them out")))
-    } else if text.chars().any(|c| u32::from(c) > 0xFFFF) {
-        Err(Invalid::new(format!(
-            "a user name of {engine} must not hold characters beyond the basic plane, such as emoji"
-        )))
-    } else if RESERVED.iter().any(|reserved| reserved.eq_ignore_ascii_case(text)) {
-        Err(Invalid::new(format!("`{text}` is reserved by {engine} or by RDS")))
-    } else {
-        Ok(())
-    }
-}
 
 /// The account that a specification means.
 pub(super) fn account_name(spec: &RoleSpec) -> AccountName {
