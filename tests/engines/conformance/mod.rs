@@ -15,6 +15,9 @@ macro_rules! suite {
         case!($subject, [$(#[$attribute])*], later, what_one_ddl_login_makes_another_may_change);
         case!($subject, [$(#[$attribute])*], later, a_new_database_is_drift_until_the_next_ensure);
         case!($subject, [$(#[$attribute])*], drift, every_change_by_hand_is_seen_and_repaired);
+        case!($subject, [$(#[$attribute])*], grants, a_grant_outside_the_covered_databases_is_refused);
+        case!($subject, [$(#[$attribute])*], grants, a_grant_that_cannot_be_is_refused_before_anything_is_sent);
+        case!($subject, [$(#[$attribute])*], grants, each_grant_opens_what_it_names_and_goes_with_the_specification);
         case!($subject, [$(#[$attribute])*], change, a_level_is_changed_in_place);
         case!($subject, [$(#[$attribute])*], removal, a_dropped_role_leaves_nothing_and_can_be_made_again);
         case!($subject, [$(#[$attribute])*], removal, a_disabled_role_keeps_its_name_and_comes_back_with_its_password);
@@ -28,6 +31,14 @@ macro_rules! suite {
         case!($subject, [$(#[$attribute])*], ownership, administrators_are_never_managed);
         case!($subject, [$(#[$attribute])*], names, hostile_names_make_the_whole_round);
         case!($subject, [$(#[$attribute])*], names, a_refused_name_is_refused_before_anything_is_sent);
+    };
+}
+
+/// The cases about the terms of a login.
+macro_rules! suite_of_terms {
+    ($subject:ty $(, #[$attribute:meta])*) => {
+        case!($subject, [$(#[$attribute])*], terms, the_number_of_sessions_is_bounded);
+        case!($subject, [$(#[$attribute])*], terms, a_login_ends_when_it_should);
     };
 }
 
@@ -54,6 +65,7 @@ macro_rules! case {
 
 mod change;
 mod drift;
+mod grants;
 mod later;
 mod levels;
 mod mysql;
@@ -65,8 +77,9 @@ mod proof;
 mod removal;
 mod scope;
 mod subject;
+mod terms;
 
-use rdsaccess::access::{Access, Secret};
+use rdsaccess::access::{Access, Grant, ObjectKind, Secret};
 use rdsaccess::engine::{Observed, RoleSpec, Server};
 
 use subject::{PASSWORD, Subject};
@@ -87,6 +100,17 @@ async fn make(engine: &dyn Server, spec: &RoleSpec) -> Observed {
 fn assert_complete(observed: &Observed) {
     assert!(observed.login.is_empty(), "{:?}", observed.login);
     assert!(observed.coverage.is_complete(), "{:?}", observed.coverage.texts());
+}
+
+/// A grant in the database `app`, on all objects of the kind when none is named.
+fn grant(kind: ObjectKind, schema: &str, objects: &[&str], privileges: &[&str]) -> Grant {
+    Grant {
+        database: "app".parse().unwrap(),
+        schema: (!schema.is_empty()).then(|| schema.parse().unwrap()),
+        kind,
+        objects: (!objects.is_empty()).then(|| objects.iter().map(|name| name.parse().unwrap()).collect()),
+        privileges: privileges.iter().map(|name| name.parse().unwrap()).collect(),
+    }
 }
 
 /// Everything that reading says, in one text.

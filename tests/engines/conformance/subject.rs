@@ -50,8 +50,6 @@ impl fmt::Display for Outcome {
 pub(crate) enum Refusal {
     /// It is denied with this code; with two codes (`1142/1227`) which one depends on the level
     Denied(&'static str),
-    /// It fails with this code, because the server refuses it for another reason than a missing right
-    Fails(&'static str),
     /// The server says that it was done, and this query (one value, asked in the same session) shows that nothing was
     Idle(&'static str),
 }
@@ -189,6 +187,12 @@ pub(crate) trait Subject: Sized {
     /// # Errors
     /// The server's refusal.
     async fn login(&self, user: &str, password: &str, database: &str) -> Result<Self::Session, Outcome>;
+
+    /// Closes a session.
+    async fn leave(session: Self::Session);
+
+    /// Waits until the server has forgotten the closed sessions of a role.
+    async fn wait_until_gone(&self, user: &str);
 
     /// Tries one statement. A session that is gone is a failure without a code.
     async fn attempt(session: &mut Self::Session, sql: &str) -> Outcome;

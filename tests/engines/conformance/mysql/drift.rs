@@ -5,8 +5,14 @@ use rdsaccess::access::Access;
 use crate::conformance::subject::Drift;
 
 const NOTHING: &[&str] = &[];
-/// The option to pass rights on stands apart from the rights, so both are taken.
-const ROLES_GONE: &[&str] = &["DROP ROLE admins2"];
+/// On MariaDB a role is taken away only by who may pass it on.
+const ROLE_OF_MARIADB: &[&str] = &[
+    "CREATE ROLE admins2",
+    "GRANT admins2 TO admin1 WITH ADMIN OPTION",
+    "GRANT INSERT ON app.* TO admins2",
+    "GRANT admins2 TO $role",
+];
+const ROLE_OF_MYSQL: &[&str] = &["CREATE ROLE admins2", "GRANT INSERT ON app.* TO admins2", "GRANT admins2 TO $role"];
 
 fn reader(by_hand: &'static [&'static str], seen: &'static [&'static str]) -> Drift {
     Drift { access: Access::ReadOnly, by_hand, seen, opens: NOTHING, closes: NOTHING, after: NOTHING }
@@ -21,9 +27,9 @@ fn opening(opens: &'static [&'static str], drift: Drift) -> Drift {
 }
 
 /// Every drift.
-pub(super) fn all() -> Vec<Drift> {
+pub(super) fn all(is_mysql: bool) -> Vec<Drift> {
     let mut drifts = rights();
-    drifts.extend(account());
+    drifts.extend(account(is_mysql));
     drifts
 }
 
@@ -121,18 +127,15 @@ fn rights() -> Vec<Drift> {
     ]
 }
 
-fn account() -> Vec<Drift> {
+fn account(is_mysql: bool) -> Vec<Drift> {
     vec![
         closing(&["SELECT 1"], reader(&["ALTER USER $role ACCOUNT LOCK"], &["login is locked"])),
         reader(&["ALTER USER $role REQUIRE NONE"], &["login without TLS is allowed"]),
         Drift {
-            after: ROLES_GONE,
+            after: &["DROP ROLE admins2"],
             ..opening(
                 &["SET ROLE admins2"],
-                reader(
-                    &["CREATE ROLE admins2", "GRANT INSERT ON app.* TO admins2", "GRANT admins2 TO $role"],
-                    &["is a member of admins2"],
-                ),
+                reader(if is_mysql { ROLE_OF_MYSQL } else { ROLE_OF_MARIADB }, &["is a member of admins2"]),
             )
         },
     ]

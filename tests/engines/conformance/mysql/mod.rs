@@ -1,10 +1,12 @@
 //! MySQL and MariaDB as a subject of the suite.
 
 mod drift;
+mod grants;
 mod names;
 mod proof;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row as MysqlRow};
@@ -93,6 +95,17 @@ impl Subject for Mysql {
         self.server.connect((user, password), database).await.map_err(|error| outcome(&error))
     }
 
+    async fn leave(session: Conn) {
+        session.disconnect().await.unwrap();
+    }
+
+    async fn wait_until_gone(&self, user: &str) {
+        let sql = format!("SELECT ID FROM information_schema.processlist WHERE USER = '{user}'");
+        while !self.column("", &sql).await.is_empty() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     async fn attempt(session: &mut Conn, sql: &str) -> Outcome {
         match session.query::<MysqlRow, _>(sql).await {
             Ok(_) => Outcome::Allowed,
@@ -142,15 +155,15 @@ impl Subject for Mysql {
     }
 
     fn drifts(&self) -> Vec<Drift> {
-        drift::all()
+        drift::all(self.server.is_mysql)
     }
 
     fn beside(&self) -> Vec<Beside> {
-        Vec::new()
+        grants::all()
     }
 
     fn refused_grants(&self) -> Vec<(Grant, &'static str)> {
-        Vec::new()
+        grants::refused()
     }
 
     fn names(&self) -> Names {
@@ -188,7 +201,7 @@ impl Subject for Mysql {
     }
 
     async fn make_stubborn(&self) {
-        self.by_hand("app", &["CREATE USER stubborn", "REVOKE CREATE USER ON *.* FROM admin1"]).await;
+        self.by_hand("app", &["CREATE USER stubborn", "REVOKE CREATE USER, UPDATE ON *.* FROM admin1"]).await;
     }
 
     async fn make_foreign(&self) {

@@ -9,6 +9,7 @@ pub(super) fn all(_version: u32) -> Vec<Drift> {
     let mut drifts = Vec::new();
     drifts.extend(taken());
     drifts.extend(added());
+    drifts.extend(direct());
     drifts.extend(later());
     drifts.extend(login());
     drifts.extend(group());
@@ -152,7 +153,7 @@ fn added() -> Vec<Drift> {
             &["GRANT SELECT ON sales.orders TO $group WITH GRANT OPTION"],
             &["extra GRANT OPTION FOR SELECT on table sales.orders"],
         ),
-        reader(&["GRANT EXECUTE ON FUNCTION sales.plain() TO $group"], &["extra rights on function sales.plain()"]),
+        reader(&["GRANT EXECUTE ON FUNCTION sales.plain() TO $group"], &["extra EXECUTE on function sales.plain()"]),
         opening(
             &["UPDATE sales.parts SET id = 1"],
             and_then(
@@ -174,6 +175,39 @@ fn added() -> Vec<Drift> {
                     &["extra UPDATE on table sales.parts"],
                 ),
             ),
+        ),
+    ]
+}
+
+/// Rights that the login itself got.
+fn direct() -> Vec<Drift> {
+    vec![
+        opening(
+            &["INSERT INTO sales.orders (id) VALUES (7)"],
+            reader(&["GRANT INSERT ON sales.orders TO $role"], &["login holds extra INSERT on table sales.orders"]),
+        ),
+        opening(
+            &["UPDATE sales.orders SET note = 'x'"],
+            reader(&["GRANT UPDATE (note) ON sales.orders TO $role"], &["login holds extra UPDATE", "sales.orders"]),
+        ),
+        opening(
+            &["SELECT sales.secret()"],
+            reader(
+                &["GRANT EXECUTE ON FUNCTION sales.secret() TO $role"],
+                &["login holds extra EXECUTE on function sales.secret()"],
+            ),
+        ),
+        opening(
+            &["CREATE TABLE sales.made (id int)"],
+            reader(&["GRANT CREATE ON SCHEMA sales TO $role"], &["login holds extra CREATE on schema sales"]),
+        ),
+        opening(
+            &["CREATE SCHEMA made"],
+            reader(&["GRANT CREATE ON DATABASE app TO $role"], &["login holds extra CREATE on database app"]),
+        ),
+        reader(
+            &["ALTER DEFAULT PRIVILEGES FOR ROLE admin1 IN SCHEMA sales GRANT DELETE ON TABLES TO $role"],
+            &["login holds extra DELETE for later tables of admin1 on schema sales"],
         ),
     ]
 }
@@ -206,8 +240,20 @@ fn login() -> Vec<Drift> {
         closing(&["SELECT 1"], reader(&["ALTER ROLE $role NOLOGIN"], &["login is disabled"])),
         reader(&["ALTER ROLE $role NOINHERIT"], &["login does not inherit the rights of its groups"]),
         opening(&["CREATE ROLE made"], reader(&["ALTER ROLE $role CREATEROLE"], &["has CREATEROLE"])),
-        closing(&["SELECT 1"], reader(&["ALTER ROLE $role VALID UNTIL '2001-01-01'"], &["password has expired"])),
-        closing(&["SELECT 1"], reader(&["ALTER ROLE $role CONNECTION LIMIT 0"], &["login may open no connection"])),
+        closing(
+            &["SELECT 1"],
+            reader(
+                &["ALTER ROLE $role VALID UNTIL '2001-01-01'"],
+                &["login is valid until 2001-01-01T00:00:00Z, not for ever"],
+            ),
+        ),
+        closing(
+            &["SELECT 1"],
+            reader(
+                &["ALTER ROLE $role CONNECTION LIMIT 0"],
+                &["login may have 0 sessions, not any number of sessions"],
+            ),
+        ),
         closing(
             &["SELECT * FROM sales.orders"],
             reader(&["SET ROLE admin1", "REVOKE $group FROM $role"], &["is not a member of $group"]),

@@ -2,10 +2,12 @@
 
 mod drift;
 mod furniture;
+mod grants;
 mod names;
 mod proof;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rdsaccess::access::{Access, EngineKind, Grant};
 use rdsaccess::engine::Server;
@@ -17,6 +19,7 @@ use crate::server_postgres::{MASTER, PostgresServer};
 
 suite!(Postgres);
 suite_of_schemas!(Postgres);
+suite_of_terms!(Postgres);
 
 /// A server with one session of the administrator that stays, for statements that are about other people's sessions.
 pub(crate) struct Postgres {
@@ -96,6 +99,17 @@ impl Subject for Postgres {
         self.server.connect(user, password, database).await.map_err(|error| outcome(&error))
     }
 
+    async fn leave(session: Client) {
+        drop(session);
+    }
+
+    async fn wait_until_gone(&self, user: &str) {
+        let sql = format!("SELECT pid FROM pg_stat_activity WHERE usename = '{user}'");
+        while !self.column("postgres", &sql).await.is_empty() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     async fn attempt(session: &mut Client, sql: &str) -> Outcome {
         match session.batch_execute(sql).await {
             Ok(()) => Outcome::Allowed,
@@ -161,11 +175,11 @@ impl Subject for Postgres {
     }
 
     fn beside(&self) -> Vec<Beside> {
-        Vec::new()
+        grants::all()
     }
 
     fn refused_grants(&self) -> Vec<(Grant, &'static str)> {
-        Vec::new()
+        grants::refused()
     }
 
     fn names(&self) -> Names {
