@@ -4,8 +4,13 @@ mod access;
 mod drift;
 mod faults;
 mod grants;
+mod locks;
+mod login;
 mod mysql_server;
+mod property;
 mod removal;
+mod secrets;
+mod tokens;
 
 use std::collections::{BTreeMap, BTreeSet};
 

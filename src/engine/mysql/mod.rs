@@ -1,8 +1,14 @@
 //! MySQL 5.7 to 9, Aurora MySQL and MariaDB 10.4 to 11: direct grants on whole databases, no roles.
 //!
-//! `connect` enters the server, `catalog` reads what is, `roles` and `grants` compare it purely with what should be and
-//! build the statements, `apply` and `drop` send them. `password` computes hashes, `pattern` knows how grants name
-//! databases, `privilege` what a level holds, `quote` is the only way to build SQL, `error` says what is worth a retry.
+//! | file | what it knows |
+//! |---|---|
+//! | `connect` | sessions, their bound, certificates |
+//! | `catalog`, `named` | what is there, read once per server; the tables and routines that `grants` name |
+//! | `rules` | what a configuration may say |
+//! | `wanted`, `grants`, `login`, `roles`, `change` | what should be, and the difference, in words and in statements: all pure |
+//! | `privilege`, `pattern`, `password` | what a level holds, how grants name databases, hashes |
+//! | `lock`, `apply`, `drop` | the one writer, sending it, attempts, removal |
+//! | `quote`, `error` | safe SQL, classes of failures |
 
 mod apply;
 mod catalog;
@@ -11,6 +17,8 @@ mod connect;
 mod drop;
 mod error;
 mod grants;
+mod lock;
+mod login;
 mod named;
 mod password;
 mod pattern;
