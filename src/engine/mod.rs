@@ -84,7 +84,7 @@ pub trait Server: Send + Sync {
 pub fn open(kind: EngineKind, login: Login) -> Result<Arc<dyn Server>, Error> {
     match kind {
         EngineKind::Postgres => Ok(Arc::new(postgres::Postgres::new(login)?)),
-        EngineKind::Mysql | EngineKind::Mariadb => Ok(Arc::new(mysql::Mysql::new(login)?)),
+        EngineKind::Mysql | EngineKind::Mariadb => Ok(Arc::new(mysql::Mysql::new(login)?.of_kind(kind))),
         EngineKind::Sqlserver => {
             Err(Error::new(&login, Fault::Unsupported("roles of SQL Server are not managed yet".to_owned())))
         }

@@ -18,6 +18,7 @@ use crate::mysql::changing;
 use crate::server_mariadb::{ADMIN, TestServer, texts};
 
 suite!(Mysql);
+suite_of_terms!(Mysql);
 
 /// The codes that say that a right is missing.
 const DENIALS: [u16; 12] = [1044, 1045, 1095, 1142, 1143, 1227, 1370, 1698, 1959, 3118, 3530, 4151];
