@@ -95,7 +95,7 @@ pub trait Server: Send + Sync {
 pub fn open(kind: EngineKind, login: Login) -> Result<Arc<dyn Server>, Error> {
     match kind {
         EngineKind::Postgres => Ok(Arc::new(postgres::Postgres::new(login)?)),
-        EngineKind::Mysql | EngineKind::Mariadb => Ok(Arc::new(mysql::Mysql::new(login)?)),
+        EngineKind::Mysql | EngineKind::Mariadb => Ok(Arc::new(mysql::Mysql::new(login)?.of_kind(kind))),
         EngineKind::Sqlserver => Ok(Arc::new(sqlserver::SqlServer::new(login)?)),
     }
 }

@@ -290,7 +290,11 @@ fn check(catalog: &Catalog, spec: &RoleSpec, password: Option<&Secret<String>>) 
     if let Some(words) = refusal(catalog.dialect, &spec.terms, password) {
         return Err(Failure::last(Fault::Unsupported(words)));
     }
-    let kind = if catalog.dialect.mariadb { EngineKind::Mariadb } else { EngineKind::Mysql };
+    check_texts(if catalog.dialect.mariadb { EngineKind::Mariadb } else { EngineKind::Mysql }, spec)
+}
+
+/// The part of it that needs no look at the server.
+pub(super) fn check_texts(kind: EngineKind, spec: &RoleSpec) -> Result<(), Failure> {
     let grants = spec.grants.iter().try_for_each(|grant| check_grant(kind, grant));
     check_role_name(kind, &spec.name)
         .and(grants)

@@ -35,7 +35,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use super::{Error, Login, Observed, Removal, Reply, RoleSpec, Server};
-use crate::access::Secret;
+use crate::access::{EngineKind, Secret};
 use error::Failure;
 
 pub use rules::{check_grant, check_role_name};
@@ -51,6 +51,8 @@ pub struct Mysql {
     writer: tokio::sync::Mutex<()>,
     catalog: apply::SharedCatalog,
     patience: Duration,
+    /// Which of the two engines it is said to be, so that what it cannot hold is refused before anything is sent
+    kind: Option<EngineKind>,
 }
 
 impl Mysql {
@@ -60,13 +62,22 @@ impl Mysql {
     /// None: the signature is that of every engine.
     pub fn new(login: Login) -> Result<Self, Error> {
         let sessions = connect::Sessions::new(login.clone());
-        Ok(Self { login, sessions, writer: Default::default(), catalog: Default::default(), patience: PATIENCE })
+        let (writer, catalog) = Default::default();
+        Ok(Self { login, sessions, writer, catalog, patience: PATIENCE, kind: None })
     }
 
     /// Waits so long for another writer and for the end of a failover, instead of a minute.
     #[must_use]
     pub fn with_patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
+        self
+    }
+
+    /// Refuses names and grants that this engine does not take before it is entered, and not only once it has said
+    /// what it is.
+    #[must_use]
+    pub fn of_kind(mut self, kind: EngineKind) -> Self {
+        self.kind = Some(kind);
         self
     }
 
@@ -85,7 +96,12 @@ impl Server for Mysql {
     }
 
     fn ensure<'a>(&'a self, role: &'a RoleSpec, password: Option<&'a Secret<String>>) -> Reply<'a, Observed> {
-        self.reply(self.ensure_role(role, password))
+        self.reply(async move {
+            if let Some(kind) = self.kind {
+                apply::check_texts(kind, role)?;
+            }
+            self.ensure_role(role, password).await
+        })
     }
 
     fn accepts<'a>(&'a self, role: &'a RoleSpec, password: &'a Secret<String>) -> Reply<'a, bool> {

@@ -29,7 +29,6 @@ impl Tried {
         }
         match (self.row.refusal, got) {
             (Refusal::Denied(codes), Some(Outcome::Denied(given))) => codes.split('/').any(|code| code == given),
-            (Refusal::Fails(code), Some(Outcome::Failed(given, _))) => code == given,
             (Refusal::Idle(_), None) => true,
             _ => false,
         }

@@ -50,8 +50,6 @@ impl fmt::Display for Outcome {
 pub(crate) enum Refusal {
     /// It is denied with this code; with two codes (`1142/1227`) which one depends on the level
     Denied(&'static str),
-    /// It fails with this code, because the server refuses it for another reason than a missing right
-    Fails(&'static str),
     /// The server says that it was done, and this query (one value, asked in the same session) shows that nothing was
     Idle(&'static str),
 }
@@ -121,8 +119,6 @@ pub(crate) struct Names {
     pub(crate) roles: Vec<String>,
     /// Possible names of databases
     pub(crate) databases: Vec<String>,
-    /// Possible names of schemas; empty where there are none to choose
-    pub(crate) schemas: Vec<String>,
     /// Possible names of tables
     pub(crate) tables: Vec<String>,
     /// Names of roles that are refused before anything is sent
@@ -147,10 +143,8 @@ pub(crate) trait Subject: Sized {
     /// An open session.
     type Session;
 
-    /// The engine.
-    const KIND: EngineKind;
-    /// Whether `scope.schemas` and `scope.owners` mean something.
-    const HAS_SCHEMAS: bool;
+    /// Databases of the server itself, which no level covers.
+    const SYSTEM_DATABASES: &'static [&'static str];
     /// Whether a role can end by itself.
     const HAS_EXPIRY: bool;
     /// Whether the number of sessions of a role can be bounded.
@@ -165,6 +159,9 @@ pub(crate) trait Subject: Sized {
 
     /// Name and version in short, such as `postgresql-15` or `mariadb-10.11`: where its proof is filed.
     fn label(&self) -> String;
+
+    /// Which engine it is.
+    fn kind(&self) -> EngineKind;
 
     /// The engine on this server as the administrator, as another process would open it: nothing is shared with
     /// earlier calls.
@@ -191,6 +188,12 @@ pub(crate) trait Subject: Sized {
     /// The server's refusal.
     async fn login(&self, user: &str, password: &str, database: &str) -> Result<Self::Session, Outcome>;
 
+    /// Closes a session.
+    async fn leave(session: Self::Session);
+
+    /// Waits until the server has forgotten the closed sessions of a role.
+    async fn wait_until_gone(&self, user: &str);
+
     /// Tries one statement. A session that is gone is a failure without a code.
     async fn attempt(session: &mut Self::Session, sql: &str) -> Outcome;
 
@@ -209,11 +212,6 @@ pub(crate) trait Subject: Sized {
     /// A table as SQL takes it, in a session in this database: where the suite makes its tables (`sales` on PostgreSQL,
     /// `dbo` on SQL Server, the database itself on MySQL).
     fn table(database: &str, name: &str) -> String;
-
-    /// A table in a schema, where there are schemas to choose.
-    fn table_in(_schema: &str, _name: &str) -> String {
-        unreachable!("an engine without schemas to choose")
-    }
 
     /// Makes an empty database of the administrator, with the place for [`Subject::table`].
     async fn make_database(&self, name: &str);
@@ -247,6 +245,13 @@ pub(crate) trait Subject: Sized {
 
     /// What a `ddl` role leaves behind.
     fn legacy(&self) -> Legacy;
+
+    /// Everything on the server that names a role: accounts, memberships, settings, rights. Sorted.
+    async fn traces(&self) -> Vec<String>;
+
+    /// Makes the role `creator` with the password [`PASSWORD`], which may create tables in `app` where
+    /// [`Subject::table`] has them.
+    async fn make_creator(&self);
 
     /// Makes the role `stubborn`, whose password the administrator cannot set.
     async fn make_stubborn(&self);
@@ -299,4 +304,25 @@ pub(crate) trait Subject: Sized {
     fn account(name: &str) -> String {
         Self::quote(name)
     }
+}
+
+/// A subject whose databases hold schemas that a role can be confined to, and owners that it can act for.
+pub(crate) trait Schemas: Subject {
+    /// A table in a schema, as SQL takes it.
+    fn table_in(schema: &str, name: &str) -> String;
+
+    /// Makes a schema of the administrator.
+    async fn make_schema(&self, database: &str, name: &str) {
+        self.as_administrator(database, &[&format!("CREATE SCHEMA {}", Self::quote(name))]).await;
+    }
+
+    /// Names of schemas that must survive.
+    fn schema_names(&self) -> Vec<String>;
+
+    /// Makes the owner `keeper`, for whom the administrator may act, with the table `kept`, and the owner `other` with
+    /// the table `strange`, both where [`Subject::table`] has them.
+    async fn make_owners(&self);
+
+    /// The owner of a table.
+    async fn owner(&self, database: &str, name: &str) -> String;
 }

@@ -1,19 +1,24 @@
 //! MySQL and MariaDB as a subject of the suite.
 
+mod drift;
+mod grants;
+mod names;
 mod proof;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row as MysqlRow};
 use rdsaccess::access::{EngineKind, Grant};
 use rdsaccess::engine::{Server, open};
 
-use super::subject::{Beside, Drift, Legacy, Names, Outcome, Row, Subject};
+use super::subject::{Beside, Drift, Legacy, NEXT_PASSWORD, Names, Outcome, PASSWORD, Row, Subject};
 use crate::mysql::changing;
 use crate::server_mariadb::{ADMIN, TestServer, texts};
 
 suite!(Mysql);
+suite_of_terms!(Mysql);
 
 /// The codes that say that a right is missing.
 const DENIALS: [u16; 12] = [1044, 1045, 1095, 1142, 1143, 1227, 1370, 1698, 1959, 3118, 3530, 4151];
@@ -36,8 +41,7 @@ fn outcome(error: &mysql_async::Error) -> Outcome {
 impl Subject for Mysql {
     type Session = Conn;
 
-    const KIND: EngineKind = EngineKind::Mysql;
-    const HAS_SCHEMAS: bool = false;
+    const SYSTEM_DATABASES: &'static [&'static str] = &["mysql", "information_schema", "performance_schema", "sys"];
     const HAS_EXPIRY: bool = false;
     const HAS_CONNECTION_LIMIT: bool = true;
     const OPEN_SESSIONS_FOLLOW: bool = false;
@@ -56,8 +60,12 @@ impl Subject for Mysql {
         format!("{name}-{}", numbers.join("."))
     }
 
+    fn kind(&self) -> EngineKind {
+        if self.server.is_mysql { EngineKind::Mysql } else { EngineKind::Mariadb }
+    }
+
     fn engine(&self) -> Arc<dyn Server> {
-        open(Self::KIND, self.server.admin()).unwrap()
+        open(self.kind(), self.server.admin()).unwrap()
     }
 
     fn administrator(&self) -> String {
@@ -86,6 +94,17 @@ impl Subject for Mysql {
 
     async fn login(&self, user: &str, password: &str, database: &str) -> Result<Conn, Outcome> {
         self.server.connect((user, password), database).await.map_err(|error| outcome(&error))
+    }
+
+    async fn leave(session: Conn) {
+        session.disconnect().await.unwrap();
+    }
+
+    async fn wait_until_gone(&self, user: &str) {
+        let sql = format!("SELECT ID FROM information_schema.processlist WHERE USER = '{user}'");
+        while !self.column("", &sql).await.is_empty() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     async fn attempt(session: &mut Conn, sql: &str) -> Outcome {
@@ -137,30 +156,67 @@ impl Subject for Mysql {
     }
 
     fn drifts(&self) -> Vec<Drift> {
-        Vec::new()
+        drift::all(self.server.is_mysql)
     }
 
     fn beside(&self) -> Vec<Beside> {
-        Vec::new()
+        grants::all()
     }
 
     fn refused_grants(&self) -> Vec<(Grant, &'static str)> {
-        Vec::new()
+        grants::refused()
     }
 
     fn names(&self) -> Names {
-        Names::default()
+        names::all(self.server.is_mysql)
     }
 
     fn legacy(&self) -> Legacy {
-        Legacy { makes: &[], named: "", freed: &[], kept: "" }
+        let makes: &[&str] = &[
+            "CREATE TABLE app.made (id INT)",
+            "INSERT INTO app.made VALUES (5)",
+            "CREATE VIEW app.viewed AS SELECT id FROM app.made",
+        ];
+        // MySQL refuses to drop a definer for those who may not set one that does not exist.
+        let freed: &[&str] =
+            if self.server.is_mysql { &["GRANT ALLOW_NONEXISTENT_DEFINER ON *.* TO admin1"] } else { &[] };
+        Legacy { makes, named: "view app.viewed", freed, kept: "SELECT id FROM app.made" }
     }
 
-    async fn make_stubborn(&self) {}
+    async fn traces(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        let accounts = "SELECT CONCAT_WS(' ', User, Host, HEX(authentication_string), ssl_type, max_user_connections) \
+                        FROM mysql.user";
+        found.extend(self.column("", accounts).await);
+        for table in ["db", "tables_priv", "columns_priv", "procs_priv", self.memberships()] {
+            let rows = self.server.by_hand(&[&format!("SELECT * FROM mysql.{table}")]).await;
+            found.extend(rows.into_iter().map(|row| format!("{table}: {}", row.join(" "))));
+        }
+        found.sort();
+        found
+    }
 
-    async fn make_foreign(&self) {}
+    async fn make_creator(&self) {
+        let create = format!("CREATE USER creator IDENTIFIED BY '{PASSWORD}'");
+        self.by_hand("app", &[&create, "GRANT CREATE ON app.* TO creator"]).await;
+    }
+
+    async fn make_stubborn(&self) {
+        self.by_hand("app", &["CREATE USER stubborn", "REVOKE CREATE USER, UPDATE ON *.* FROM admin1"]).await;
+    }
+
+    async fn make_foreign(&self) {
+        let create = format!("CREATE USER theirs IDENTIFIED BY '{NEXT_PASSWORD}'");
+        self.by_hand("app", &[&create, "GRANT INSERT ON app.orders TO theirs"]).await;
+    }
 
     async fn untouchable(&self) -> Vec<String> {
         vec![ADMIN.0.to_owned()]
+    }
+}
+
+impl Mysql {
+    fn memberships(&self) -> &'static str {
+        if self.server.is_mysql { "role_edges" } else { "roles_mapping" }
     }
 }

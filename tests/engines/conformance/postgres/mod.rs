@@ -1,19 +1,25 @@
 //! PostgreSQL as a subject of the suite.
 
+mod drift;
 mod furniture;
+mod grants;
+mod names;
 mod proof;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rdsaccess::access::{Access, EngineKind, Grant};
 use rdsaccess::engine::Server;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, SimpleQueryMessage};
 
-use super::subject::{Beside, Drift, Legacy, Names, Outcome, Row, Subject};
+use super::subject::{Beside, Drift, Legacy, NEXT_PASSWORD, Names, Outcome, PASSWORD, Row, Schemas, Subject};
 use crate::server_postgres::{MASTER, PostgresServer};
 
 suite!(Postgres);
+suite_of_schemas!(Postgres);
+suite_of_terms!(Postgres);
 
 /// A server with one session of the administrator that stays, for statements that are about other people's sessions.
 pub(crate) struct Postgres {
@@ -42,8 +48,7 @@ fn stands_alone(sql: &str) -> bool {
 impl Subject for Postgres {
     type Session = Client;
 
-    const KIND: EngineKind = EngineKind::Postgres;
-    const HAS_SCHEMAS: bool = true;
+    const SYSTEM_DATABASES: &'static [&'static str] = &["rdsadmin", "template0", "template1"];
     const HAS_EXPIRY: bool = true;
     const HAS_CONNECTION_LIMIT: bool = true;
     const OPEN_SESSIONS_FOLLOW: bool = true;
@@ -59,6 +64,10 @@ impl Subject for Postgres {
 
     fn label(&self) -> String {
         format!("postgresql-{}", self.version)
+    }
+
+    fn kind(&self) -> EngineKind {
+        EngineKind::Postgres
     }
 
     fn engine(&self) -> Arc<dyn Server> {
@@ -88,6 +97,17 @@ impl Subject for Postgres {
 
     async fn login(&self, user: &str, password: &str, database: &str) -> Result<Client, Outcome> {
         self.server.connect(user, password, database).await.map_err(|error| outcome(&error))
+    }
+
+    async fn leave(session: Client) {
+        drop(session);
+    }
+
+    async fn wait_until_gone(&self, user: &str) {
+        let sql = format!("SELECT pid FROM pg_stat_activity WHERE usename = '{user}'");
+        while !self.column("postgres", &sql).await.is_empty() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 
     async fn attempt(session: &mut Client, sql: &str) -> Outcome {
@@ -121,10 +141,6 @@ impl Subject for Postgres {
         Self::table_in("sales", name)
     }
 
-    fn table_in(schema: &str, name: &str) -> String {
-        format!("{}.{}", Self::quote(schema), Self::quote(name))
-    }
-
     async fn make_database(&self, name: &str) {
         if name != "app" {
             let sql = format!("CREATE DATABASE {} OWNER {MASTER}", Self::quote(name));
@@ -155,31 +171,99 @@ impl Subject for Postgres {
     }
 
     fn drifts(&self) -> Vec<Drift> {
-        Vec::new()
+        drift::all(self.version)
     }
 
     fn beside(&self) -> Vec<Beside> {
-        Vec::new()
+        grants::all()
     }
 
     fn refused_grants(&self) -> Vec<(Grant, &'static str)> {
-        Vec::new()
+        grants::refused()
     }
 
     fn names(&self) -> Names {
-        Names::default()
+        names::all()
     }
 
     fn legacy(&self) -> Legacy {
-        Legacy { makes: &[], named: "", freed: &[], kept: "" }
+        Legacy {
+            makes: &["CREATE TABLE sales.made (id int)", "INSERT INTO sales.made VALUES (5)"],
+            named: "table sales.made",
+            freed: &[],
+            kept: "SELECT id FROM sales.made",
+        }
     }
 
-    async fn make_stubborn(&self) {}
+    async fn traces(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        let databases = "SELECT datname FROM pg_database WHERE datallowconn ORDER BY 1";
+        for database in self.column("postgres", databases).await {
+            let here = self.column(&database, TRACES).await;
+            found.extend(here.into_iter().map(|line| format!("{database}: {line}")));
+        }
+        found
+    }
 
-    async fn make_foreign(&self) {}
+    async fn make_creator(&self) {
+        let create = format!("CREATE ROLE creator LOGIN PASSWORD '{PASSWORD}'");
+        self.as_administrator("app", &[&create, "GRANT USAGE, CREATE ON SCHEMA sales TO creator"]).await;
+    }
+
+    async fn make_stubborn(&self) {
+        // Up to 15 the administrator may set the password of every role but those with the strongest attributes, and
+        // from 16 on of those that it made.
+        self.by_hand("app", &["CREATE ROLE stubborn LOGIN REPLICATION"]).await;
+    }
+
+    async fn make_foreign(&self) {
+        let create = format!("CREATE ROLE theirs LOGIN PASSWORD '{NEXT_PASSWORD}'");
+        self.as_administrator("app", &[&create, "GRANT USAGE ON SCHEMA sales TO theirs"]).await;
+    }
 
     async fn untouchable(&self) -> Vec<String> {
-        vec![MASTER.to_owned()]
+        self.by_hand("postgres", &["CREATE ROLE root SUPERUSER LOGIN"]).await;
+        vec![MASTER.to_owned(), "root".to_owned()]
+    }
+}
+
+/// Everything in a database, and in what all databases share, that names a role.
+const TRACES: &str = "
+    SELECT 'role ' || r::text || coalesce(' ' || shobj_description(r.oid, 'pg_authid'), '') FROM pg_roles AS r
+    UNION ALL SELECT 'member ' || roleid::regrole || ' ' || member::regrole || ' ' || grantor::regrole
+      FROM pg_auth_members
+    UNION ALL SELECT 'setting ' || s::text FROM pg_db_role_setting AS s
+    UNION ALL SELECT 'depends ' || pg_describe_object(classid, objid, objsubid) || ' ' || refobjid::regrole
+      FROM pg_shdepend WHERE refclassid = 'pg_authid'::regclass
+      AND dbid IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))
+    ORDER BY 1";
+
+impl Schemas for Postgres {
+    fn table_in(schema: &str, name: &str) -> String {
+        format!("{}.{}", Self::quote(schema), Self::quote(name))
+    }
+
+    fn schema_names(&self) -> Vec<String> {
+        names::possible(63)
+    }
+
+    async fn make_owners(&self) {
+        let setup = [
+            "CREATE ROLE keeper",
+            "CREATE ROLE other",
+            "GRANT keeper, other TO admin1",
+            "GRANT USAGE, CREATE ON SCHEMA sales TO keeper, other",
+            "CREATE TABLE sales.kept (id int)",
+            "CREATE TABLE sales.strange (id int)",
+            "ALTER TABLE sales.kept OWNER TO keeper",
+            "ALTER TABLE sales.strange OWNER TO other",
+        ];
+        self.as_administrator("app", &setup).await;
+    }
+
+    async fn owner(&self, database: &str, name: &str) -> String {
+        let query = format!("SELECT tableowner FROM pg_tables WHERE schemaname = 'sales' AND tablename = '{name}'");
+        self.column(database, &query).await.remove(0)
     }
 }
 

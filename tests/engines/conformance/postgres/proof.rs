@@ -100,7 +100,8 @@ const CHANGING: [&str; 20] = [
     "CREATE TABLE sales.made (id int); GRANT SELECT ON sales.made TO hoop_ro",
 ];
 
-const OBJECTS_OF_OTHERS: [&str; 22] = [
+const OBJECTS_OF_OTHERS: [&str; 23] = [
+    "SELECT sales.secret()",
     "ALTER TABLE sales.orders ADD COLUMN extra int",
     "ALTER TABLE sales.orders RENAME TO renamed",
     "ALTER TABLE sales.orders OWNER TO CURRENT_USER",
