@@ -1,1 +1,2 @@
-"""Real database servers that look like RDS: PostgreSQL and MariaDB on loopback, with TLS and a master user."""
+"""Real database servers that look like RDS: PostgreSQL, MariaDB and MySQL on loopback, with TLS and a
+master user, and the check of IAM tokens."""
