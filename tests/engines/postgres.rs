@@ -4,6 +4,7 @@
 mod concurrency;
 mod drift;
 mod hostile;
+mod large_schema;
 mod levels;
 mod ownership;
 mod parallel;
