@@ -35,7 +35,7 @@ demo: install ## the main job from end to end on this machine
 	cargo build
 	$(PYTHON) scripts/demo.py
 
-bench: install ## start-up, schema, memory and size of a release build, beside hashicorp/aws where there is a mirror of it
+bench: install ## start-up, schema, memory and size of a release build, beside hashicorp/aws where there is a mirror of it; roles at scale
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check -r tests/bench/requirements.txt
 	cargo build --release
 	scripts/bench

@@ -5,6 +5,7 @@ mod concurrency;
 mod drift;
 mod grants;
 mod hostile;
+mod large_schema;
 mod levels;
 mod ownership;
 mod parallel;

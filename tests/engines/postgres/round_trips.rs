@@ -17,24 +17,23 @@ const DATABASES: [&str; 4] = ["app", "postgres", "second", "third"];
 const SET_UP: usize = 3;
 
 /// A server far away, whose log says for every statement which connection it came on.
-struct Distant {
-    server: PostgresServer,
+pub(super) struct Distant {
+    pub(super) server: PostgresServer,
     proxy: Proxy,
 }
 
 impl Distant {
-    async fn start() -> Self {
+    /// With one relation of every kind in each of these databases.
+    pub(super) async fn start(databases: &[&str]) -> Self {
         let server = PostgresServer::start().await;
         let owner = server.superuser("postgres").await;
-        for sql in [
-            "CREATE DATABASE second OWNER admin1",
-            "CREATE DATABASE third OWNER admin1",
-            "ALTER SYSTEM SET log_line_prefix = '%a|%u|%d|%r|'",
-            "SELECT pg_reload_conf()",
-        ] {
+        for database in databases.iter().filter(|name| !["app", "postgres"].contains(*name)) {
+            owner.batch_execute(&format!("CREATE DATABASE {database} OWNER admin1")).await.unwrap();
+        }
+        for sql in ["ALTER SYSTEM SET log_line_prefix = '%a|%u|%d|%r|'", "SELECT pg_reload_conf()"] {
             owner.batch_execute(sql).await.unwrap();
         }
-        for database in DATABASES {
+        for database in databases {
             server.master(database).await.batch_execute(EVERY_KIND).await.unwrap();
         }
         let proxy = Proxy::start(server.port()).await;
@@ -51,18 +50,28 @@ impl Distant {
     }
 
     /// Runs a case with a new engine, and counts.
-    async fn count(&self, case: &str, bar: usize, work: impl AsyncFnOnce(Arc<dyn Server>)) -> BTreeMap<String, usize> {
+    pub(super) async fn count(
+        &self,
+        case: &str,
+        bar: usize,
+        work: impl AsyncFnOnce(Arc<dyn Server>),
+    ) -> BTreeMap<String, usize> {
         let (known, logged) = (self.proxy.connections().len(), self.server.log().len());
         let start = Instant::now();
         work(self.engine()).await;
         let time = start.elapsed();
         let connections = self.proxy.connections().split_off(known);
         let round_trips = connections.iter().map(|connection| connection.round_trips).sum();
-        let databases = by_database(&connections, &self.server.log().split_off(logged));
+        let log = self.server.log().split_off(logged);
+        let databases = by_database(&connections, &log);
         let count = databases.values().copied().max().unwrap_or(0);
-        let case = format!("PostgreSQL, {} databases: {case}", databases.len());
-        Figure { case, unit: "round trips per database", count, bar, beside: with_login_and_lock(round_trips, time) }
-            .check();
+        let beside = format!("{}, {:>4} statements", with_login_and_lock(round_trips, time), statements(&log));
+        let case = if databases.len() > 1 {
+            format!("PostgreSQL, {} databases: {case}", databases.len())
+        } else {
+            format!("PostgreSQL, {case}")
+        };
+        Figure { case, unit: "round trips per database", count, bar, beside }.check();
         databases
     }
 }
@@ -87,13 +96,23 @@ fn by_database(connections: &[Connection], log: &str) -> BTreeMap<String, usize>
     databases
 }
 
+/// How many statements the engine sent, those of the lock left out. It sends every statement of a batch on a line.
+fn statements(log: &str) -> usize {
+    let mut ours = false;
+    let sent = log.lines().filter(|line| {
+        ours = if line.starts_with('\t') { ours } else { line.starts_with("terraform-provider-rdsaccess|") };
+        ours && !line.contains("_advisory_") && (line.starts_with('\t') || line.contains("LOG:  statement: "))
+    });
+    sent.count()
+}
+
 fn each(databases: &[&str], count: usize) -> BTreeMap<String, usize> {
     databases.iter().map(|&name| (name.to_owned(), count)).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_role_takes_three_round_trips_per_database_and_a_look_one() {
-    let distant = Distant::start().await;
+    let distant = Distant::start(&DATABASES).await;
     let rw = spec("hoop_rw", Access::ReadWrite);
     let password = Secret::from(PASSWORD);
     let made = distant.count("create", 4, async |engine| {
@@ -126,7 +145,7 @@ async fn a_role_takes_three_round_trips_per_database_and_a_look_one() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn all_roles_are_read_in_one_round_trip_per_database() {
-    let distant = Distant::start().await;
+    let distant = Distant::start(&DATABASES).await;
     let engine = distant.server.engine();
     let specs: Vec<RoleSpec> = (0..30).map(|n| spec(&format!("hoop_{n:02}"), Access::ALL[n % 3])).collect();
     for spec in specs.iter().take(3) {
