@@ -32,20 +32,17 @@ pub(super) struct Difference {
     pub(super) uncovered: Gaps,
     /// Statements that give, to be run in this order
     pub(super) steps: Vec<Step>,
-    /// Rights that a group or login of ours gave, each taken back as that one
-    pub(super) returned: Vec<Step>,
-    /// Other rights that are taken back
+    /// Statements that take back, after those
     pub(super) taken: Vec<Step>,
 }
 
 impl Difference {
     /// What can be repaired, what cannot, and the statements.
     pub(super) fn into_parts(self) -> (Vec<Missing>, Vec<Missing>, Vec<Step>) {
-        (self.gaps.into_missing(), self.uncovered.into_missing(), [self.steps, self.returned, self.taken].concat())
+        (self.gaps.into_missing(), self.uncovered.into_missing(), [self.steps, self.taken].concat())
     }
 
-    /// All statements in an order that works: first what is missing, so that nobody is without a right that he had and
-    /// everybody who has to take something back gets into the schemas; then what ours gave, as long as they may.
+    /// All statements: first what is missing, so that nobody is without a right that he had.
     pub(super) fn into_steps(self) -> Vec<Step> {
         self.into_parts().2
     }

@@ -27,7 +27,7 @@ pub(super) struct Place<'a> {
     pub(super) group_oid: Option<Oid>,
     /// What it is to hold
     pub(super) hold: Hold<'a>,
-    /// The group and the login that the same change lets into the covered schemas
+    /// The group and the login that are compared together, each by its own place
     pub(super) kin: [Option<Oid>; 2],
 }
 
@@ -259,33 +259,49 @@ impl Place<'_> {
         if grant.grantor != object.owner {
             actor = actor.in_person();
         }
-        if let Some(schema) = object.schema.filter(|schema| !self.sees(grant.grantor, schema)) {
-            let why = format!("granted by {}, who lacks USAGE on schema {}", actor.name, schema.name);
-            out.uncovered.on(format!("{what} ({why})"), object.noun, &*object.label);
+        if let Some(why) = self.hindered(object, grant) {
+            out.uncovered.on(format!("{what} (granted by {}, who {why})", actor.name), object.noun, &*object.label);
             return;
         }
         out.gaps.on(what, object.noun, &*object.label);
+        if self.goes_with_its_grantor(object, grant) {
+            return;
+        }
         let parts = [level::sql(&one), object.target.name.clone(), ident(&self.group.name)];
         let template = if wanted {
             revoke_option_template(object.target.kind)
         } else {
             revoke_template(object.target.kind, grant.grantable)
         };
-        let of_ours = grant.grantor != object.owner && self.is_ours(grant.grantor);
-        let steps = if of_ours { &mut out.returned } else { &mut out.taken };
-        steps.push(Step { actor, sql: Sql::of(template, &parts) });
+        out.taken.push(Step { actor, sql: Sql::of(template, &parts) });
     }
 
-    /// Whether a role can name what is in a schema, at the latest when this change has given what is missing.
-    fn sees(&self, role: Oid, schema: &Schema) -> bool {
-        if self.covers(schema) && self.kin.contains(&Some(role)) {
-            return true;
+    /// Whether the same change takes from the grantor, with everything that follows from it, the right to pass this on:
+    /// neither a group nor a login of ours keeps one.
+    fn goes_with_its_grantor(&self, object: &Object<'_>, grant: &Grant) -> bool {
+        let source = |g: &&Grant| g.grantee == grant.grantor && g.privilege == grant.privilege && g.grantable;
+        let mut sources = object.acl.iter().filter(source).peekable();
+        let reached = |g: &Grant| self.reach.actor(g.grantor, Some(self.database)).way != Way::Never;
+        let kin = grant.grantor != object.owner && self.kin.contains(&Some(grant.grantor));
+        kin && sources.peek().is_some() && sources.all(reached)
+    }
+
+    /// Why a grantor other than the owner could not take back what it gave, even in person.
+    fn hindered(&self, object: &Object<'_>, grant: &Grant) -> Option<String> {
+        if grant.grantor == object.owner || self.goes_with_its_grantor(object, grant) {
+            return None;
         }
-        let rights = self.reach.rights_of(role);
-        let superuser = self.cluster.roles.get(&role).is_some_and(|role| role.superuser);
+        let rights = self.reach.rights_of(grant.grantor);
+        if rights.contains(&object.owner) {
+            // The server takes such a REVOKE as one of the owner.
+            return Some("is a member of the owner since then".to_owned());
+        }
+        let schema = object.schema?;
+        let superuser = self.cluster.roles.get(&grant.grantor).is_some_and(|role| role.superuser);
         let usage = schema.acl.iter().filter(|g| g.privilege == Privilege::Usage).map(|g| g.grantee);
-        let holders = usage.chain([schema.owner]);
-        superuser || holders.into_iter().any(|holder| holder == PUBLIC || rights.contains(&holder))
+        let mut holders = usage.chain([schema.owner]);
+        let sees = superuser || holders.any(|holder| holder == PUBLIC || rights.contains(&holder));
+        (!sees).then(|| format!("lacks USAGE on schema {}", schema.name))
     }
 
     /// What the group holds on single columns, by relation: there may be very many of both.

@@ -46,6 +46,11 @@ impl Actor {
         Self { name: String::new(), way: Way::Direct }
     }
 
+    /// `pg_database_owner`, for an owner of the database who does not inherit.
+    fn database_owner() -> Self {
+        Self { name: "pg_database_owner".to_owned(), way: Way::Set }
+    }
+
     /// The same role, entered by SET ROLE, so that it is the grantor for certain.
     pub(super) fn in_person(mut self) -> Self {
         self.way = match self.way {
@@ -84,14 +89,22 @@ impl<'a> Reach<'a> {
 
     /// How to act for this role. In a database, `pg_database_owner` stands for the owner of the database.
     pub(super) fn actor(&self, role: Oid, database: Option<&Database>) -> Actor {
+        let asked = role;
         let role = match database {
             Some(database) if role == DATABASE_OWNER => database.owner,
             _ => role,
         };
         if role == self.cluster.me {
-            return Actor::me();
+            return if asked == DATABASE_OWNER && self.is_hollow() { Actor::database_owner() } else { Actor::me() };
         }
         Actor { name: self.cluster.role_name(role), way: self.way(role) }
+    }
+
+    /// Whether the administrator has no rights through memberships, not even through the one that the owner of a
+    /// database has by itself. From 16 on that one always counts.
+    fn is_hollow(&self) -> bool {
+        let me = self.cluster.roles.get(&self.cluster.me);
+        !self.stores_options() && me.is_some_and(|me| !me.inherit && !me.superuser)
     }
 
     /// How to act for a group that is about to be made by the administrator.

@@ -209,3 +209,45 @@ async fn the_level_of_a_role_made_by_hand_is_inferred() {
         assert_eq!(observed.access, level, "{name}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn foreign_tables_and_partitions_that_come_later_are_covered() {
+    let server = PostgresServer::start().await;
+    let (master, superuser) = (server.master("app").await, server.superuser("app").await);
+    master.batch_execute(EVERY_KIND).await.unwrap();
+    let wrapper = "CREATE FOREIGN DATA WRAPPER nowhere; CREATE SERVER far FOREIGN DATA WRAPPER nowhere;
+        GRANT USAGE ON FOREIGN SERVER far TO admin1";
+    superuser.batch_execute(wrapper).await.unwrap();
+    master.batch_execute("CREATE FOREIGN TABLE sales.before (id int) SERVER far").await.unwrap();
+    let engine = server.engine();
+    for spec in &trio() {
+        make(&*engine, spec).await;
+    }
+    let later = "CREATE FOREIGN TABLE sales.after (id int) SERVER far;
+        CREATE TABLE sales.parts_high PARTITION OF sales.parts FOR VALUES FROM (100) TO (200);
+        CREATE MATERIALIZED VIEW sales.sums AS SELECT 1 AS one; CREATE VIEW sales.ones AS SELECT 1 AS one;
+        INSERT INTO sales.parts VALUES (150)";
+    master.batch_execute(later).await.unwrap();
+    let (ro, rw) = (enter(&server, "hoop_ro", "app").await, enter(&server, "hoop_rw", "app").await);
+    let reads = ["SELECT * FROM sales.parts_high", "SELECT * FROM sales.sums", "SELECT * FROM sales.ones"];
+    for client in [&ro, &rw] {
+        assert_allowed(client, &reads).await;
+    }
+    // The wrapper has no code, so that the server itself is asked.
+    for (role, privilege, expected) in [
+        ("hoop_ro", "SELECT", true),
+        ("hoop_ro", "INSERT", false),
+        ("hoop_rw", "INSERT", true),
+        ("hoop_rw", "TRUNCATE", false),
+    ] {
+        for table in ["before", "after"] {
+            let sql = format!("SELECT has_table_privilege('{role}', 'sales.{table}', '{privilege}')::text");
+            assert_eq!(column(&superuser, &sql).await, [expected.to_string()], "{role} {privilege} {table}");
+        }
+    }
+    assert_denied(&ro, &["INSERT INTO sales.parts_high VALUES (160)", "TRUNCATE sales.parts_high"]).await;
+    assert_allowed(&rw, &["INSERT INTO sales.parts_high VALUES (160)", "UPDATE sales.parts SET id = 161"]).await;
+    for spec in &trio() {
+        assert_complete(&server.engine().read(spec).await.unwrap());
+    }
+}

@@ -248,3 +248,81 @@ async fn what_an_extension_made_is_left_to_the_extension() {
     let acl = column(&superuser, "SELECT relacl::text FROM pg_class WHERE relname = 'pg_stat_statements'").await;
     assert!(!acl.iter().any(|acl| acl.contains("rdsaccess")), "{acl:?}");
 }
+
+/// Everything about memberships that a borrowed role could change.
+const MEMBERSHIPS: &str =
+    "SELECT to_jsonb(m) - 'oid' || jsonb_build_object('role', roleid::regrole, 'to', member::regrole)
+    FROM pg_auth_members AS m WHERE roleid::regrole::text !~ 'hoop|rdsaccess' ORDER BY 1";
+
+async fn memberships(client: &Client) -> Vec<String> {
+    column(client, &format!("SELECT row::text FROM ({MEMBERSHIPS}) AS found(row)")).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_master_that_owns_nothing_covers_what_it_may_become_and_keeps_its_memberships() {
+    let server = PostgresServer::start().await;
+    let superuser = server.superuser("app").await;
+    let version: i32 = column(&superuser, "SHOW server_version_num").await[0].parse().unwrap();
+    // `held` is a membership from before that a careless REVOKE would take away.
+    let setup = "CREATE ROLE app_owner; CREATE ROLE held; ALTER ROLE admin1 NOINHERIT; GRANT held TO admin1;
+        ALTER DATABASE app OWNER TO app_owner; ALTER SCHEMA public OWNER TO app_owner;
+        REVOKE CREATE ON SCHEMA public FROM PUBLIC; SET ROLE app_owner;
+        CREATE SCHEMA sales; CREATE TABLE sales.orders (id int); CREATE SEQUENCE sales.numbers;
+        GRANT ALL ON SCHEMA sales TO held; RESET ROLE;
+        CREATE TABLE sales.kept (id int); ALTER TABLE sales.kept OWNER TO held";
+    superuser.batch_execute(setup).await.unwrap();
+    if version >= 160_000 {
+        let observed = make(&*server.engine(), &spec_in("hoop_ro", Access::ReadOnly, &["app"])).await;
+        let uncovered = &observed.uncovered.texts()["app"];
+        assert!(uncovered.contains("(owner app_owner is out of reach of admin1)"), "{uncovered}");
+        // Without SET and INHERIT, as PostgreSQL itself does it for whoever creates a role.
+        let grant = "GRANT app_owner TO admin1 WITH ADMIN TRUE, INHERIT FALSE, SET FALSE";
+        superuser.batch_execute(grant).await.unwrap();
+    }
+    let before = memberships(&superuser).await;
+    for spec in &trio() {
+        let observed = make(&*server.engine(), spec).await;
+        assert!(!observed.uncovered.texts().contains_key("app"), "{:?}", observed.uncovered.texts());
+    }
+    assert_eq!(memberships(&superuser).await, before);
+    let later = "SET ROLE app_owner; CREATE TABLE sales.later (id int); RESET ROLE;
+        SET ROLE held; CREATE TABLE sales.later_kept (id int)";
+    superuser.batch_execute(later).await.unwrap();
+    let (ro, rw) = (enter(&server, "hoop_ro", "app").await, enter(&server, "hoop_rw", "app").await);
+    for table in ["orders", "kept", "later", "later_kept"] {
+        let (select, insert) =
+            (format!("SELECT * FROM sales.{table}"), format!("INSERT INTO sales.{table} VALUES (1)"));
+        assert_allowed(&ro, &[&select]).await;
+        assert_denied(&ro, &[&insert]).await;
+        assert_allowed(&rw, &[&select, &insert]).await;
+    }
+    drop((ro, rw));
+    for spec in &trio() {
+        assert_eq!(server.engine().remove(spec, &DROP).await.unwrap(), Vec::<String>::new());
+    }
+    assert_eq!(memberships(&superuser).await, before);
+    assert!(!roles(&server).await.iter().any(|role| role.contains("hoop") || role.contains("rdsaccess")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_that_fails_gives_a_borrowed_role_back() {
+    let server = PostgresServer::start().await;
+    let superuser = server.superuser("app").await;
+    let setup = "CREATE ROLE keeper; GRANT keeper TO admin1 WITH ADMIN OPTION; ALTER ROLE admin1 NOINHERIT;
+        CREATE SCHEMA sales; GRANT ALL ON SCHEMA sales TO keeper, admin1 WITH GRANT OPTION;
+        CREATE TABLE sales.t (id int); ALTER TABLE sales.t OWNER TO keeper;
+        CREATE FUNCTION public.refuse() RETURNS event_trigger LANGUAGE plpgsql
+          AS $$ BEGIN RAISE EXCEPTION 'not today' USING ERRCODE = '22023'; END $$;
+        CREATE EVENT TRIGGER no_grants ON ddl_command_start WHEN TAG IN ('ALTER DEFAULT PRIVILEGES')
+          EXECUTE FUNCTION public.refuse()";
+    superuser.batch_execute(setup).await.unwrap();
+    let before = memberships(&superuser).await;
+    let spec = spec_in("hoop_ro", Access::ReadOnly, &["app"]);
+    let error = server.engine().ensure(&spec, Some(&Secret::from(PASSWORD))).await.unwrap_err();
+    assert!(matches!(&error.fault, Fault::Statement { text, .. } if text.contains("not today")), "{error}");
+    assert_eq!(memberships(&superuser).await, before);
+    assert!(!roles(&server).await.iter().any(|role| role.contains("hoop") || role.contains("rdsaccess")));
+    superuser.batch_execute("DROP EVENT TRIGGER no_grants").await.unwrap();
+    make(&*server.engine(), &spec).await;
+    assert_eq!(memberships(&superuser).await, before);
+}
