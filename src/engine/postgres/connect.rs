@@ -27,6 +27,8 @@ const PROBE_INTERVAL: Duration = Duration::from_secs(5);
 const PROBES: u32 = 3;
 /// How long a statement waits for a lock that somebody else holds.
 const LOCK_WAIT: Duration = Duration::from_secs(10);
+/// How long a writer in another process is waited for.
+const PATIENCE: Duration = Duration::from_secs(120);
 /// How often a server that starts or has no free connection is asked again.
 const CONNECT_ATTEMPTS: u32 = 5;
 /// Pause between two such attempts.
@@ -52,6 +54,8 @@ pub(super) struct Pool {
     pub(super) round_trip: Duration,
     /// The time for one lock
     pub(super) lock_wait: Duration,
+    /// The time for the writers of other processes
+    pub(super) patience: Duration,
     permits: Arc<Semaphore>,
     bound: usize,
     kept: Arc<Mutex<Kept>>,
@@ -85,6 +89,7 @@ impl Pool {
             tls,
             round_trip: ROUND_TRIP,
             lock_wait: LOCK_WAIT,
+            patience: PATIENCE,
             permits: Arc::new(Semaphore::new(bound)),
             bound,
             kept: Arc::default(),

@@ -16,8 +16,6 @@ use crate::engine::Fault;
 
 /// The two halves of the key: `RDSA` in ASCII, and the purpose (1 = changes of roles).
 const KEY: (i32, i32) = (0x5244_5341, 1);
-/// How long a writer in another process is waited for.
-const PATIENCE: Duration = Duration::from_secs(120);
 /// Pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(200);
 const STEP: &str = "waiting for the lock of this provider";
@@ -42,12 +40,12 @@ impl Writers {
     /// Waits until nobody else changes roles on this server, in this process and in others.
     ///
     /// # Errors
-    /// [`Fault::Blocked`] names the session that holds the lock when another process keeps it for two minutes.
+    /// [`Fault::Blocked`] names the session that holds the lock when another process keeps it for longer than the pool is patient.
     pub(super) async fn lock(&self, pool: &Pool, database: &str) -> Result<WriterLock<'_>, Failure> {
         let mut queue = self.queue.lock().await;
         let round_trip = pool.round_trip;
         if let Some(session) = queue.take() {
-            match acquire(&session, PATIENCE, round_trip).await {
+            match acquire(&session, pool.patience, round_trip).await {
                 Ok(()) => return Ok(self.locked(queue, session, round_trip)),
                 // The server ended the session meanwhile; a new one may work.
                 Err(failure) if failure.remedy == Remedy::Retry => {}
@@ -55,7 +53,7 @@ impl Writers {
             }
         }
         let session = Arc::new(pool.reserved(database).await?);
-        acquire(&session, PATIENCE, round_trip).await?;
+        acquire(&session, pool.patience, round_trip).await?;
         Ok(self.locked(queue, session, round_trip))
     }
 

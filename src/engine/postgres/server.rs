@@ -53,6 +53,13 @@ impl Postgres {
         self
     }
 
+    /// Waits so long for a writer in another process, instead of two minutes.
+    #[must_use]
+    pub fn with_patience(mut self, patience: Duration) -> Self {
+        self.pool.patience = patience;
+        self
+    }
+
     /// Waits until this caller is the only writer.
     pub(super) async fn lock(&self) -> Result<WriterLock<'_>, Failure> {
         self.writers.lock(&self.pool, self.maintenance().await?).await

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use rdsaccess::engine::postgres::Postgres;
+use rdsaccess::engine::{Fault, Ownership};
 use tokio::task::JoinHandle;
 
 use super::*;
@@ -124,6 +126,27 @@ async fn make_all(server: &PostgresServer, processes: usize) {
     for spec in &specs {
         assert_complete(&engine.read(spec).await.unwrap());
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_holder_of_the_writers_lock_is_named() {
+    let server = PostgresServer::start().await;
+    let other = server.master("postgres").await;
+    other.batch_execute("SELECT pg_advisory_lock(1380209473, 1)").await.unwrap();
+    let pid = column(&other, "SELECT pg_backend_pid()::text").await.remove(0);
+    let engine = Postgres::new(server.login()).unwrap().with_patience(Duration::from_millis(300));
+    let spec = spec_in("hoop_ro", Access::ReadOnly, &["app"]);
+    let error = engine.ensure(&spec, Some(&Secret::from(PASSWORD))).await.unwrap_err();
+    let Fault::Blocked { step, text } = &error.fault else { panic!("{error}") };
+    assert_eq!(step, "waiting for the lock of this provider");
+    assert!(
+        text.starts_with(&format!("it is held by process {pid}, test, user admin1, from 127.0.0.1, since ")),
+        "{text}"
+    );
+    assert_eq!(engine.read(&spec).await.unwrap().ownership, Ownership::Absent, "nothing was sent");
+    // The process that holds it dies, and its session with it.
+    drop(other);
+    make(&*server.engine(), &spec).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
