@@ -4,6 +4,10 @@
 //! (`snapshot`, `catalog`) is apart from comparing (`plan`, `grants`, `defaults`, `roles`: all pure) and from sending
 //! (`apply`, `drop`). The administrator is no superuser: `reach` knows for whom it may act.
 //!
+//! The login itself holds the single rights of `grants` (`direct`). What it holds within its level is left alone; what
+//! is beyond both is taken back, also in databases that it no longer covers. What was passed on goes with the right to
+//! pass it on.
+//!
 //! | file | what it knows |
 //! |---|---|
 //! | `server` | the contract, and how its calls find what they need |
