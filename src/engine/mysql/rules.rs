@@ -6,6 +6,8 @@ use crate::access::{EngineKind, Grant, Identifier, Invalid, ObjectKind, Privileg
 
 /// The longest name of a database, table or routine, in characters.
 const LONGEST_NAME: usize = 64;
+/// The longest user name that MariaDB finds grants of, in bytes.
+const MOST_BYTES: usize = 383;
 
 /// Accounts and roles of the servers themselves and of RDS.
 const RESERVED: [&str; 13] = [
@@ -38,6 +40,12 @@ pub fn check_role_name(kind: EngineKind, name: &RoleName) -> Result<(), Invalid>
     if length > longest {
         Err(Invalid::new(format!(
             "a user name of {engine} must not be longer than {longest} characters, this one has {length}"
+        )))
+    } else if text.len() > MOST_BYTES {
+        // It logs in, but its grants on databases are not found.
+        Err(Invalid::new(format!(
+            "{engine} gives a user no rights on databases when its name is longer than {MOST_BYTES} bytes, this one has {}",
+            text.len()
         )))
     } else if text.ends_with(' ') {
         Err(Invalid::new(format!("{engine} removes spaces at the end of a user name; leave them out")))
@@ -236,6 +244,8 @@ mod tests {
         assert!(check(EngineKind::Mysql, &"x".repeat(32)).is_ok());
         assert!(check(EngineKind::Mysql, &"x".repeat(33)).unwrap_err().0.contains("32 characters, this one has 33"));
         assert!(check(EngineKind::Mariadb, &"x".repeat(128)).is_ok());
+        assert!(check(EngineKind::Mariadb, &"日".repeat(127)).is_ok());
+        assert!(check(EngineKind::Mariadb, &"日".repeat(128)).unwrap_err().0.contains("383 bytes, this one has 384"));
         for reserved in ["root", "rdsadmin", "mysql.sys", "PUBLIC", "trailing ", "smile😀"] {
             assert!(check(EngineKind::Mariadb, reserved).is_err(), "{reserved}");
         }
