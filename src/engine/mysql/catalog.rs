@@ -92,6 +92,8 @@ pub(super) struct Account {
     pub(super) limits: Limits,
     /// Whether it is a MariaDB role and not an account
     pub(super) is_role: bool,
+    /// Whether it is a MariaDB role that holds rights on everything
+    pub(super) is_wide_role: bool,
     /// The JSON object of attributes (MySQL 8.0.21 and later)
     pub(super) attributes: Option<serde_json::Value>,
 }
@@ -349,6 +351,7 @@ fn mysql_accounts(rows: Vec<Row>) -> Vec<Account> {
         keeps_old_password: old != 0,
         limits: Limits { connections: sessions, hourly, password_days: days },
         is_role: false,
+        is_wide_role: false,
         attributes: None,
     };
     typed::<Columns>(rows).into_iter().map(account).collect()
@@ -393,6 +396,7 @@ fn mariadb_account(name: AccountName, json: &serde_json::Value) -> Account {
             password_days: number("password_lifetime"),
         },
         is_role: flag("is_role"),
+        is_wide_role: flag("is_role") && number("access") != 0,
         attributes: None,
     }
 }

@@ -137,8 +137,8 @@ fn refuses_hashes(server: &ServerError) -> bool {
 /// The closed list. 1290 covers several options, so its text decides.
 fn classify(server: &ServerError) -> Class {
     match server.code {
-        // lock wait timeout, deadlock, NOWAIT
-        1205 | 1213 | 3572 => Class::Conflict,
+        // lock wait timeout, deadlock, NOWAIT; on MariaDB the time of the statement, which bounds the wait for locks there
+        1205 | 1213 | 3572 | 1969 => Class::Conflict,
         // account exists or is gone; no such grant on a database, table or routine; no such account, for GRANT as well;
         // a table or routine went since it was looked up
         1396 | 1141 | 1147 | 1403 | 1133 | 1410 | 1146 | 1305 => Class::Converge,
@@ -186,7 +186,7 @@ mod tests {
 
     /// The whole list; everything else is final.
     const LISTED: &[(Class, &[u16])] = &[
-        (Class::Conflict, &[1205, 1213, 3572]),
+        (Class::Conflict, &[1205, 1213, 3572, 1969]),
         (Class::Converge, &[1396, 1141, 1147, 1403, 1133, 1410, 1146, 1305]),
         (Class::ReadOnly, &[1836]),
         (Class::Lost, &[1053, 1927, 3169, 4031]),

@@ -240,6 +240,10 @@ impl Comparison {
                 self.leave(&grant.database, &format!("PUBLIC holds {beyond} on {noun} {name}"));
             }
         }
+        let public = AccountName { user: "PUBLIC".to_owned(), host: String::new() };
+        if catalog.accounts.iter().any(|role| role.is_wide_role && role.name.is(&public)) {
+            self.leave_everywhere("PUBLIC holds rights on all databases; SHOW GRANTS FOR PUBLIC names them");
+        }
         let mandatory = catalog.settings.mandatory_roles.trim();
         if !mandatory.is_empty() {
             self.leave_everywhere(&format!("mandatory_roles gives every account the rights of {mandatory}"));

@@ -4,7 +4,7 @@ use mysql_async::Value;
 
 use super::Mysql;
 use super::apply::Retry;
-use super::connect::Session;
+use super::connect::{Dialect, Session};
 use super::error::Failure;
 use super::quote::{Statement, literal};
 use crate::access::list_names;
@@ -16,8 +16,8 @@ const LOCK: &str = "rdsaccess.roles";
 const WAITING: &str = "waiting for the lock of the writer";
 /// Seconds that one statement waits for a lock of somebody else at most. The server's own limit is a year.
 const LOCK_WAIT: u64 = 30;
-/// Lock wait timeout.
-const TIMED_OUT: u16 = 1205;
+/// Lock wait timeout; on MariaDB the time of the statement, see [`waits`].
+const TIMED_OUT: [u16; 2] = [1205, 1969];
 
 /// Who holds what a change of accounts waits for: the global read lock, the backup lock, or tables of the grants. What
 /// only reads or announces writes is not in the way.
@@ -37,16 +37,10 @@ impl Mysql {
     pub(super) async fn locked_session(&self) -> Result<Session, Failure> {
         let mut session = self.sessions.session().await?;
         let patience = self.patience.as_secs();
-        let wait = patience.clamp(1, LOCK_WAIT);
-        let rows = session
-            .batch(&[
-                Statement::new(
-                    "setting how long to wait for locks",
-                    format!("SET SESSION lock_wait_timeout = {wait}, SESSION innodb_lock_wait_timeout = {wait}"),
-                ),
-                Statement::new(WAITING, format!("SELECT GET_LOCK({}, {patience})", literal(LOCK))),
-            ])
-            .await?;
+        let lock = Statement::new(WAITING, format!("SELECT GET_LOCK({}, {patience})", literal(LOCK)));
+        let (before, after) = waits(session.dialect(), patience.clamp(1, LOCK_WAIT));
+        let statements: Vec<Statement> = before.into_iter().chain([lock, after]).collect();
+        let rows = session.batch(&statements).await?;
         let taken = rows.into_iter().flatten().next().and_then(|mut row| row.take::<Option<i64>, _>(0)).flatten();
         if taken == Some(1) { Ok(session) } else { Err(holder(&mut session).await?) }
     }
@@ -62,12 +56,12 @@ impl Mysql {
     /// Waits before another try; gives the failure back when there is none, with the holder of a foreign lock.
     pub(super) async fn again(&self, retry: &mut Retry, failure: Failure) -> Result<(), Failure> {
         match retry.after(failure).await {
-            Err(Failure { class, code: TIMED_OUT, fault: Fault::Blocked { step, text } }) => {
+            Err(Failure { class, code, fault: Fault::Blocked { step, text } }) if TIMED_OUT.contains(&code) => {
                 let text = match self.in_the_way().await {
                     Some(holders) => format!("{text}; {holders}"),
                     None => text,
                 };
-                Err(Failure { class, code: TIMED_OUT, fault: Fault::Blocked { step, text } })
+                Err(Failure { class, code, fault: Fault::Blocked { step, text } })
             }
             other => other,
         }
@@ -89,6 +83,19 @@ impl Mysql {
             let names = list_names(&candidates);
             format!("performance_schema does not show who holds the lock; one of these does: {names}")
         })
+    }
+}
+
+/// Bounds the waits for locks of somebody else, before and after the lock of the writer is taken. MariaDB does not bound
+/// a change of accounts by `lock_wait_timeout`, only by the time of the whole statement.
+fn waits(dialect: Dialect, seconds: u64) -> (Option<Statement>, Statement) {
+    let setting = |sql: String| Statement::new("setting how long to wait for locks", sql);
+    let locks = format!("SET SESSION lock_wait_timeout = {seconds}, SESSION innodb_lock_wait_timeout = {seconds}");
+    if dialect.mariadb {
+        let unbounded = setting("SET SESSION max_statement_time = 0".to_owned());
+        (Some(unbounded), setting(format!("{locks}, SESSION max_statement_time = {seconds}")))
+    } else {
+        (None, setting(locks))
     }
 }
 

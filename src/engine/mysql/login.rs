@@ -177,7 +177,8 @@ pub(super) fn of_present(
     demand_tls: bool,
 ) -> String {
     let mut clauses = way.map(|way| way.clause(dialect)).unwrap_or_default();
-    if demands_tls(terms, demand_tls) && account.tls != Tls::Required {
+    // With tokens the demand stands in the same statement, whatever was read before.
+    if demands_tls(terms, demand_tls) && (account.tls != Tls::Required || matches!(way, Some(Way::Iam))) {
         clauses.push_str(" REQUIRE SSL");
     }
     let limits = account.limits;

@@ -6,6 +6,8 @@ use crate::access::{EngineKind, Grant, Identifier, Invalid, ObjectKind, Privileg
 
 /// The longest name of a database, table or routine, in characters.
 const LONGEST_NAME: usize = 64;
+/// The longest user name that MariaDB finds grants of, in bytes.
+const MOST_BYTES: usize = 383;
 
 /// Accounts and roles of the servers themselves and of RDS.
 const RESERVED: [&str; 13] = [
@@ -38,6 +40,12 @@ pub fn check_role_name(kind: EngineKind, name: &RoleName) -> Result<(), Invalid>
     if length > longest {
         Err(Invalid::new(format!(
             "a user name of {engine} must not be longer than {longest} characters, this one has {length}"
+        )))
+    } else if text.len() > MOST_BYTES {
+        // It logs in, but its grants on databases are not found.
+        Err(Invalid::new(format!(
+            "{engine} gives a user no rights on databases when its name is longer than {MOST_BYTES} bytes, this one has {}",
+            text.len()
         )))
     } else if text.ends_with(' ') {
         Err(Invalid::new(format!("{engine} removes spaces at the end of a user name; leave them out")))
@@ -102,7 +110,14 @@ fn check_objects(engine: &str, grant: &Grant) -> Result<(), Invalid> {
     if objects.is_empty() {
         return Err(Invalid::new("`objects` is empty; name at least one, or leave it out for all of the database"));
     }
-    objects.iter().try_for_each(|object| check_name(engine, grant.kind.as_str(), object.as_str()))
+    let of_routine = grant.kind == ObjectKind::Function && engine == "MariaDB";
+    match objects.iter().find(|object| of_routine && object.as_str().len() > LONGEST_NAME) {
+        // The server notes the bytes of the name as characters, and cuts them.
+        Some(long) => Err(Invalid::new(format!(
+            "MariaDB cannot hold a grant on the routine `{long}`: its name is longer than {LONGEST_NAME} bytes"
+        ))),
+        None => objects.iter().try_for_each(|object| check_name(engine, grant.kind.as_str(), object.as_str())),
+    }
 }
 
 /// The server cuts or refuses such names, each at another place.
@@ -218,6 +233,9 @@ mod tests {
         }
         let exact = "ü".repeat(64);
         assert_eq!(check_grant(EngineKind::Mysql, &grant(ObjectKind::Table, Some(&[&exact]), &["SELECT"])), Ok(()));
+        let routine = grant(ObjectKind::Function, Some(&[&exact]), &["EXECUTE"]);
+        assert_eq!(check_grant(EngineKind::Mysql, &routine), Ok(()));
+        assert!(refusal(EngineKind::Mariadb, &routine).contains("longer than 64 bytes"));
     }
 
     #[test]
@@ -226,6 +244,8 @@ mod tests {
         assert!(check(EngineKind::Mysql, &"x".repeat(32)).is_ok());
         assert!(check(EngineKind::Mysql, &"x".repeat(33)).unwrap_err().0.contains("32 characters, this one has 33"));
         assert!(check(EngineKind::Mariadb, &"x".repeat(128)).is_ok());
+        assert!(check(EngineKind::Mariadb, &"日".repeat(127)).is_ok());
+        assert!(check(EngineKind::Mariadb, &"日".repeat(128)).unwrap_err().0.contains("383 bytes, this one has 384"));
         for reserved in ["root", "rdsadmin", "mysql.sys", "PUBLIC", "trailing ", "smile😀"] {
             assert!(check(EngineKind::Mariadb, reserved).is_err(), "{reserved}");
         }

@@ -69,6 +69,7 @@ fn account(catalog: &Catalog) -> Account {
         keeps_old_password: false,
         limits: Limits::default(),
         is_role: false,
+        is_wide_role: false,
         attributes: catalog
             .dialect
             .has_attributes()

@@ -131,13 +131,15 @@ async fn an_underscore_opens_no_other_database() {
 #[tokio::test]
 async fn hostile_names_are_names_and_nothing_else() {
     let server = TestServer::start(&[]).await;
-    let databases = [r"a\b", "we`ird; DROP USER dba; --", "it's \"x\"", "50%", "日本", "a b"];
+    let long = "ü".repeat(64);
+    let databases = [r"a\b", "we`ird; DROP USER dba; --", "it's \"x\"", "50%", "日本", "a b", "select", &long];
     for database in databases {
         let quoted = database.replace('`', "``");
         server.by_hand(&[&format!("CREATE DATABASE `{quoted}`"), &format!("CREATE TABLE `{quoted}`.t (id INT)")]).await;
     }
     let mysql = mysql(&server);
-    for name in ["x`; DROP USER dba; -- ", "o'neil \"q\" \\", "ünï`@`%"] {
+    let longest = if server.is_mysql { "日".repeat(32) } else { "ü".repeat(128) };
+    for name in ["x`; DROP USER dba; -- ", "o'neil \"q\" \\", "ünï`@`%", "select", &longest] {
         let ro = role(name.trim_end(), Access::ReadOnly);
         let observed = ensure(&mysql, &ro).await;
         assert!(observed.coverage.is_complete() && observed.login.is_empty(), "{name}: {observed:?}");
@@ -157,6 +159,31 @@ async fn hostile_names_are_names_and_nothing_else() {
             .await,
         [["0"]]
     );
+}
+
+#[tokio::test]
+async fn names_that_the_server_cannot_hold_are_refused_before_any_change() {
+    let server = TestServer::start(&[]).await;
+    server.by_hand(&["CREATE DATABASE app"]).await;
+    let position = server.log_position();
+    let too_long = if server.is_mysql { 33 } else { 129 };
+    let names =
+        ["x".repeat(too_long), "日".repeat(128), "root".to_owned(), "smile😀".to_owned(), "mysql.sys".to_owned()];
+    for name in names.iter().filter_map(|name| name.parse().ok()) {
+        let error = mysql(&server).ensure(&RoleSpec { name, ..role("x", Access::ReadOnly) }, None).await.unwrap_err();
+        assert!(matches!(error.fault, Fault::Unsupported(_)), "{error}");
+    }
+    for (database, kind, objects, privileges) in [
+        ("mysql", ObjectKind::Database, [].as_slice(), "SELECT"),
+        ("app", ObjectKind::Database, &[], "GRANT OPTION"),
+        ("app", ObjectKind::Schema, &[], "CREATE"),
+        ("app", ObjectKind::Table, &["t "], "SELECT"),
+    ] {
+        let spec = with(&[single(database, kind, objects, &[privileges])], role("hoop_ro", Access::ReadOnly));
+        let error = mysql(&server).ensure(&spec, None).await.unwrap_err();
+        assert!(matches!(error.fault, Fault::Unsupported(_)), "{error}");
+    }
+    assert_eq!(changing(&server.logged_since(position)), [""; 0]);
 }
 
 #[tokio::test]
@@ -241,6 +268,13 @@ async fn a_folding_server_takes_names_in_any_case() {
         &["app_prod"],
     );
     may(&mut enter(&server, "hoop_ro", "APP_PROD").await, "SELECT * FROM t").await;
+    let on_table = single("App_Prod", ObjectKind::Table, &["T"], &["INSERT"]);
+    let spec = with(&[on_table], on(&["App_Prod"], role("hoop_ro", Access::ReadOnly)));
+    assert_complete(&ensure(&mysql(&server), &spec).await, &["app_prod"]);
+    may(&mut enter(&server, "hoop_ro", "APP_PROD").await, "INSERT INTO t VALUES (1)").await;
+    let position = server.log_position();
+    assert_complete(&ensure(&mysql(&server), &spec).await, &["app_prod"]);
+    assert_eq!(changing(&server.logged_since(position)), [""; 0]);
 }
 
 #[tokio::test]

@@ -193,7 +193,7 @@ async fn a_disabled_role_keeps_no_single_right() {
 #[tokio::test]
 async fn hostile_names_of_tables_and_routines_are_names_and_nothing_else() {
     let server = prepared().await;
-    let long = "ü".repeat(64);
+    let long = "ü".repeat(32);
     let names = ["we`ird; DROP USER dba; --", "it's \"x\"", r"a\b", "50%", "日本", "a b", "select", "t_", &long];
     for name in names {
         let quoted = name.replace('`', "``");

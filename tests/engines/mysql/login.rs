@@ -190,4 +190,10 @@ async fn an_account_without_a_name_and_what_it_gives_to_everybody_are_named() {
     assert!(uncovered.contains("an account without a name exists for host %"), "{uncovered}");
     assert!(uncovered.contains("everybody from % holds INSERT"), "{uncovered}");
     assert!(observed.coverage.is_complete() && observed.login.is_empty());
+    if !server.is_mysql {
+        server.by_hand(&["GRANT PROCESS ON *.* TO PUBLIC", "GRANT DELETE ON app.t TO PUBLIC"]).await;
+        let uncovered = texts(&mysql(&server).read(&ro).await.unwrap().uncovered)["app"].clone();
+        assert!(uncovered.contains("PUBLIC holds rights on all databases"), "{uncovered}");
+        assert!(uncovered.contains("PUBLIC holds DELETE on table t"), "{uncovered}");
+    }
 }

@@ -236,8 +236,11 @@ fn what_everybody_holds_is_named_with_the_statement_that_ends_it() {
     let of = |user: &str, host: &str, grant: DatabaseGrant| DatabaseGrant { account: name(user, host), ..grant };
     catalog.grants.extend([of("", "%", grant("ap%", "SELECT, INSERT")), of("PUBLIC", "", grant("app", "DROP"))]);
     catalog.objects = vec![ObjectGrant { account: name("PUBLIC", ""), ..held(table("t"), "DELETE, SELECT") }];
+    let public = Account { name: name("PUBLIC", ""), is_role: true, is_wide_role: true, ..account(&catalog) };
+    catalog.accounts.push(public);
     let uncovered = compare(&catalog, &with(&[]), true).uncovered.texts();
     for words in [
+        "PUBLIC holds rights on all databases",
         "everybody from % holds INSERT; to take it back: REVOKE INSERT ON `ap%`.* FROM ``@`%`",
         "PUBLIC holds DROP; to take it back: REVOKE DROP ON `app`.* FROM PUBLIC",
         "PUBLIC holds DELETE on table t",

@@ -41,7 +41,7 @@ ALTER USER `hoop_ro`@`%` WITH MAX_USER_CONNECTIONS 5;
 ALTER USER `hoop_ro`@`%` IDENTIFIED VIA mysql_native_password USING '*CB3326D5279DE7915FE5D743232165EE887883CA';
 
 -- from a password to tokens of IAM
-ALTER USER `hoop_ro`@`%` IDENTIFIED VIA AWSAuthenticationPlugin USING 'RDS';
+ALTER USER `hoop_ro`@`%` IDENTIFIED VIA AWSAuthenticationPlugin USING 'RDS' REQUIRE SSL;
 
 -- from tokens of IAM to a password
 ALTER USER `hoop_ro`@`%` IDENTIFIED VIA mysql_native_password USING '*2470C0C06DEE42FD1618BB99005ADCA2EC9D1E19';

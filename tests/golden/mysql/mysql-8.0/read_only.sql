@@ -47,7 +47,7 @@ ALTER USER `hoop_ro`@`%` IDENTIFIED WITH mysql_native_password AS '*CB3326D5279D
 ALTER USER `hoop_ro`@`%` DISCARD OLD PASSWORD;
 
 -- from a password to tokens of IAM
-ALTER USER `hoop_ro`@`%` IDENTIFIED WITH AWSAuthenticationPlugin AS 'RDS';
+ALTER USER `hoop_ro`@`%` IDENTIFIED WITH AWSAuthenticationPlugin AS 'RDS' REQUIRE SSL;
 
 -- from tokens of IAM to a password
 ALTER USER `hoop_ro`@`%` IDENTIFIED WITH caching_sha2_password AS '$A$005$<salt and digest>';
