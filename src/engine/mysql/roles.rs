@@ -142,7 +142,11 @@ fn leave_role(membership: &Membership, name: &AccountName) -> Statement {
     Statement::new(format!("revoking the role {}", membership.role), sql)
 }
 
-/// The server merges the object into the attributes that are there.
+/// The server merges the object into the attributes that are there: only a null takes the old purpose away.
 fn attribute(mark: &Mark) -> String {
+    let mut mark = serde_json::json!(mark);
+    if let Some(members) = mark.as_object_mut() {
+        members.entry("purpose").or_insert(serde_json::Value::Null);
+    }
     format!(" ATTRIBUTE {}", literal(&serde_json::json!({ MARK: mark }).to_string()))
 }

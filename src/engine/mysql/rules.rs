@@ -47,8 +47,10 @@ pub fn check_role_name(kind: EngineKind, name: &RoleName) -> Result<(), Invalid>
             "{engine} gives a user no rights on databases when its name is longer than {MOST_BYTES} bytes, this one has {}",
             text.len()
         )))
-    } else if text.ends_with(' ') {
-        Err(Invalid::new(format!("{engine} removes spaces at the end of a user name; leave them out")))
+    } else if is_trimmed(kind, text) {
+        Err(Invalid::new(format!(
+            "{engine} removes spaces around a user name, which makes it another one; leave them out"
+        )))
     } else if text.chars().any(|c| u32::from(c) > 0xFFFF) {
         Err(Invalid::new(format!(
             "a user name of {engine} must not hold characters beyond the basic plane, such as emoji"
@@ -58,6 +60,13 @@ pub fn check_role_name(kind: EngineKind, name: &RoleName) -> Result<(), Invalid>
     } else {
         Ok(())
     }
+}
+
+/// Whether the server takes something off the name before it looks for the account: MySQL all white space of ASCII
+/// around it, MariaDB the spaces behind it.
+fn is_trimmed(kind: EngineKind, text: &str) -> bool {
+    let space = |c: char| c.is_ascii_whitespace() || c == '\u{b}';
+    text.ends_with(' ') || (kind != EngineKind::Mariadb && text.trim_matches(space) != text)
 }
 
 /// Refuses a single right that the engine does not have, or that a role must not hold.

@@ -10,7 +10,6 @@ pub(super) fn all(is_mysql: bool) -> Names {
         "x`; DROP USER dba; --",
         "o'neil \"q\" \\",
         "ünï`@`%",
-        " leading",
         "日本",
         "select",
         "a_b%c",
@@ -24,6 +23,11 @@ pub(super) fn all(is_mysql: bool) -> Names {
     tables.push("t".repeat(64));
     let mut refused = texts(&["trailing ", "emoji 🦀", "root", "mysql.sys", "RDSADMIN", "public"]);
     refused.push("x".repeat(longest + 1));
+    if is_mysql {
+        refused.extend(texts(&[" leading", "\ttab", "line\n"]));
+    } else {
+        roles.push(" leading".to_owned());
+    }
     // No role name of any engine is longer than 128 characters, so MariaDB's limit is that of the type.
     refused.retain(|name| name.chars().count() <= 128);
     Names { roles, databases, tables, refused }

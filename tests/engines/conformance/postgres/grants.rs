@@ -16,7 +16,7 @@ pub(super) fn all() -> Vec<Beside> {
                 "CREATE TRIGGER late BEFORE INSERT ON sales.orders FOR EACH ROW EXECUTE FUNCTION sales.touch()",
             ],
             stays: &["UPDATE sales.orders SET note = 'x'", "INSERT INTO sales.keyed (id) VALUES (7)"],
-            taken: &["REVOKE INSERT, TRIGGER ON sales.orders FROM $role"],
+            taken: &["REVOKE INSERT, TRIGGER ON sales.orders, sales.notes FROM $role"],
             missing: "INSERT, TRIGGER on table sales.orders",
         },
         Beside {
