@@ -19,3 +19,37 @@ resource "rdsaccess_role" "reader" {
 output "coverage" {
   value = { for arn, role in rdsaccess_role.reader : arn => role.coverage }
 }
+
+variable "ledger_arn" {
+  type        = string
+  description = "ARN of a PostgreSQL database."
+}
+
+# Single rights beside the level, an end, a bound on sessions, and two logins that take turns: the password before stays
+# good for a month, so that applications can follow.
+resource "rdsaccess_role" "job" {
+  target_arn = var.ledger_arn
+  name       = "nightly_job"
+  access     = "read_only"
+  databases  = ["ledger"]
+  admin      = { secret_ref = rdsaccess_master_credential.master[var.ledger_arn].secret_ref }
+
+  grants = [
+    { database = "ledger", schema = "public", object_type = "table", objects = ["totals"], privileges = ["INSERT", "UPDATE"] },
+    { database = "ledger", schema = "public", object_type = "function", privileges = ["EXECUTE"] },
+  ]
+
+  valid_until      = "2030-01-31T12:00:00Z"
+  connection_limit = 5
+  end_sessions     = "always"
+  rotation         = { after = "30d", strategy = "two_users" }
+}
+
+# No password at all: the role and its administrator log in with tokens of IAM authentication.
+resource "rdsaccess_role" "person" {
+  target_arn = var.ledger_arn
+  name       = "support"
+  access     = "read_write"
+  auth       = "iam"
+  admin      = { auth = "iam", username = "dba" }
+}

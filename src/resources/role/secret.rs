@@ -67,12 +67,7 @@ pub(super) fn keep(prior: &Role, state: &mut Role) {
 }
 
 /// Finds out what is to say of the stored password: `ok`, or what is wrong with it.
-pub(super) async fn read(
-    context: &Context,
-    bench: &Bench,
-    state: &mut Role,
-    seen: &Observed,
-) -> Result<(), Reports> {
+pub(super) async fn read(context: &Context, bench: &Bench, state: &mut Role, seen: &Observed) -> Result<(), Reports> {
     if state.is_iam() {
         return of_tokens(bench, state).await;
     }
