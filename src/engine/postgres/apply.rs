@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, RandomState};
 use std::pin::pin;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::{Either, select};
 
@@ -19,11 +19,30 @@ use super::terms;
 use crate::access::{Auth, Identifier, Secret};
 use crate::engine::{Fault, Observed, Ownership, RoleSpec};
 
-/// How often a change is computed and sent before a conflict is reported.
+/// A conflict is reported when a change was computed and sent so often, and for so many times as one lock is waited
+/// for: a foreign run of GRANTs may go on for longer than a few quick attempts take.
 const ATTEMPTS: u32 = 8;
+const LOCK_WAITS: u32 = 3;
 /// First pause after a conflict; it doubles up to the longest.
 const PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// How often one change was tried, and since when.
+pub(super) struct Attempts {
+    made: u32,
+    since: Instant,
+}
+
+impl Attempts {
+    /// The first one begins.
+    pub(super) fn new() -> Self {
+        Self { made: 1, since: Instant::now() }
+    }
+
+    fn are_used_up(&self, lock_wait: Duration) -> bool {
+        self.made >= ATTEMPTS && self.since.elapsed() >= lock_wait * LOCK_WAITS
+    }
+}
 
 impl Postgres {
     /// Makes the role what it should be, and returns what is there then.
@@ -41,24 +60,24 @@ impl Postgres {
     }
 
     async fn converge(&self, spec: &RoleSpec, password: Option<&Secret<String>>) -> Result<Observed, Failure> {
-        let mut attempt = 1;
+        let mut attempts = Attempts::new();
         loop {
             match self.attempt(spec, password).await {
-                Err(failure) => self.wait_to_retry(failure, &mut attempt).await?,
+                Err(failure) => self.wait_to_retry(failure, &mut attempts).await?,
                 done => return done,
             }
         }
     }
 
     /// Waits before the next attempt, or gives the failure back when another attempt cannot help.
-    pub(super) async fn wait_to_retry(&self, failure: Failure, attempt: &mut u32) -> Result<(), Failure> {
-        if failure.remedy != Remedy::Retry || *attempt >= ATTEMPTS {
+    pub(super) async fn wait_to_retry(&self, failure: Failure, attempts: &mut Attempts) -> Result<(), Failure> {
+        if failure.remedy != Remedy::Retry || attempts.are_used_up(self.pool.lock_wait) {
             return Err(failure);
         }
         // After a failover the old sessions lead to a server that takes no writes.
         self.pool.close_idle();
-        pause_after(*attempt).await;
-        *attempt += 1;
+        pause_after(attempts.made).await;
+        attempts.made += 1;
         Ok(())
     }
 

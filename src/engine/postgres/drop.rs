@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::apply::transaction;
+use super::apply::{Attempts, transaction};
 use super::catalog::{Cluster, Membership, Oid, Role};
 use super::change::{Difference, Step};
 use super::error::{Failure, Remedy};
@@ -41,13 +41,13 @@ impl Postgres {
     /// Drops or disables the login, and drops groups that nobody needs any more. Returns warnings.
     pub(super) async fn take_away(&self, spec: &RoleSpec, how: &Removal) -> Result<Vec<String>, Failure> {
         let lock = self.lock().await?;
-        let mut attempt = 1;
+        let mut attempts = Attempts::new();
         loop {
             self.forget();
             let done = self.take_away_locked(spec, how).await;
             self.forget();
             match done {
-                Err(failure) => self.wait_to_retry(failure, &mut attempt).await?,
+                Err(failure) => self.wait_to_retry(failure, &mut attempts).await?,
                 Ok(warnings) => {
                     lock.release().await;
                     return Ok(warnings);
