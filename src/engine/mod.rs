@@ -91,7 +91,7 @@ pub trait Server: Send + Sync {
 pub fn open(kind: EngineKind, login: Login) -> Result<Arc<dyn Server>, Error> {
     match kind {
         EngineKind::Postgres => Ok(Arc::new(postgres::Postgres::new(login)?)),
-        EngineKind::Mysql | EngineKind::Mariadb => Ok(Arc::new(mysql::Mysql::new(login)?)),
+        EngineKind::Mysql | EngineKind::Mariadb => Ok(Arc::new(mysql::Mysql::new(login)?.of_kind(kind))),
         EngineKind::Sqlserver => Ok(Arc::new(sqlserver::SqlServer::new(login)?)),
     }
 }
@@ -108,13 +108,15 @@ pub fn check_role_name(kind: EngineKind, name: &RoleName) -> Result<(), Invalid>
     }
 }
 
-/// Refuses a grant that this engine does not know, before anything is sent.
+/// Refuses a grant that this engine does not have, before anything is sent: a kind of object, a privilege on it, a
+/// schema where there are none.
 ///
 /// # Errors
-/// The sentence says what is possible.
+/// The sentence says what the engine takes.
 pub fn check_grant(kind: EngineKind, grant: &Grant) -> Result<(), Invalid> {
     match kind {
+        EngineKind::Postgres => postgres::check_grant(grant),
+        EngineKind::Mysql | EngineKind::Mariadb => mysql::check_grant(kind, grant),
         EngineKind::Sqlserver => sqlserver::check_grant(grant),
-        EngineKind::Postgres | EngineKind::Mysql | EngineKind::Mariadb => Ok(()),
     }
 }

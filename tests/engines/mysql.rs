@@ -3,14 +3,20 @@
 mod access;
 mod drift;
 mod faults;
+mod grants;
+mod locks;
+mod login;
 mod mysql_server;
+mod property;
 mod removal;
+mod secrets;
+mod tokens;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Row};
-use rdsaccess::access::{Access, Coverage, Mark, Secret};
+use rdsaccess::access::{Access, Coverage, Grant, Mark, ObjectKind, Secret};
 use rdsaccess::engine::mysql::Mysql;
 use rdsaccess::engine::{Observed, RoleSpec, Scope, Server};
 
@@ -39,6 +45,22 @@ fn role(name: &str, access: Access) -> RoleSpec {
 fn on(databases: &[&str], role: RoleSpec) -> RoleSpec {
     let databases: BTreeSet<_> = databases.iter().map(|name| name.parse().unwrap()).collect();
     RoleSpec { scope: Scope { databases: Some(databases), ..Scope::default() }, ..role }
+}
+
+/// One entry of `grants`.
+fn single(database: &str, kind: ObjectKind, objects: &[&str], privileges: &[&str]) -> Grant {
+    let names = objects.iter().map(|name| name.parse().unwrap()).collect();
+    Grant {
+        database: database.parse().unwrap(),
+        schema: None,
+        kind,
+        objects: Some(names).filter(|_| !objects.is_empty()),
+        privileges: privileges.iter().map(|name| name.parse().unwrap()).collect(),
+    }
+}
+
+fn with(grants: &[Grant], role: RoleSpec) -> RoleSpec {
+    RoleSpec { grants: grants.iter().cloned().collect(), ..role }
 }
 
 fn password() -> Secret<String> {
@@ -78,7 +100,7 @@ async fn may_not(conn: &mut Conn, statement: &str) {
 }
 
 /// The statements in a piece of the general log that change accounts or grants.
-fn changing(log: &str) -> Vec<String> {
+pub(crate) fn changing(log: &str) -> Vec<String> {
     let verbs = ["CREATE USER", "ALTER USER", "DROP USER", "GRANT ", "REVOKE "];
     let start = |line: &str| verbs.iter().filter_map(|verb| line.find(verb)).min();
     log.lines().filter_map(|line| start(line).map(|at| line[at..].trim_end_matches(';').to_owned())).collect()

@@ -2,12 +2,15 @@
 //! hand.
 
 mod drift;
+mod grants;
 mod hostile;
 mod levels;
 mod ownership;
 mod parallel;
 mod removal;
 mod sessions;
+mod terms;
+mod tokens;
 
 use rdsaccess::access::{Access, DatabaseName, Mark, Secret};
 use rdsaccess::engine::{Observed, RoleSpec, Scope, Server};

@@ -145,7 +145,8 @@ impl TestServer {
         self.text("general.log")[position..].to_owned()
     }
 
-    fn text(&self, file: &str) -> String {
+    /// A file of the server: `general.log` or `error.log`.
+    pub(crate) fn text(&self, file: &str) -> String {
         String::from_utf8_lossy(&fs::read(self.dir.path().join(file)).unwrap_or_default()).into_owned()
     }
 }

@@ -4,21 +4,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use mysql_async::Value;
-
 use super::Mysql;
-use super::catalog::Catalog;
-use super::connect::Session;
-use super::error::{Class, Failure};
-use super::grants::wrong_choice;
-use super::password::{Salt, is_hash_of, verifier};
-use super::quote::{Statement, literal};
-use super::roles::{account_name, compare, create, ownership, plugin, settle};
-use crate::access::{DatabaseName, RoleName, Secret, TlsMode};
+use super::catalog::{Account, Catalog};
+use super::error::{Class, Failure, IAM_IS_OFF};
+use super::login::{Way, is_iam, is_set, judge, lost_password, new_password, only_way, plugin, refusal};
+use super::named::Named;
+use super::password::{Salt, verifier};
+use super::quote::Statement;
+use super::roles::{account_name, compare, create, ownership, settle};
+use super::rules::{check_grant, check_role_name};
+use super::wanted::Wanted;
+use crate::access::{Auth, DatabaseName, EngineKind, Missing, RoleName, Secret, TlsMode};
 use crate::engine::{Fault, Observed, Ownership, RoleSpec};
 
-/// Name of the server-wide lock that one writer holds; at most 64 characters.
-const LOCK: &str = "rdsaccess.roles";
 /// How often a step is tried again.
 const RETRIES: u32 = 8;
 /// First pause between tries; it doubles up to [`LONGEST_PAUSE`].
@@ -108,16 +106,26 @@ impl Mysql {
 
     /// What the role is, from the shared catalog.
     pub(super) async fn read_role(&self, spec: &RoleSpec) -> Result<Observed, Failure> {
-        Ok(self.observe(&*self.catalog().await?, spec))
+        let catalog = self.catalog().await?;
+        if !spec.grants.iter().any(|grant| grant.objects.is_some()) {
+            return Ok(self.observe(&catalog, spec));
+        }
+        let mut session = self.sessions.session().await?;
+        let named = Named::load(&mut session, &catalog.settings, spec).await?;
+        session.rest();
+        Ok(self.observe(&Catalog { named, ..(*catalog).clone() }, spec))
     }
 
     /// Whether the password is that of the account.
     pub(super) async fn accepts_password(&self, spec: &RoleSpec, password: &Secret<String>) -> Result<bool, Failure> {
         match self.catalog().await {
-            Ok(catalog) => match judge(&catalog, spec, password) {
-                Some(verdict) => Ok(verdict),
-                None => self.try_login(&spec.name, password).await,
-            },
+            Ok(catalog) => {
+                let Some(account) = catalog.account(&account_name(spec)) else { return Ok(false) };
+                match judge(account, password) {
+                    Some(verdict) => Ok(verdict),
+                    None => self.try_login(&spec.name, password).await,
+                }
+            }
             Err(failure) if failure.class == Class::Denied => self.try_login(&spec.name, password).await,
             Err(failure) => Err(failure),
         }
@@ -143,40 +151,30 @@ impl Mysql {
         loop {
             match self.ensure_once(spec, password).await {
                 Ok(observed) => return Ok(observed),
-                Err(failure) => retry.after(failure).await?,
+                Err(failure) => self.again(&mut retry, failure).await?,
             }
         }
     }
 
     async fn ensure_once(&self, spec: &RoleSpec, password: Option<&Secret<String>>) -> Result<Observed, Failure> {
         let mut session = self.locked_session().await?;
-        let mut catalog = Catalog::load(&mut session).await?;
-        let statements = plan(&catalog, spec, password, self.demands_tls())?;
-        if !statements.is_empty() {
+        let mut catalog = Catalog::load_for(&mut session, spec).await?;
+        let plan = plan(&catalog, spec, password, self.demands_tls())?;
+        if !plan.statements.is_empty() {
             let writing = self.catalog.writing();
-            session.batch(&statements).await?;
+            session.batch(&plan.statements).await.map_err(|failure| without_iam(failure, &catalog, spec))?;
             drop(writing);
-            catalog = Catalog::load(&mut session).await?;
+            catalog = Catalog::load_for(&mut session, spec).await?;
         }
         self.unlock(session).await?;
-        Ok(self.observe(&catalog, spec))
-    }
-
-    /// A session that holds the writer's lock. The lock ends with the session, so a run that dies frees it.
-    pub(super) async fn locked_session(&self) -> Result<Session, Failure> {
-        let mut session = self.sessions.session().await?;
-        let sql = format!("SELECT GET_LOCK({}, {})", literal(LOCK), self.patience.as_secs());
-        let rows = session.run(&Statement::new("waiting for the lock of the writer", sql)).await?;
-        let taken = rows.into_iter().next().and_then(|mut row| row.take::<Option<i64>, _>(0)).flatten();
-        if taken == Some(1) { Ok(session) } else { Err(holder(&mut session).await?) }
-    }
-
-    /// Gives the lock back and keeps the session.
-    pub(super) async fn unlock(&self, mut session: Session) -> Result<(), Failure> {
-        let sql = format!("DO RELEASE_LOCK({})", literal(LOCK));
-        session.run(&Statement::new("giving back the lock of the writer", sql)).await?;
-        session.rest();
-        Ok(())
+        let mut observed = self.observe(&catalog, spec);
+        if let Some(note) = plan.note {
+            for database in observed.coverage.databases.keys() {
+                let notes = observed.uncovered.databases.entry(database.clone()).or_default();
+                notes.push(Missing::plain(note.as_str()));
+            }
+        }
+        Ok(observed)
     }
 
     /// The shared catalog, read again when something was written since.
@@ -223,61 +221,84 @@ impl Mysql {
     }
 }
 
-/// The statements that turn what is into what should be; empty when nothing differs. Grants come before the account is
-/// unlocked, and a password that is already there is not set again.
+/// What one run does.
+#[derive(Debug, Default)]
+pub(super) struct Plan {
+    /// In this order; empty when nothing differs
+    pub(super) statements: Vec<Statement>,
+    /// What is to be said of it besides
+    pub(super) note: Option<String>,
+}
+
+/// The statements that turn what is into what should be. Grants come before the account is unlocked, and a password that
+/// is already there is not set again.
 pub(super) fn plan(
     catalog: &Catalog,
     spec: &RoleSpec,
     password: Option<&Secret<String>>,
     demand_tls: bool,
-) -> Result<Vec<Statement>, Failure> {
+) -> Result<Plan, Failure> {
     if let Ownership::Foreign(words) = ownership(catalog, spec) {
         return Err(Failure::last(Fault::Foreign(words)));
     }
-    if let Some(words) = wrong_choice(catalog, spec) {
+    check(catalog, spec, password)?;
+    if let Some(words) = Wanted::of(catalog, spec).refusal(catalog, spec) {
         return Err(Failure::last(Fault::NotFound(words)));
     }
     let name = account_name(spec);
     let account = catalog.account(&name);
+    let (way, note) = way(catalog, spec, account, password)?;
+    let mut statements = Vec::new();
+    if let (None, Some(way)) = (account, &way) {
+        statements.push(create(catalog.dialect, spec, way, demand_tls));
+    }
+    statements.extend(compare(catalog, spec, demand_tls).statements(&name));
+    statements.extend(settle(catalog, spec, account, way.as_ref(), demand_tls));
+    Ok(Plan { statements, note })
+}
+
+/// The way to log in that is to be set, if one is, and what is to be said of it.
+fn way(
+    catalog: &Catalog,
+    spec: &RoleSpec,
+    account: Option<&Account>,
+    password: Option<&Secret<String>>,
+) -> Result<(Option<Way>, Option<String>), Failure> {
     let hash = |password: &Secret<String>| {
         verifier(plugin(catalog, account), password, catalog.settings.rounds, salt()?)
             .map_err(|invalid| Failure::last(Fault::Unsupported(invalid.to_string())))
     };
-    let mut statements = Vec::new();
-    let mut new_password = None;
-    match (account, password) {
+    let way = match (spec.terms.auth, account, password) {
+        (Auth::Iam, Some(account), _) if is_iam(account) => None,
+        (Auth::Iam, _, _) => Some(Way::Iam),
         // Nobody knows this password: the account can be used only after another was set.
-        (None, None) => statements.push(create(catalog.dialect, spec, &hash(&nobodys_password()?)?, demand_tls)),
-        (None, Some(password)) => statements.push(create(catalog.dialect, spec, &hash(password)?, demand_tls)),
-        (Some(_), Some(password)) if !is_set(catalog, spec, password) => new_password = Some(hash(password)?),
-        (Some(_), _) => {}
-    }
-    statements.extend(compare(catalog, spec, demand_tls).statements(&name));
-    statements.extend(settle(catalog, spec, account, new_password.as_ref(), demand_tls));
-    Ok(statements)
+        (Auth::Password, None, None) => Some(Way::Password(hash(&nobodys_password()?)?)),
+        (Auth::Password, None, Some(password)) => Some(Way::Password(hash(password)?)),
+        (Auth::Password, Some(account), Some(password)) if is_set(account, password) => None,
+        (Auth::Password, Some(account), Some(password)) => {
+            let verifier = hash(password)?;
+            let note = lost_password(account, &spec.terms, &verifier);
+            return Ok((Some(new_password(account, &spec.terms, verifier)), note));
+        }
+        (Auth::Password, Some(account), None) => only_way(account),
+    };
+    Ok((way, None))
 }
 
-/// Whether the account has exactly this password and no other way to log in.
-fn is_set(catalog: &Catalog, spec: &RoleSpec, password: &Secret<String>) -> bool {
-    catalog.account(&account_name(spec)).is_some_and(|account| {
-        let set =
-            |(plugin, hash): &(String, Secret<Vec<u8>>)| is_hash_of(plugin, hash.expose(), password) == Some(true);
-        !account.expired && account.logins.len() == 1 && account.logins.iter().all(set)
-    })
+/// Refuses what this engine cannot hold, before anything is changed.
+fn check(catalog: &Catalog, spec: &RoleSpec, password: Option<&Secret<String>>) -> Result<(), Failure> {
+    if let Some(words) = refusal(catalog.dialect, &spec.terms, password) {
+        return Err(Failure::last(Fault::Unsupported(words)));
+    }
+    check_texts(if catalog.dialect.mariadb { EngineKind::Mariadb } else { EngineKind::Mysql }, spec)
 }
 
-/// Whether the password would log the account in, as far as the stored hashes tell.
-fn judge(catalog: &Catalog, spec: &RoleSpec, password: &Secret<String>) -> Option<bool> {
-    let Some(account) = catalog.account(&account_name(spec)) else { return Some(false) };
-    if account.locked || account.expired {
-        return Some(false);
-    }
-    let verdicts = account.logins.iter().map(|(plugin, hash)| is_hash_of(plugin, hash.expose(), password));
-    verdicts.reduce(|one, other| match (one, other) {
-        (Some(true), _) | (_, Some(true)) => Some(true),
-        (Some(false), Some(false)) => Some(false),
-        _ => None,
-    })?
+/// The part of it that needs no look at the server.
+pub(super) fn check_texts(kind: EngineKind, spec: &RoleSpec) -> Result<(), Failure> {
+    let grants = spec.grants.iter().try_for_each(|grant| check_grant(kind, grant));
+    check_role_name(kind, &spec.name)
+        .and(grants)
+        .map_err(|invalid| Failure::last(Fault::Unsupported(invalid.to_string())))
 }
 
 fn salt() -> Result<Salt, Failure> {
@@ -298,19 +319,8 @@ fn fill(bytes: &mut [u8]) -> Result<(), Failure> {
     })
 }
 
-/// Who holds the writer's lock, as a failure.
-async fn holder(session: &mut Session) -> Result<Failure, Failure> {
-    let step = "waiting for the lock of the writer";
-    let sql =
-        format!("SELECT ID, USER, HOST FROM information_schema.processlist WHERE ID = IS_USED_LOCK({})", literal(LOCK));
-    let rows = session.run(&Statement::new(step, sql)).await?;
-    let who = rows.into_iter().next().map(mysql_async::from_row_opt::<(u64, String, Value)>);
-    let text = match who {
-        Some(Ok((id, user, Value::Bytes(host)))) => format!(
-            "another run of this provider is changing roles: session {id} of user {user} from {}",
-            String::from_utf8_lossy(&host)
-        ),
-        _ => "another run of this provider is changing roles".to_owned(),
-    };
-    Ok(Failure::last(Fault::Blocked { step: step.to_owned(), text }))
+/// MariaDB says only that ALTER USER failed when the plugin for tokens is not loaded.
+fn without_iam(failure: Failure, catalog: &Catalog, spec: &RoleSpec) -> Failure {
+    let off = catalog.dialect.mariadb && spec.terms.auth == Auth::Iam && !catalog.settings.iam_loaded;
+    if off && failure.code == 1396 { Failure::last(Fault::Unsupported(IAM_IS_OFF.to_owned())) } else { failure }
 }

@@ -8,11 +8,23 @@ use mysql_async::{Row, Value};
 
 use super::connect::{Dialect, Session};
 use super::error::Failure;
+use super::named::{Named, routine_name};
 use super::password::Plugin;
 use super::pattern::NameForm;
 use super::privilege::{Privilege, Privileges};
 use super::quote::Statement;
 use crate::access::Secret;
+use crate::engine::RoleSpec;
+
+/// The accounts of MySQL.
+const ACCOUNTS: &str = "SELECT User, Host, plugin, authentication_string, ssl_type, account_locked, password_expired, \
+     max_user_connections, GREATEST(max_questions, max_updates, max_connections), IFNULL(password_lifetime, 0), 0 \
+     FROM mysql.user";
+/// The same, where an account can have an older password besides.
+const ACCOUNTS_WITH_OLD_PASSWORDS: &str = "SELECT User, Host, plugin, authentication_string, ssl_type, account_locked, \
+     password_expired, max_user_connections, GREATEST(max_questions, max_updates, max_connections), \
+     IFNULL(password_lifetime, 0), IFNULL(JSON_CONTAINS_PATH(User_attributes, 'one', '$.additional_password'), 0) \
+     FROM mysql.user";
 
 /// Databases of the server itself and of RDS, which no level ever covers.
 const SYSTEM_DATABASES: [&str; 7] =
@@ -39,6 +51,28 @@ impl AccountName {
     }
 }
 
+/// What the server asks of the connections of an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tls {
+    /// Nothing
+    Optional,
+    /// Encryption
+    Required,
+    /// A certificate of the client, or one cipher
+    Special,
+}
+
+/// What bounds an account.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Limits {
+    /// Sessions at once; 0 is as many as the server gives
+    pub(super) connections: i64,
+    /// The largest of the limits per hour: queries, updates, connections; 0 is none
+    pub(super) hourly: u64,
+    /// Days after which the password ends; the server's own rule when it is not positive
+    pub(super) password_days: i64,
+}
+
 /// One account.
 #[derive(Debug, Clone)]
 pub(super) struct Account {
@@ -46,12 +80,16 @@ pub(super) struct Account {
     pub(super) name: AccountName,
     /// Ways to log in, any of which is enough: plugin and stored hash
     pub(super) logins: Vec<(String, Secret<Vec<u8>>)>,
-    /// Whether the server refuses it without TLS
-    pub(super) requires_tls: bool,
+    /// What the server asks of its connections
+    pub(super) tls: Tls,
     /// Whether it is locked
     pub(super) locked: bool,
     /// Whether its password must be changed before anything else
     pub(super) expired: bool,
+    /// Whether a second, older password of MySQL is good as well
+    pub(super) keeps_old_password: bool,
+    /// Its bounds
+    pub(super) limits: Limits,
     /// Whether it is a MariaDB role and not an account
     pub(super) is_role: bool,
     /// The JSON object of attributes (MySQL 8.0.21 and later)
@@ -78,6 +116,35 @@ pub(super) enum Object {
     Column(String, String),
     /// A routine: its kind (`PROCEDURE`, `FUNCTION`, `PACKAGE`) and its name
     Routine(String, String),
+}
+
+impl Object {
+    /// Whether this is the same object; routine names ignore case.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Routine(kind, name), Self::Routine(other_kind, other_name)) => {
+                kind == other_kind && name.to_lowercase() == other_name.to_lowercase()
+            }
+            _ => self == other,
+        }
+    }
+
+    /// The table of a column; everything else as it is.
+    pub(super) fn without_column(&self) -> Self {
+        match self {
+            Self::Column(table, _) => Self::Table(table.clone()),
+            other => other.clone(),
+        }
+    }
+
+    /// Its kind in the singular, and its name.
+    pub(super) fn words(&self) -> (String, String) {
+        match self {
+            Self::Table(table) => ("table".to_owned(), table.clone()),
+            Self::Column(table, column) => ("column".to_owned(), format!("{table}.{column}")),
+            Self::Routine(kind, routine) => (kind.to_lowercase(), routine.clone()),
+        }
+    }
 }
 
 /// A grant below the level of databases.
@@ -117,6 +184,15 @@ pub(super) struct Settings {
     pub(super) rounds: u32,
     /// Roles that every account has, as the server prints them
     pub(super) mandatory_roles: String,
+    /// Whether the plugin that takes tokens of IAM shows among the plugins. It explains a failure and decides nothing
+    pub(super) iam_loaded: bool,
+}
+
+impl Settings {
+    /// The name of a database or table as the server keeps it.
+    pub(super) fn fold(&self, name: &str) -> String {
+        if self.folds_case { name.to_lowercase() } else { name.to_owned() }
+    }
 }
 
 /// Everything read from one server.
@@ -140,6 +216,8 @@ pub(super) struct Catalog {
     pub(super) global: Vec<(String, Privilege)>,
     /// Granted roles
     pub(super) memberships: Vec<Membership>,
+    /// What exists of the objects that the role in question names
+    pub(super) named: Named,
 }
 
 impl Catalog {
@@ -162,8 +240,19 @@ impl Catalog {
             objects: object_grants(next(), next(), next()),
             global: global_privileges(next()),
             memberships: memberships(next()),
+            named: Named::default(),
         };
+        if dialect.mariadb {
+            catalog.settings.iam_loaded = !next().is_empty();
+        }
         catalog.add_attributes(next());
+        Ok(catalog)
+    }
+
+    /// Reads everything, and looks up the objects that this role names.
+    pub(super) async fn load_for(session: &mut Session, spec: &RoleSpec) -> Result<Self, Failure> {
+        let mut catalog = Self::load(session).await?;
+        catalog.named = Named::load(session, &catalog.settings, spec).await?;
         Ok(catalog)
     }
 
@@ -183,18 +272,14 @@ impl Catalog {
 }
 
 fn queries(dialect: Dialect) -> Vec<Statement> {
+    let accounts = if dialect.has_dual_passwords() { ACCOUNTS_WITH_OLD_PASSWORDS } else { ACCOUNTS };
     let mut queries = vec![
         "SELECT CURRENT_USER()",
         "SHOW VARIABLES WHERE Variable_name IN ('partial_revokes', 'lower_case_table_names', \
          'default_authentication_plugin', 'authentication_policy', 'caching_sha2_password_digest_rounds', \
          'mandatory_roles')",
         "SELECT SCHEMA_NAME FROM information_schema.schemata",
-        if dialect.mariadb {
-            "SELECT User, Host, Priv FROM mysql.global_priv"
-        } else {
-            "SELECT User, Host, plugin, authentication_string, ssl_type, account_locked, password_expired \
-             FROM mysql.user"
-        },
+        if dialect.mariadb { "SELECT User, Host, Priv FROM mysql.global_priv" } else { accounts },
         "SELECT * FROM mysql.db",
         "SELECT User, Host, Db, Table_name, Table_priv FROM mysql.tables_priv WHERE Table_priv <> ''",
         "SELECT User, Host, Db, Table_name, Column_name, Column_priv FROM mysql.columns_priv",
@@ -204,6 +289,7 @@ fn queries(dialect: Dialect) -> Vec<Statement> {
     ];
     if dialect.mariadb {
         queries.push("SELECT User, Host, Role, NULL FROM mysql.roles_mapping");
+        queries.push("SELECT 1 FROM information_schema.plugins WHERE PLUGIN_NAME = 'AWSAuthenticationPlugin'");
     } else if dialect.has_roles() {
         queries.push("SELECT TO_USER, TO_HOST, FROM_USER, FROM_HOST FROM mysql.role_edges");
     }
@@ -233,6 +319,7 @@ fn settings(dialect: Dialect, variables: &[(String, String)]) -> Settings {
         plugin: default_plugin(dialect, value("default_authentication_plugin"), value("authentication_policy")),
         rounds: value("caching_sha2_password_digest_rounds").parse().unwrap_or(5000),
         mandatory_roles: value("mandatory_roles").to_owned(),
+        iam_loaded: false,
     }
 }
 
@@ -248,13 +335,19 @@ fn default_plugin(dialect: Dialect, variable: &str, policy: &str) -> Plugin {
 }
 
 fn mysql_accounts(rows: Vec<Row>) -> Vec<Account> {
-    type Columns = (String, String, String, Option<Vec<u8>>, String, String, String);
-    let account = |(user, host, plugin, hash, ssl, locked, expired): Columns| Account {
+    type Columns = (String, String, String, Option<Vec<u8>>, String, String, String, i64, u64, i64, i64);
+    let account = |(user, host, plugin, hash, ssl, locked, expired, sessions, hourly, days, old): Columns| Account {
         name: AccountName { user, host },
         logins: vec![(plugin, Secret::new(hash.unwrap_or_default()))],
-        requires_tls: !ssl.is_empty(),
+        tls: match ssl.as_str() {
+            "" => Tls::Optional,
+            "ANY" => Tls::Required,
+            _ => Tls::Special,
+        },
         locked: locked == "Y",
         expired: expired == "Y",
+        keeps_old_password: old != 0,
+        limits: Limits { connections: sessions, hourly, password_days: days },
         is_role: false,
         attributes: None,
     };
@@ -281,13 +374,24 @@ fn mariadb_account(name: AccountName, json: &serde_json::Value) -> Account {
     let alternatives = json.get("auth_or").and_then(serde_json::Value::as_array);
     let others = alternatives.into_iter().flatten().filter(|part| part.get("plugin").is_some());
     let flag = |key: &str| json.get(key).and_then(serde_json::Value::as_bool).unwrap_or_default();
-    let number = |key: &str| json.get(key).and_then(serde_json::Value::as_u64);
+    let number = |key: &str| json.get(key).and_then(serde_json::Value::as_i64).unwrap_or_default();
+    let hourly = ["max_questions", "max_updates", "max_connections"].map(number).into_iter().max();
     Account {
         name,
         logins: std::iter::once(login(json)).chain(others.map(login)).collect(),
-        requires_tls: number("ssl_type").is_some_and(|kind| kind > 0),
+        tls: match number("ssl_type") {
+            0 => Tls::Optional,
+            1 => Tls::Required,
+            _ => Tls::Special,
+        },
         locked: flag("account_locked"),
-        expired: number("password_last_changed") == Some(0),
+        expired: json.get("password_last_changed").and_then(serde_json::Value::as_i64) == Some(0),
+        keeps_old_password: false,
+        limits: Limits {
+            connections: number("max_user_connections"),
+            hourly: hourly.and_then(|most| u64::try_from(most).ok()).unwrap_or_default(),
+            password_days: number("password_lifetime"),
+        },
         is_role: flag("is_role"),
         attributes: None,
     }
@@ -321,8 +425,9 @@ fn object_grants(tables: Vec<Row>, columns: Vec<Row>, routines: Vec<Row>) -> Vec
     let tables = tables.into_iter().map(|(u, h, d, table, held)| grant(u, h, d, Object::Table(table), &held));
     let columns =
         columns.into_iter().map(|(u, h, d, table, column, held)| grant(u, h, d, Object::Column(table, column), &held));
-    let routines =
-        routines.into_iter().map(|(u, h, d, kind, name, held)| grant(u, h, d, Object::Routine(kind, name), &held));
+    let routines = routines
+        .into_iter()
+        .map(|(u, h, d, kind, name, held)| grant(u, h, d, Object::Routine(kind, routine_name(&name)), &held));
     tables.chain(columns).chain(routines).collect()
 }
 
@@ -380,12 +485,14 @@ mod tests {
         let json = serde_json::json!({
             "access": 18_446_744_073_709_551_615_u64, "plugin": "mysql_native_password",
             "authentication_string": "*AB", "auth_or": [{}, {"plugin": "unix_socket"}],
-            "ssl_type": 1, "account_locked": true, "password_last_changed": 1,
+            "ssl_type": 1, "account_locked": true, "password_last_changed": 1, "max_user_connections": 7,
+            "max_questions": 5, "max_updates": 0, "password_lifetime": -1,
         });
         let account = mariadb_account(AccountName { user: "u".into(), host: "%".into() }, &json);
         let plugins: Vec<&str> = account.logins.iter().map(|(plugin, _)| plugin.as_str()).collect();
         assert_eq!(plugins, ["mysql_native_password", "unix_socket"]);
-        assert!(account.requires_tls && account.locked && !account.expired && !account.is_role);
+        assert!(account.tls == Tls::Required && account.locked && !account.expired && !account.is_role);
+        assert_eq!(account.limits, Limits { connections: 7, hourly: 5, password_days: -1 });
         assert!(!format!("{account:?}").contains("*AB"), "a hash never prints");
     }
 
@@ -396,6 +503,8 @@ mod tests {
         assert!(text(mysql((8, 0, 20))).contains("role_edges"));
         assert!(!text(mysql((8, 0, 20))).contains("user_attributes"));
         assert!(text(mysql((8, 0, 21))).contains("user_attributes"));
+        assert!(!text(mysql((8, 0, 13))).contains("additional_password"));
+        assert!(text(mysql((8, 0, 14))).contains("additional_password"));
         assert!(text(Dialect { mariadb: true, version: (10, 11, 0) }).contains("global_priv"));
     }
 }

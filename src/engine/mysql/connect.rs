@@ -61,6 +61,11 @@ impl Dialect {
         self.mariadb || self.version >= (8, 0, 0)
     }
 
+    /// Whether an account can keep its old password beside a new one.
+    pub(super) fn has_dual_passwords(self) -> bool {
+        !self.mariadb && self.version >= (8, 0, 14)
+    }
+
     /// Whether accounts carry a JSON object of attributes.
     pub(super) fn has_attributes(self) -> bool {
         !self.mariadb && self.version >= (8, 0, 21)
@@ -121,12 +126,12 @@ impl Sessions {
     async fn enter(&self) -> Result<Conn, Failure> {
         let shown = self.login.key.show().await.map_err(Failure::last)?;
         shown.check(self.tls.is_some()).map_err(Failure::last)?;
-        let refusal = match self.connect(&self.login.username, shown.secret()).await {
+        let refusal = match self.connect(&self.login.username, shown.secret(), shown.is_token()).await {
             Err(failure) if failure.class == super::error::Class::Login => failure,
             other => return other,
         };
         match self.login.key.show_again(&shown).await.map_err(Failure::last)? {
-            Some(again) => self.connect(&self.login.username, again.secret()).await,
+            Some(again) => self.connect(&self.login.username, again.secret(), again.is_token()).await,
             None => Err(refusal),
         }
     }
@@ -139,7 +144,7 @@ impl Sessions {
             // Its place is needed: resting sessions count as connections too.
             let _ = timeout(CONNECT, rested.conn.disconnect()).await;
         }
-        let conn = self.connect(user, password).await?;
+        let conn = self.connect(user, password, false).await?;
         // The login is proven; a goodbye that gets lost changes nothing.
         let _ = timeout(CONNECT, conn.disconnect()).await;
         Ok(())
@@ -155,8 +160,9 @@ impl Sessions {
         }
     }
 
-    async fn connect(&self, user: &RoleName, password: &Secret<String>) -> Result<Conn, Failure> {
-        let error = match self.handshake(user, password).await? {
+    /// A password is never sent as it is, a token always.
+    async fn connect(&self, user: &RoleName, secret: &Secret<String>, is_token: bool) -> Result<Conn, Failure> {
+        let error = match self.handshake(user, secret, is_token).await? {
             Ok(conn) => return Ok(conn),
             Err(error) => error,
         };
@@ -165,32 +171,38 @@ impl Sessions {
         match certified_name(&error) {
             Some(name) if self.login.trust.mode == TlsMode::VerifyCa => {
                 *lock(&self.certified_name) = Some(name);
-                self.handshake(user, password).await?.map_err(|error| Failure::of_login(&error))
+                self.handshake(user, secret, is_token).await?.map_err(|error| Failure::of_login(&error))
             }
             _ => Err(Failure::of_login(&error)),
         }
     }
 
-    async fn handshake(&self, user: &RoleName, password: &Secret<String>) -> Result<Result<Conn, Driver>, Failure> {
+    async fn handshake(
+        &self,
+        user: &RoleName,
+        secret: &Secret<String>,
+        is_token: bool,
+    ) -> Result<Result<Conn, Driver>, Failure> {
         let unreachable = || {
             let text = format!("no answer from the server within {} seconds", CONNECT.as_secs());
             Failure { class: super::error::Class::Unreachable, ..Failure::last(Fault::Unreachable(text)) }
         };
-        timeout(CONNECT, Conn::new(self.options(user, password))).await.map_err(|_| unreachable())
+        timeout(CONNECT, Conn::new(self.options(user, secret, is_token))).await.map_err(|_| unreachable())
     }
 
-    fn options(&self, user: &RoleName, password: &Secret<String>) -> OptsBuilder {
+    fn options(&self, user: &RoleName, secret: &Secret<String>, is_token: bool) -> OptsBuilder {
         let name = lock(&self.certified_name).clone();
         let tls = self.tls.clone().map(|tls| tls.with_danger_tls_hostname_override(name));
         OptsBuilder::default()
             .ip_or_hostname(&self.login.endpoint.host)
             .tcp_port(self.login.endpoint.port)
             .user(Some(user.as_str()))
-            .pass(Some(password.expose()))
+            .pass(Some(secret.expose()))
             .ssl_opts(tls)
             // A loopback end of a tunnel must never be taken for the server's own machine.
             .prefer_socket(false)
-            .enable_cleartext_plugin(false)
+            // Without TLS options the driver would send the token over an open connection.
+            .enable_cleartext_plugin(is_token && self.tls.is_some())
             .tcp_keepalive(Some(Duration::from_secs(30)))
             .stmt_cache_size(0)
             .connect_attribute("program_name", "rdsaccess")

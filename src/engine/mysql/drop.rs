@@ -34,7 +34,7 @@ impl Mysql {
         loop {
             match self.remove_once(spec, how).await {
                 Ok(warnings) => return Ok(warnings),
-                Err(failure) => retry.after(failure).await?,
+                Err(failure) => self.again(&mut retry, failure).await?,
             }
         }
     }

@@ -70,6 +70,9 @@ impl Failure {
             Class::Lost | Class::Busy => Fault::ConnectionLost { step, text },
             Class::Denied | Class::Login => Fault::Denied { step, text },
             Class::Final if refuses_hashes(server) => Fault::Unsupported(STRICT_VALIDATION.to_owned()),
+            Class::Final if server.code == 1524 && server.message.contains("AWSAuthenticationPlugin") => {
+                Fault::Unsupported(format!("{text}: {IAM_IS_OFF}"))
+            }
             Class::Final if server.code == 1524 => Fault::Unsupported(format!(
                 "{text}: the authentication plugin is not loaded on this server; enable it in the parameter group"
             )),
@@ -119,6 +122,10 @@ pub(super) fn tls_error(error: &std::io::Error) -> Option<&rustls::Error> {
     error.get_ref()?.downcast_ref()
 }
 
+/// What a server without the plugin for tokens means.
+pub(super) const IAM_IS_OFF: &str = "IAM database authentication is off on this instance; enable it with \
+     iam_database_authentication_enabled, or use auth = \"password\"";
+
 const STRICT_VALIDATION: &str = "the server takes no password hashes, because a password validation plugin is loaded \
      while strict_password_validation is ON; set strict_password_validation = OFF in the parameter group, so that the \
      clear password never has to stand in a statement";
@@ -132,8 +139,9 @@ fn classify(server: &ServerError) -> Class {
     match server.code {
         // lock wait timeout, deadlock, NOWAIT
         1205 | 1213 | 3572 => Class::Conflict,
-        // account exists or is gone, no such grant, no such account, no such account for GRANT
-        1396 | 1141 | 1133 | 1410 => Class::Converge,
+        // account exists or is gone; no such grant on a database, table or routine; no such account, for GRANT as well;
+        // a table or routine went since it was looked up
+        1396 | 1141 | 1147 | 1403 | 1133 | 1410 | 1146 | 1305 => Class::Converge,
         1836 => Class::ReadOnly,
         1290 if ["read-only", "read_only"].iter().any(|word| server.message.contains(word)) => Class::ReadOnly,
         // shutdown in progress, connection killed (MariaDB, MySQL), idle connection closed by the server
@@ -176,24 +184,34 @@ mod tests {
         assert!(strict.fault.to_string().contains("strict_password_validation = OFF"), "{}", strict.fault);
     }
 
+    /// The whole list; everything else is final.
+    const LISTED: &[(Class, &[u16])] = &[
+        (Class::Conflict, &[1205, 1213, 3572]),
+        (Class::Converge, &[1396, 1141, 1147, 1403, 1133, 1410, 1146, 1305]),
+        (Class::ReadOnly, &[1836]),
+        (Class::Lost, &[1053, 1927, 3169, 4031]),
+        (Class::Busy, &[1040, 1203, 1226]),
+        (Class::Denied, &[1044, 1045, 1142, 1143, 1227, 1370, 3879]),
+    ];
+
     #[test]
     fn only_the_listed_errors_are_tried_again() {
-        for (code, class) in [
-            (1205, Class::Conflict),
-            (1213, Class::Conflict),
-            (1396, Class::Converge),
-            (1141, Class::Converge),
-            (1410, Class::Converge),
-            (1836, Class::ReadOnly),
-            (1053, Class::Lost),
-            (1040, Class::Busy),
-            (1227, Class::Denied),
-            (1045, Class::Denied),
-            (1064, Class::Final),
-            (1819, Class::Final),
-        ] {
+        for code in 1..=u16::MAX {
+            let listed = LISTED.iter().find(|(_, codes)| codes.contains(&code));
+            let class = listed.map_or(Class::Final, |(class, _)| *class);
             assert_eq!(failure(code, "x").class, class, "{code}");
         }
+    }
+
+    #[test]
+    fn a_server_without_the_plugin_for_tokens_is_told_apart_from_other_plugins() {
+        let iam = failure(1524, "Plugin 'AWSAuthenticationPlugin' is not loaded").fault;
+        assert!(
+            matches!(&iam, Fault::Unsupported(text) if text.contains("IAM database authentication is off")),
+            "{iam}"
+        );
+        let other = failure(1524, "Plugin 'mysql_native_password' is not loaded").fault;
+        assert!(matches!(&other, Fault::Unsupported(text) if text.contains("parameter group")), "{other}");
     }
 
     #[test]

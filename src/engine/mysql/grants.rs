@@ -1,40 +1,23 @@
 //! What an account should hold, what it holds, and the difference. Pure: a [`Catalog`] goes in, changes and words come
 //! out.
 //!
-//! Whose a grant is. On a covered database the account is ours, so anything beyond the level is taken back. With
+//! Whose a grant is. On a covered database the account is ours, so anything beyond level and `grants` is taken back. With
 //! `databases` left out the account's grants on every non-system database are ours too, also those on databases that
-//! are gone. With chosen databases a grant elsewhere is taken back only when it is exactly the set of a level (this
-//! provider granted it before the choice was narrowed); any other stays and is named in `uncovered`, as do grants on
-//! system databases.
+//! are gone. With chosen databases a database that is no longer covered shows by the rights of a level that the account
+//! holds on the whole of it, which this provider grants and nobody else has a reason to: all that is held there goes,
+//! down to tables and routines, and those first, so that a run that dies in between leaves the sign. Anything else stays
+//! and is named in `uncovered`, as do grants on system databases.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::catalog::{AccountName, Catalog, DatabaseGrant, Object, ObjectGrant, is_system};
+use super::change::{Change, On, push};
 use super::pattern::unescape;
-use super::privilege::{Privilege, Privileges, is_level, level, list, smallest_level};
+use super::privilege::{Privilege, Privileges, contains_level, list, smallest_level};
 use super::quote::{Statement, account as account_sql, identifier};
-use crate::access::{Access, Coverage, Identifier, Missing, list_names};
+use super::wanted::Wanted;
+use crate::access::{Access, Coverage, Missing, list_names};
 use crate::engine::RoleSpec;
-
-/// What a statement gives or takes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum On {
-    /// Everything on the server
-    Everything,
-    /// A database, by the exact text stored in the grant tables
-    Database(String),
-    /// A table, column or routine of a database
-    Object(String, Object),
-}
-
-/// One GRANT or REVOKE.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Change {
-    /// What it is on
-    pub(super) on: On,
-    /// What is given or taken
-    pub(super) privileges: Privileges,
-}
 
 /// The difference between what is held and what should be held.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -54,28 +37,50 @@ pub(super) struct Comparison {
 }
 
 impl Comparison {
-    /// Compares the grants of an account with the level and scope that it should have.
+    /// Compares the grants of an account with the level, scope and single rights that it should have.
     pub(super) fn of(catalog: &Catalog, name: &AccountName, spec: &RoleSpec) -> Self {
+        let wanted = Wanted::of(catalog, spec);
         let mut comparison = Self::default();
-        let covered = comparison.covered(catalog, spec);
+        comparison.coverage.databases = wanted.databases.keys().map(|name| (name.clone(), Vec::new())).collect();
+        for (database, words) in wanted.obstacles.iter().chain(&wanted.absent) {
+            comparison.leave(database, words);
+        }
         let grants: Vec<&DatabaseGrant> = catalog.grants.iter().filter(|grant| grant.account.is(name)).collect();
         let objects: Vec<&ObjectGrant> = catalog.objects.iter().filter(|grant| grant.account.is(name)).collect();
-        let wanted = level(spec.access);
-        for database in &covered {
-            comparison.compare_database(catalog, database, &wanted, &grants);
-            comparison.compare_objects(database, &wanted, &objects);
+        for (database, privileges) in &wanted.databases {
+            comparison.compare_database(catalog, database, privileges, &grants);
+            comparison.compare_objects(&wanted, database, &objects);
+        }
+        let elsewhere = Elsewhere { catalog, wanted: &wanted, all_is_ours: spec.scope.databases.is_none() };
+        for grant in objects.iter().filter(|grant| !wanted.covers(&grant.database)) {
+            comparison.compare_object_elsewhere(&elsewhere, grant, &grants);
         }
         for grant in &grants {
-            comparison.compare_elsewhere(catalog, spec, &covered, grant);
+            comparison.compare_elsewhere(&elsewhere, grant);
         }
         comparison.compare_everything(catalog, name);
-        comparison.note_public(catalog, &covered, &wanted);
-        let everywhere = comparison.revoke.iter().filter(|change| change.on == On::Everything);
-        let of_system = |stored: &str| catalog.settings.form.only(stored).as_deref().is_some_and(is_system);
-        let own = grants.iter().filter(|grant| !of_system(&grant.stored)).map(|grant| &grant.privileges);
-        let held = own.chain(everywhere.map(|change| &change.privileges));
-        comparison.held = held.chain(objects.iter().map(|grant| &grant.privileges)).flatten().cloned().collect();
+        comparison.note_public(catalog, &wanted);
+        comparison.held = comparison.held(catalog, &wanted, &grants, &objects);
         comparison
+    }
+
+    /// All rights found outside system databases, without those that `grants` give.
+    fn held(
+        &self,
+        catalog: &Catalog,
+        wanted: &Wanted,
+        grants: &[&DatabaseGrant],
+        objects: &[&ObjectGrant],
+    ) -> Privileges {
+        let on_databases = grants.iter().filter_map(|grant| {
+            let only = catalog.settings.form.only(&grant.stored).unwrap_or_default();
+            (!is_system(&only)).then(|| wanted.of_level(&only, None, &grant.privileges))
+        });
+        let on_objects = objects.iter().filter(|grant| !is_system(&grant.database));
+        let on_objects =
+            on_objects.map(|grant| wanted.of_level(&grant.database, Some(&grant.object), &grant.privileges));
+        let everywhere = self.revoke.iter().filter(|change| change.on == On::Everything);
+        on_databases.chain(on_objects).chain(everywhere.map(|change| change.privileges.clone())).flatten().collect()
     }
 
     /// The smallest level that contains what is held.
@@ -87,30 +92,6 @@ impl Comparison {
     pub(super) fn statements(&self, name: &AccountName) -> Vec<Statement> {
         let grants = self.grant.iter().map(|change| change.grant(name));
         grants.chain(self.revoke.iter().map(|change| change.revoke(name))).collect()
-    }
-
-    /// The databases that the scope covers, named as the server names them. Every one gets a key in `coverage`.
-    fn covered(&mut self, catalog: &Catalog, spec: &RoleSpec) -> BTreeSet<String> {
-        let mut covered = BTreeSet::new();
-        for database in chosen(catalog, spec) {
-            let obstacle = if is_system(&database) {
-                Some("is a system database, which no level covers")
-            } else if !catalog.databases.contains(&database) {
-                Some("does not exist")
-            } else if catalog.settings.form.stored(&database).is_none() {
-                Some("cannot be granted alone: its name is longer than 64 characters once _ and % are escaped")
-            } else {
-                None
-            };
-            match obstacle {
-                Some(text) => self.leave(&database, text),
-                None => {
-                    self.coverage.databases.insert(database.clone(), Vec::new());
-                    covered.insert(database);
-                }
-            }
-        }
-        covered
     }
 
     fn compare_database(&mut self, catalog: &Catalog, database: &str, wanted: &Privileges, grants: &[&DatabaseGrant]) {
@@ -152,35 +133,35 @@ impl Comparison {
         self.revoke_on(On::Database(stored.clone()), &grant.privileges);
     }
 
-    fn compare_objects(&mut self, database: &str, wanted: &Privileges, objects: &[&ObjectGrant]) {
-        for grant in objects.iter().filter(|grant| grant.database == database) {
-            let beyond: Privileges = grant.privileges.difference(wanted).cloned().collect();
-            if beyond.is_empty() {
-                continue;
-            }
-            let (noun, name) = match &grant.object {
-                Object::Table(table) => ("table".to_owned(), table.clone()),
-                Object::Column(table, column) => ("column".to_owned(), format!("{table}.{column}")),
-                Object::Routine(kind, routine) => (kind.to_lowercase(), routine.clone()),
-            };
-            let what = format!("holds {} beyond the level", list(&beyond));
-            self.add_object(database, what, noun, name);
+    fn compare_objects(&mut self, wanted: &Wanted, database: &str, objects: &[&ObjectGrant]) {
+        let held = || objects.iter().filter(|grant| grant.database == database);
+        for on in wanted.objects.iter().filter(|on| on.exists && on.database == database) {
+            let whole = wanted.databases.get(database);
+            let present: Privileges = held()
+                .filter(|grant| grant.object.is(&on.object))
+                .flat_map(|grant| &grant.privileges)
+                .chain(whole.into_iter().flatten())
+                .cloned()
+                .collect();
+            let missing: Privileges = on.privileges.difference(&present).cloned().collect();
+            self.add_object(database, "missing", &missing, "", &on.object);
+            self.grant_on(On::Object(database.to_owned(), on.object.clone()), &missing);
+        }
+        for grant in held() {
+            let allowed = wanted.allowed(database, &grant.object);
+            let beyond: Privileges = grant.privileges.difference(&allowed).cloned().collect();
+            self.add_object(database, "holds", &beyond, " beyond the level", &grant.object);
             self.revoke_on(On::Object(database.to_owned(), grant.object.clone()), &beyond);
         }
     }
 
     /// A grant that opens no covered database.
-    fn compare_elsewhere(
-        &mut self,
-        catalog: &Catalog,
-        spec: &RoleSpec,
-        covered: &BTreeSet<String>,
-        grant: &DatabaseGrant,
-    ) {
+    fn compare_elsewhere(&mut self, elsewhere: &Elsewhere<'_>, grant: &DatabaseGrant) {
+        let Elsewhere { catalog, wanted, .. } = elsewhere;
         let form = catalog.settings.form;
         if grant.privileges.is_empty()
-            || covered.iter().any(|database| form.opens(&grant.stored, database))
-            || covered.iter().any(|database| is_wrong_form(catalog, grant, database))
+            || wanted.databases.keys().any(|database| form.opens(&grant.stored, database))
+            || wanted.databases.keys().any(|database| is_wrong_form(catalog, grant, database))
         {
             return;
         }
@@ -189,7 +170,7 @@ impl Comparison {
         let named = only.as_deref().unwrap_or(&grant.stored);
         if only.as_deref().is_some_and(is_system) {
             self.leave(named, &format!("holds {held}, granted by somebody else"));
-        } else if spec.scope.databases.is_none() || is_level(&grant.privileges) {
+        } else if elsewhere.all_is_ours || contains_level(&grant.privileges) {
             let why = match &only {
                 Some(database) if catalog.databases.contains(database) => "outside its databases",
                 Some(_) => "a database that does not exist",
@@ -199,6 +180,25 @@ impl Comparison {
             self.revoke_on(On::Database(grant.stored.clone()), &grant.privileges);
         } else {
             self.leave(named, &format!("holds {held} outside its databases, granted by somebody else"));
+        }
+    }
+
+    /// A grant on a table, column or routine of a database that is not covered.
+    fn compare_object_elsewhere(&mut self, elsewhere: &Elsewhere<'_>, grant: &ObjectGrant, grants: &[&DatabaseGrant]) {
+        if grant.privileges.is_empty() {
+            return;
+        }
+        let (held, (noun, name)) = (list(&grant.privileges), grant.object.words());
+        let form = elsewhere.catalog.settings.form;
+        let covered_once = grants.iter().any(|whole| {
+            contains_level(&whole.privileges) && form.only(&whole.stored).as_deref() == Some(grant.database.as_str())
+        });
+        if is_system(&grant.database) || !(elsewhere.all_is_ours || covered_once) {
+            self.leave(&grant.database, &format!("holds {held} on {noun} {name}, granted by somebody else"));
+        } else {
+            let what = format!("holds {held} outside its databases");
+            join(&mut self.login, what, noun, format!("{}.{name}", grant.database));
+            self.revoke_on(On::Object(grant.database.clone(), grant.object.clone()), &grant.privileges);
         }
     }
 
@@ -213,17 +213,31 @@ impl Comparison {
         }
     }
 
-    /// Rights that every account has through MariaDB's `PUBLIC` or MySQL's `mandatory_roles`.
-    fn note_public(&mut self, catalog: &Catalog, covered: &BTreeSet<String>, wanted: &Privileges) {
-        let public = |grant: &&DatabaseGrant| grant.account.user == "PUBLIC" && grant.account.host.is_empty();
-        for grant in catalog.grants.iter().filter(public) {
-            let beyond = list(grant.privileges.difference(wanted));
-            for database in covered.iter().filter(|name| catalog.settings.form.opens(&grant.stored, name)) {
-                if !beyond.is_empty() {
+    /// Rights that every account has: through MariaDB's `PUBLIC`, through MySQL's `mandatory_roles`, and through grants
+    /// to the account without a name, which both engines give to everybody on whole databases.
+    fn note_public(&mut self, catalog: &Catalog, wanted: &Wanted) {
+        for grant in &catalog.grants {
+            let account = &grant.account;
+            let (whom, from) = match (account.user.as_str(), account.host.as_str()) {
+                ("PUBLIC", "") => ("PUBLIC".to_owned(), "PUBLIC".to_owned()),
+                ("", host) => (format!("everybody from {host}"), account_sql(account)),
+                _ => continue,
+            };
+            for (database, wanted) in &wanted.databases {
+                let beyond = list(grant.privileges.difference(wanted));
+                if !beyond.is_empty() && catalog.settings.form.opens(&grant.stored, database) {
                     let on = identifier(&grant.stored);
-                    let text = format!("PUBLIC holds {beyond}; to take it back: REVOKE {beyond} ON {on}.* FROM PUBLIC");
+                    let text = format!("{whom} holds {beyond}; to take it back: REVOKE {beyond} ON {on}.* FROM {from}");
                     self.leave(database, &text);
                 }
+            }
+        }
+        for grant in &catalog.objects {
+            let public = grant.account.user == "PUBLIC" && grant.account.host.is_empty();
+            let beyond = list(grant.privileges.difference(&wanted.allowed(&grant.database, &grant.object)));
+            if public && wanted.covers(&grant.database) && !beyond.is_empty() {
+                let (noun, name) = grant.object.words();
+                self.leave(&grant.database, &format!("PUBLIC holds {beyond} on {noun} {name}"));
             }
         }
         let mandatory = catalog.settings.mandatory_roles.trim();
@@ -243,13 +257,13 @@ impl Comparison {
         self.coverage.databases.entry(database.to_owned()).or_default().push(gap);
     }
 
-    /// Objects with the same gap are listed together.
-    fn add_object(&mut self, database: &str, what: String, noun: String, name: String) {
-        let gaps = self.coverage.databases.entry(database.to_owned()).or_default();
-        match gaps.iter_mut().find(|gap| gap.what == what && gap.noun == noun) {
-            Some(gap) => gap.names.push(name),
-            None => gaps.push(Missing { what, noun, names: vec![name] }),
+    fn add_object(&mut self, database: &str, verb: &str, privileges: &Privileges, tail: &str, object: &Object) {
+        if privileges.is_empty() {
+            return;
         }
+        let (noun, name) = object.words();
+        let gaps = self.coverage.databases.entry(database.to_owned()).or_default();
+        join(gaps, format!("{verb} {}{tail}", list(privileges)), noun, name);
     }
 
     /// Names something that stays as it is and concerns every covered database.
@@ -273,27 +287,19 @@ impl Comparison {
     }
 }
 
-/// Why the chosen databases cannot be covered as written: one does not exist, or belongs to the server itself.
-pub(super) fn wrong_choice(catalog: &Catalog, spec: &RoleSpec) -> Option<String> {
-    spec.scope.databases.as_ref()?;
-    let chosen = chosen(catalog, spec);
-    let absent: Vec<&String> = chosen.iter().filter(|name| !catalog.databases.contains(*name)).collect();
-    let system: Vec<&String> = chosen.iter().filter(|name| is_system(name)).collect();
-    if !absent.is_empty() {
-        Some(format!("the server has no database {}; correct the name or create it first", list_names(&absent)))
-    } else if !system.is_empty() {
-        Some(format!("{} belongs to the server itself and is covered by no level; leave it out", list_names(&system)))
-    } else {
-        None
-    }
+/// What decides about grants outside the covered databases.
+struct Elsewhere<'a> {
+    catalog: &'a Catalog,
+    wanted: &'a Wanted,
+    /// `databases` is left out, so that every grant is ours
+    all_is_ours: bool,
 }
 
-/// The chosen databases, or all of the server that are not its own.
-fn chosen(catalog: &Catalog, spec: &RoleSpec) -> BTreeSet<String> {
-    match &spec.scope.databases {
-        None => catalog.databases.iter().filter(|database| !is_system(database)).cloned().collect(),
-        Some(names) if catalog.settings.folds_case => names.iter().map(|name| name.as_str().to_lowercase()).collect(),
-        Some(names) => names.iter().map(|name| name.as_str().to_owned()).collect(),
+/// Adds a gap; objects with the same gap are listed together.
+fn join(gaps: &mut Vec<Missing>, what: String, noun: String, name: String) {
+    match gaps.iter_mut().find(|gap| gap.what == what && gap.noun == noun) {
+        Some(gap) => gap.names.push(name),
+        None => gaps.push(Missing { what, noun, names: vec![name] }),
     }
 }
 
@@ -308,69 +314,6 @@ fn is_wrong_form(catalog: &Catalog, grant: &DatabaseGrant, database: &str) -> bo
         || (unescape(&grant.stored).as_deref() == Some(database) && !catalog.databases.contains(&grant.stored))
 }
 
-/// Adds a change; the same object is listed once.
-fn push<'a>(changes: &mut Vec<Change>, on: On, privileges: impl IntoIterator<Item = &'a Privilege>) {
-    let privileges: Privileges = privileges.into_iter().cloned().collect();
-    if privileges.is_empty() {
-        return;
-    }
-    match changes.iter_mut().find(|change| change.on == on) {
-        Some(change) => change.privileges.extend(privileges),
-        None => changes.push(Change { on, privileges }),
-    }
-}
-
-impl Change {
-    fn grant(&self, name: &AccountName) -> Statement {
-        let (held, on) = (list(&self.privileges), self.on.words());
-        let sql = format!("GRANT {} ON {} TO {}", self.sql_privileges(), self.on.sql(), account_sql(name));
-        Statement::new(format!("granting {held} on {on}"), sql)
-    }
-
-    fn revoke(&self, name: &AccountName) -> Statement {
-        let (held, on) = (list(&self.privileges), self.on.words());
-        let sql = format!("REVOKE {} ON {} FROM {}", self.sql_privileges(), self.on.sql(), account_sql(name));
-        Statement::new(format!("revoking {held} on {on}"), sql)
-    }
-
-    fn sql_privileges(&self) -> String {
-        match &self.on {
-            On::Object(_, Object::Column(_, column)) => {
-                let column = identifier(column);
-                self.privileges.iter().map(|held| format!("{held} ({column})")).collect::<Vec<_>>().join(", ")
-            }
-            _ => list(&self.privileges),
-        }
-    }
-}
-
-impl On {
-    fn sql(&self) -> String {
-        match self {
-            Self::Everything => "*.*".to_owned(),
-            Self::Database(stored) => format!("{}.*", identifier(stored)),
-            Self::Object(database, Object::Table(table) | Object::Column(table, _)) => {
-                format!("{}.{}", identifier(database), identifier(table))
-            }
-            Self::Object(database, Object::Routine(kind, name)) => {
-                // The kind comes from an ENUM of the server; anything unexpected must not reach the statement.
-                let kind = Privilege::named(kind).map(|kind| format!("{kind} ")).unwrap_or_default();
-                format!("{kind}{}.{}", identifier(database), identifier(name))
-            }
-        }
-    }
-
-    fn words(&self) -> String {
-        match self {
-            Self::Everything => "all databases".to_owned(),
-            Self::Database(stored) => stored.clone(),
-            Self::Object(database, Object::Table(name) | Object::Column(name, _) | Object::Routine(_, name)) => {
-                format!("{database}.{name}")
-            }
-        }
-    }
-}
-
 /// Every grant that this provider may have made, to be taken back when the account is disabled: all on covered
 /// databases, and elsewhere what [`Comparison::of`] would take back.
 pub(super) fn take_everything(comparison: &Comparison, catalog: &Catalog, name: &AccountName) -> Vec<Statement> {
@@ -383,6 +326,10 @@ pub(super) fn take_everything(comparison: &Comparison, catalog: &Catalog, name: 
     let mut revoke: Vec<Change> = Vec::new();
     for grant in catalog.grants.iter().filter(|grant| grant.account.is(name) && covered.contains_key(&grant.stored)) {
         push(&mut revoke, On::Database(grant.stored.clone()), &grant.privileges);
+    }
+    let of_covered = |grant: &&ObjectGrant| comparison.coverage.databases.contains_key(&grant.database);
+    for grant in catalog.objects.iter().filter(|grant| grant.account.is(name)).filter(of_covered) {
+        push(&mut revoke, On::Object(grant.database.clone(), grant.object.clone()), &grant.privileges);
     }
     for change in &comparison.revoke {
         push(&mut revoke, change.on.clone(), &change.privileges);

@@ -1,20 +1,32 @@
 //! MySQL 5.7 to 9, Aurora MySQL and MariaDB 10.4 to 11: direct grants on whole databases, no roles.
 //!
-//! `connect` enters the server, `catalog` reads what is, `roles` and `grants` compare it purely with what should be and
-//! build the statements, `apply` and `drop` send them. `password` computes hashes, `pattern` knows how grants name
-//! databases, `privilege` what a level holds, `quote` is the only way to build SQL, `error` says what is worth a retry.
+//! | file | what it knows |
+//! |---|---|
+//! | `connect` | sessions, their bound, certificates |
+//! | `catalog`, `named` | what is there, read once per server; the tables and routines that `grants` name |
+//! | `rules` | what a configuration may say |
+//! | `wanted`, `grants`, `login`, `roles`, `change` | what should be, and the difference, in words and in statements: all pure |
+//! | `privilege`, `pattern`, `password` | what a level holds, how grants name databases, hashes |
+//! | `lock`, `apply`, `drop` | the one writer, sending it, attempts, removal |
+//! | `quote`, `error` | safe SQL, classes of failures |
 
 mod apply;
 mod catalog;
+mod change;
 mod connect;
 mod drop;
 mod error;
 mod grants;
+mod lock;
+mod login;
+mod named;
 mod password;
 mod pattern;
 mod privilege;
 mod quote;
 mod roles;
+mod rules;
+mod wanted;
 
 #[cfg(test)]
 mod tests;
@@ -23,10 +35,10 @@ use std::future::Future;
 use std::time::Duration;
 
 use super::{Error, Login, Observed, Removal, Reply, RoleSpec, Server};
-use crate::access::Secret;
+use crate::access::{EngineKind, Secret};
 use error::Failure;
 
-pub use roles::check_role_name;
+pub use rules::{check_grant, check_role_name};
 
 /// How long to wait for another writer, and for a failover to end.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -39,6 +51,8 @@ pub struct Mysql {
     writer: tokio::sync::Mutex<()>,
     catalog: apply::SharedCatalog,
     patience: Duration,
+    /// Which of the two engines it is said to be, so that what it cannot hold is refused before anything is sent
+    kind: Option<EngineKind>,
 }
 
 impl Mysql {
@@ -48,13 +62,22 @@ impl Mysql {
     /// None: the signature is that of every engine.
     pub fn new(login: Login) -> Result<Self, Error> {
         let sessions = connect::Sessions::new(login.clone());
-        Ok(Self { login, sessions, writer: Default::default(), catalog: Default::default(), patience: PATIENCE })
+        let (writer, catalog) = Default::default();
+        Ok(Self { login, sessions, writer, catalog, patience: PATIENCE, kind: None })
     }
 
     /// Waits so long for another writer and for the end of a failover, instead of a minute.
     #[must_use]
     pub fn with_patience(mut self, patience: Duration) -> Self {
         self.patience = patience;
+        self
+    }
+
+    /// Refuses names and grants that this engine does not take before it is entered, and not only once it has said
+    /// what it is.
+    #[must_use]
+    pub fn of_kind(mut self, kind: EngineKind) -> Self {
+        self.kind = Some(kind);
         self
     }
 
@@ -73,7 +96,12 @@ impl Server for Mysql {
     }
 
     fn ensure<'a>(&'a self, role: &'a RoleSpec, password: Option<&'a Secret<String>>) -> Reply<'a, Observed> {
-        self.reply(self.ensure_role(role, password))
+        self.reply(async move {
+            if let Some(kind) = self.kind {
+                apply::check_texts(kind, role)?;
+            }
+            self.ensure_role(role, password).await
+        })
     }
 
     fn accepts<'a>(&'a self, role: &'a RoleSpec, password: &'a Secret<String>) -> Reply<'a, bool> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use crate::access::Access;
+use crate::access::{Access, ObjectKind, PrivilegeName};
 
 /// A set of privileges, sorted by name.
 pub(super) type Privileges = BTreeSet<Privilege>;
@@ -47,6 +47,54 @@ impl fmt::Display for Privilege {
     }
 }
 
+/// What `grants` may give on tables and views.
+const ON_TABLES: &[&str] = &[
+    "ALTER",
+    "CREATE",
+    "CREATE VIEW",
+    "DELETE",
+    "DROP",
+    "INDEX",
+    "INSERT",
+    "REFERENCES",
+    "SELECT",
+    "SHOW VIEW",
+    "TRIGGER",
+    "UPDATE",
+];
+/// What `grants` may give on functions and procedures.
+const ON_ROUTINES: &[&str] = &["ALTER ROUTINE", "EXECUTE"];
+/// What `grants` may give on a database beside the two lists above.
+const ON_DATABASES: &[&str] = &["CREATE ROUTINE", "CREATE TEMPORARY TABLES", "EVENT", "LOCK TABLES"];
+/// What `grants` may give on tables and databases of MariaDB only.
+const ON_TABLES_OF_MARIADB: &[&str] = &["DELETE HISTORY"];
+
+/// The closed list of what `grants` may give on this kind of object. A privilege that is not on it never reaches a
+/// statement. `GRANT OPTION` is not on it on purpose.
+pub(super) fn grantable(mariadb: bool, kind: ObjectKind) -> Vec<&'static str> {
+    let lists: &[&[&str]] = match kind {
+        ObjectKind::Database => &[ON_TABLES, ON_ROUTINES, ON_DATABASES],
+        ObjectKind::Table => &[ON_TABLES],
+        ObjectKind::Function => &[ON_ROUTINES],
+        ObjectKind::Schema | ObjectKind::Sequence => &[],
+    };
+    let special = if mariadb && lists.contains(&ON_TABLES) { ON_TABLES_OF_MARIADB } else { &[] };
+    let mut names: Vec<&str> = lists.iter().copied().flatten().chain(special).copied().collect();
+    names.sort_unstable();
+    names
+}
+
+/// The privileges of one entry of `grants`, out of the closed list.
+pub(super) fn granted<'a>(
+    mariadb: bool,
+    kind: ObjectKind,
+    names: impl IntoIterator<Item = &'a PrivilegeName>,
+) -> Privileges {
+    let known = grantable(mariadb, kind);
+    let of_list = |name: &PrivilegeName| known.iter().find(|known| **known == name.as_str());
+    names.into_iter().filter_map(|name| of_list(name).map(|known| Privilege((*known).to_owned()))).collect()
+}
+
 /// The names, joined by commas: for SQL and for sentences.
 pub(super) fn list<'a>(privileges: impl IntoIterator<Item = &'a Privilege>) -> String {
     privileges.into_iter().map(|privilege| privilege.0.as_str()).collect::<Vec<_>>().join(", ")
@@ -68,9 +116,9 @@ pub(super) fn level(access: Access) -> Privileges {
     held
 }
 
-/// Whether these are exactly the rights of one level, so that this provider may have granted them.
-pub(super) fn is_level(privileges: &Privileges) -> bool {
-    Access::ALL.into_iter().any(|access| level(access) == *privileges)
+/// Whether the rights of a level are among these, so that this provider may have granted them.
+pub(super) fn contains_level(privileges: &Privileges) -> bool {
+    level(Access::ReadOnly).is_subset(privileges)
 }
 
 /// The smallest level that contains these rights; `ddl` when none does.

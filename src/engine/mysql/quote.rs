@@ -52,6 +52,11 @@ pub(super) fn bytes(text: &str) -> String {
     if text.is_empty() { "''".to_owned() } else { format!("0x{}", hex::encode_upper(text)) }
 }
 
+/// A text as a literal of characters, for comparisons that follow the rules of a column.
+pub(super) fn text(text: &str) -> String {
+    format!("_utf8mb4 {}", bytes(text))
+}
+
 /// A text between single quotes, for the few clauses that take nothing else. Correct under `NO_BACKSLASH_ESCAPES`.
 pub(super) fn literal(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
@@ -92,6 +97,7 @@ mod tests {
         assert_eq!(literal("it's \\"), "'it''s \\'");
         assert_eq!(bytes("a'b"), "0x612762");
         assert_eq!(bytes(""), "''");
+        assert_eq!(text("a'b"), "_utf8mb4 0x612762");
     }
 
     #[test]

@@ -3,58 +3,13 @@
 use super::catalog::{Account, AccountName, Catalog, Membership};
 use super::connect::Dialect;
 use super::grants::Comparison;
-use super::password::{Plugin, Verifier};
+use super::login::{self, Way};
 use super::quote::{Statement, account as account_sql, identifier, literal};
-use crate::access::{EngineKind, Identifier, Invalid, Mark, Missing, RoleName};
+use crate::access::{Identifier, Mark, Missing};
 use crate::engine::{Ownership, RoleSpec};
 
 /// The member of the account's attributes that holds our mark; other members stay.
 const MARK: &str = "rdsaccess";
-
-/// Accounts and roles of the servers themselves and of RDS.
-const RESERVED: [&str; 13] = [
-    "root",
-    "mysql.sys",
-    "mysql.session",
-    "mysql.infoschema",
-    "mariadb.sys",
-    "rdsadmin",
-    "rdsrepladmin",
-    "rdsproxyadmin",
-    "rdstopmgr",
-    "rds_superuser_role",
-    "public",
-    "none",
-    "current_role",
-];
-
-/// Refuses a name that the engine cannot hold or that belongs to the server.
-///
-/// # Errors
-/// The sentence says the limit.
-pub fn check_role_name(kind: EngineKind, name: &RoleName) -> Result<(), Invalid> {
-    let text = name.as_str();
-    let (engine, longest) = match kind {
-        EngineKind::Mariadb => ("MariaDB", 128),
-        _ => ("MySQL", 32),
-    };
-    let length = text.chars().count();
-    if length > longest {
-        Err(Invalid::new(format!(
-            "a user name of {engine} must not be longer than {longest} characters, this one has {length}"
-        )))
-    } else if text.ends_with(' ') {
-        Err(Invalid::new(format!("{engine} removes spaces at the end of a user name; leave them out")))
-    } else if text.chars().any(|c| u32::from(c) > 0xFFFF) {
-        Err(Invalid::new(format!(
-            "a user name of {engine} must not hold characters beyond the basic plane, such as emoji"
-        )))
-    } else if RESERVED.iter().any(|reserved| reserved.eq_ignore_ascii_case(text)) {
-        Err(Invalid::new(format!("`{text}` is reserved by {engine} or by RDS")))
-    } else {
-        Ok(())
-    }
-}
 
 /// The account that a specification means.
 pub(super) fn account_name(spec: &RoleSpec) -> AccountName {
@@ -92,7 +47,11 @@ pub(super) fn compare(catalog: &Catalog, spec: &RoleSpec, demand_tls: bool) -> C
     let name = account_name(spec);
     let mut comparison = Comparison::of(catalog, &name, spec);
     match catalog.account(&name) {
-        Some(account) => comparison.login.extend(gaps(catalog, account, demand_tls)),
+        Some(account) => {
+            comparison.login.extend(login::gaps(account, &spec.terms, demand_tls));
+            let roles = memberships(catalog, &name).map(|role| Missing::plain(format!("is a member of {}", role.role)));
+            comparison.login.extend(roles);
+        }
         None => {
             for gaps in comparison.coverage.databases.values_mut() {
                 *gaps = vec![Missing::plain("role is missing")];
@@ -101,20 +60,6 @@ pub(super) fn compare(catalog: &Catalog, spec: &RoleSpec, demand_tls: bool) -> C
     }
     note_namesakes(&mut comparison, catalog, &name);
     comparison
-}
-
-fn gaps(catalog: &Catalog, account: &Account, demand_tls: bool) -> Vec<Missing> {
-    let mut gaps = Vec::new();
-    if account.locked {
-        gaps.push(Missing::plain("login is locked"));
-    }
-    if demand_tls && !account.requires_tls {
-        gaps.push(Missing::plain("login without TLS is allowed"));
-    }
-    gaps.extend(
-        memberships(catalog, &account.name).map(|role| Missing::plain(format!("is a member of {}", role.role))),
-    );
-    gaps
 }
 
 fn memberships<'a>(catalog: &'a Catalog, name: &'a AccountName) -> impl Iterator<Item = &'a Membership> {
@@ -138,12 +83,9 @@ fn note_namesakes(comparison: &mut Comparison, catalog: &Catalog, name: &Account
 }
 
 /// Makes the account, locked: should the run die before the grants are there, it is harmless.
-pub(super) fn create(dialect: Dialect, spec: &RoleSpec, verifier: &Verifier, demand_tls: bool) -> Statement {
-    let mut sql = format!("CREATE USER {}{}", account_sql(&account_name(spec)), identified(dialect, verifier));
-    if demand_tls {
-        sql.push_str(" REQUIRE SSL");
-    }
-    sql.push_str(" ACCOUNT LOCK");
+pub(super) fn create(dialect: Dialect, spec: &RoleSpec, way: &Way, demand_tls: bool) -> Statement {
+    let clauses = login::of_new(dialect, way, &spec.terms, demand_tls);
+    let mut sql = format!("CREATE USER {}{clauses} ACCOUNT LOCK", account_sql(&account_name(spec)));
     if dialect.has_attributes() {
         sql.push_str(&attribute(&spec.mark));
     }
@@ -155,19 +97,17 @@ pub(super) fn settle(
     catalog: &Catalog,
     spec: &RoleSpec,
     account: Option<&Account>,
-    verifier: Option<&Verifier>,
+    way: Option<&Way>,
     demand_tls: bool,
 ) -> Vec<Statement> {
     let name = account_name(spec);
     let leave = memberships(catalog, &name).map(|role| leave_role(role, &name));
     let mut statements: Vec<Statement> = leave.collect();
-    let mut clauses = String::new();
-    if let Some(verifier) = verifier {
-        clauses.push_str(&identified(catalog.dialect, verifier));
-    }
-    if demand_tls && account.is_some_and(|account| !account.requires_tls) {
-        clauses.push_str(" REQUIRE SSL");
-    }
+    statements.extend(login::end_old_password(&name, account, way, &spec.terms));
+    let mut clauses = match account {
+        Some(account) => login::of_present(catalog.dialect, account, way, &spec.terms, demand_tls),
+        None => String::new(),
+    };
     if account.is_none_or(|account| account.locked) {
         clauses.push_str(" ACCOUNT UNLOCK");
     }
@@ -193,17 +133,6 @@ pub(super) fn drop_account(name: &AccountName) -> Statement {
     Statement::new(format!("dropping the account {}", name.user), format!("DROP USER {}", account_sql(name)))
 }
 
-/// The plugin for a new password. The one of the account stays where it can: clients may depend on it. From MySQL 9 on
-/// `mysql_native_password` is gone.
-pub(super) fn plugin(catalog: &Catalog, account: Option<&Account>) -> Plugin {
-    let present = account.and_then(|account| Plugin::named(&account.logins.first()?.0));
-    match present {
-        Some(Plugin::Native) if !catalog.dialect.mariadb && catalog.dialect.version >= (9, 0, 0) => Plugin::CachingSha2,
-        Some(plugin) => plugin,
-        None => catalog.settings.plugin,
-    }
-}
-
 fn leave_role(membership: &Membership, name: &AccountName) -> Statement {
     let role = match &membership.role_host {
         Some(host) => account_sql(&AccountName { user: membership.role.clone(), host: host.clone() }),
@@ -211,15 +140,6 @@ fn leave_role(membership: &Membership, name: &AccountName) -> Statement {
     };
     let sql = format!("REVOKE {role} FROM {}", account_sql(name));
     Statement::new(format!("revoking the role {}", membership.role), sql)
-}
-
-fn identified(dialect: Dialect, verifier: &Verifier) -> String {
-    let (plugin, hash) = (verifier.plugin.as_str(), literal(verifier.text.expose()));
-    if dialect.mariadb {
-        format!(" IDENTIFIED VIA {plugin} USING {hash}")
-    } else {
-        format!(" IDENTIFIED WITH {plugin} AS {hash}")
-    }
 }
 
 /// The server merges the object into the attributes that are there.

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, RandomState};
+use std::pin::pin;
 use std::time::Duration;
+
+use futures_util::future::{Either, select};
 
 use super::change::Step;
 use super::error::{Failure, Remedy};
@@ -12,7 +15,8 @@ use super::quote::{Sql, ident};
 use super::reach::{Reach, Way};
 use super::roles::set_password;
 use super::server::Postgres;
-use crate::access::Secret;
+use super::terms;
+use crate::access::{Auth, Identifier, Secret};
 use crate::engine::{Fault, Observed, Ownership, RoleSpec};
 
 /// How often a change is computed and sent before a conflict is reported.
@@ -26,6 +30,9 @@ impl Postgres {
     pub(super) async fn make(&self, spec: &RoleSpec, password: Option<&Secret<String>>) -> Result<Observed, Failure> {
         if password.is_some_and(|password| password.expose().is_empty()) {
             return Err(Fault::Unsupported("an empty password logs nobody in".to_owned()).into());
+        }
+        if password.is_some() && spec.terms.auth == Auth::Iam {
+            return Err(Fault::Unsupported("a login by token has no password".to_owned()).into());
         }
         let lock = self.lock().await?;
         let observed = self.converge(spec, password).await?;
@@ -71,7 +78,7 @@ impl Postgres {
         let reach = Reach::new(&survey.cluster);
         let sent = self.send(spec, &reach, plan, password).await;
         self.forget();
-        sent?;
+        sent.map_err(|failure| failure.with(|fault| terms::explain(fault, self.pool.login().username.as_str())))?;
         let observed = Plan::new(&self.survey(spec).await?, spec).observed;
         self.tidy_quietly(spec).await;
         Ok(observed)
@@ -124,10 +131,19 @@ impl Postgres {
         first_failure.map_or(Ok(()), Err)
     }
 
-    /// Runs one transaction in one round trip. When it fails the session is dropped, and with it what was open.
+    /// Runs one transaction in one round trip. When it fails the session is dropped, and with it what was open; when a
+    /// lock was in the way the error names who held it.
     pub(super) async fn transact(&self, database: &str, sql: &Sql, step: &str) -> Result<(), Failure> {
         let session = self.pool.session(database).await?;
-        session.run(sql, step).await?;
+        let mut holder = None;
+        let done = {
+            let (running, watching) = (session.run(sql, step), self.writers.watch(&self.pool, &mut holder));
+            match select(pin!(running), pin!(watching)).await {
+                Either::Left((done, _)) => done,
+                Either::Right((never, _)) => match never {},
+            }
+        };
+        done.map_err(|failure| failure.held_by(holder))?;
         session.keep();
         Ok(())
     }
@@ -186,7 +202,7 @@ mod tests {
         let role = |oid: u32, name: &str, create_role: bool| {
             serde_json::json!({
                 "oid": oid, "name": name, "superuser": false, "inherit": true, "create_role": create_role,
-                "create_db": false, "login": true, "replication": false, "bypass_rls": false, "expired": false,
+                "create_db": false, "login": true, "replication": false, "bypass_rls": false, "valid_until": null, "expired": false,
                 "connection_limit": -1, "comment": null
             })
         };

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::error::Failure;
 use super::quote::Sql;
-use crate::access::Mark;
+use crate::access::{Mark, ObjectKind};
 use crate::engine::Fault;
 
 /// The number by which the server refers to a role, database, schema or relation.
@@ -97,7 +97,9 @@ pub(super) struct Role {
     pub(super) login: bool,
     pub(super) replication: bool,
     pub(super) bypass_rls: bool,
-    /// Whether the date until which its password is valid has passed
+    /// Until when its password is valid, in seconds since 1970; for ever when `None`
+    pub(super) valid_until: Option<i64>,
+    /// Whether that has passed
     pub(super) expired: bool,
     pub(super) connection_limit: i32,
     pub(super) comment: Option<String>,
@@ -151,15 +153,17 @@ pub(super) struct Setting {
     pub(super) role: String,
 }
 
-/// Where one of our groups leaves traces: in which database something depends on it. Database 0 means shared objects.
+/// Where a role leaves traces: in which database something depends on it. Database 0 means shared objects.
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct Footprint {
     pub(super) role: Oid,
     pub(super) database: Oid,
+    /// Whether it stands in access lists there, and does not only own something
+    pub(super) granted: bool,
 }
 
 /// The inside of one database, system schemas apart.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 pub(super) struct Contents {
     #[serde(deserialize_with = "nothing_is_empty")]
     pub(super) schemas: Vec<Schema>,
@@ -167,6 +171,8 @@ pub(super) struct Contents {
     pub(super) relations: Vec<Relation>,
     #[serde(deserialize_with = "nothing_is_empty")]
     pub(super) columns: Vec<ColumnGrant>,
+    #[serde(deserialize_with = "nothing_is_empty")]
+    pub(super) functions: Vec<Function>,
     #[serde(deserialize_with = "nothing_is_empty")]
     pub(super) defaults: Vec<DefaultPrivileges>,
     #[serde(deserialize_with = "nothing_is_empty")]
@@ -227,6 +233,30 @@ impl RelationKind {
             Self::Sequence => "sequence",
         }
     }
+
+    /// The kind that `grants` knows it by.
+    pub(super) fn object_kind(self) -> ObjectKind {
+        match self {
+            Self::Sequence => ObjectKind::Sequence,
+            Self::Table | Self::PartitionedTable | Self::View | Self::MaterializedView | Self::ForeignTable => {
+                ObjectKind::Table
+            }
+        }
+    }
+}
+
+/// A function, procedure or aggregate that no extension made.
+#[derive(Debug, Deserialize)]
+pub(super) struct Function {
+    pub(super) schema: Oid,
+    pub(super) name: String,
+    /// `f`, `p`, `a` or `w`
+    pub(super) kind: String,
+    /// Schema, name and types of its arguments, quoted by the server
+    pub(super) signature: String,
+    pub(super) owner: Oid,
+    #[serde(deserialize_with = "nothing_is_empty")]
+    pub(super) acl: Vec<Grant>,
 }
 
 /// A right on some column of a relation.
@@ -264,11 +294,11 @@ pub(super) enum ObjectType {
     Other,
 }
 
-/// Something other than a relation, a schema or default privileges that depends on one of our groups.
+/// Something else that depends on one of our groups, or whose access list names a login.
 #[derive(Debug, Deserialize)]
 pub(super) struct Stray {
     pub(super) role: Oid,
-    /// `o` the group owns it, `a` it is in an access list, `r` a row policy names it
+    /// `o` it owns that, `a` it is in its access list, `r` a row policy names it
     pub(super) dependency: String,
     /// The server's word for the kind of object, such as `function`
     pub(super) object_type: String,
@@ -317,6 +347,8 @@ const CLUSTER: &str = concat!(
      'roles', (SELECT json_agg(json_build_object('oid', r.oid::int8, 'name', r.rolname, 'superuser', r.rolsuper, \
        'inherit', r.rolinherit, 'create_role', r.rolcreaterole, 'create_db', r.rolcreatedb, 'login', r.rolcanlogin, \
        'replication', r.rolreplication, 'bypass_rls', r.rolbypassrls, \
+       'valid_until', CASE WHEN r.rolvaliduntil <> 'infinity' THEN \
+         greatest(floor(extract(epoch FROM r.rolvaliduntil)), -62135596800)::int8 END, \
        'expired', coalesce(r.rolvaliduntil <= now(), false), 'connection_limit', r.rolconnlimit, \
        'comment', shobj_description(r.oid, 'pg_authid'))) FROM pg_roles AS r), \
      'memberships', (SELECT json_agg(json_build_object('role', m.roleid::int8, 'member', m.member::int8, \
@@ -330,9 +362,10 @@ const CLUSTER: &str = concat!(
      'settings', (SELECT json_agg(json_build_object('database', s.setdatabase::int8, 'login', s.setrole::int8, \
        'role', substr(c.line, 6))) FROM pg_db_role_setting AS s, unnest(s.setconfig) AS c(line) \
        WHERE c.line LIKE 'role=%'), \
-     'footprints', (SELECT json_agg(json_build_object('role', f.refobjid::int8, 'database', f.dbid::int8)) \
-       FROM (SELECT DISTINCT s.refobjid, s.dbid FROM pg_shdepend AS s JOIN pg_roles AS r ON r.oid = s.refobjid \
-         WHERE s.refclassid = 'pg_authid'::regclass AND r.rolname LIKE 'rdsaccess\\_%') AS f))"
+     'footprints', (SELECT json_agg(json_build_object('role', f.refobjid::int8, 'database', f.dbid::int8, \
+       'granted', f.granted)) \
+       FROM (SELECT s.refobjid, s.dbid, bool_or(s.deptype = 'a') AS granted FROM pg_shdepend AS s \
+         WHERE s.refclassid = 'pg_authid'::regclass GROUP BY 1, 2) AS f))"
 );
 
 const CONTENTS: &str = concat!(
@@ -361,16 +394,36 @@ const CONTENTS: &str = concat!(
        'schema', p.defaclnamespace::int8, 'objects', p.defaclobjtype, 'acl', ",
     acl_json!("p.defaclacl"),
     ")) FROM pg_default_acl AS p), \
-     'strays', (SELECT json_agg(json_build_object('role', s.refobjid::int8, 'dependency', s.deptype, \
+     'functions', (SELECT json_agg(json_build_object('schema', p.pronamespace::int8, 'name', p.proname, \
+       'kind', p.prokind, 'signature', p.oid::regprocedure::text, 'owner', p.proowner::int8, 'acl', ",
+    acl_json!("coalesce(p.proacl, acldefault('f', p.proowner))"),
+    ") ORDER BY p.oid) FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace WHERE ",
+    user_schema!(),
+    " AND NOT ",
+    of_extension!("pg_proc", "p.oid"),
+    "), 'strays', (SELECT json_agg(json_build_object('role', s.refobjid::int8, 'dependency', s.deptype, \
        'object_type', coalesce(i.type, ''), 'identity', coalesce(i.identity, ''), 'owner', coalesce( \
          (SELECT f.proowner FROM pg_proc AS f WHERE s.classid = 'pg_proc'::regclass AND f.oid = s.objid), \
-         (SELECT y.typowner FROM pg_type AS y WHERE s.classid = 'pg_type'::regclass AND y.oid = s.objid), 0)::int8)) \
+         (SELECT y.typowner FROM pg_type AS y WHERE s.classid = 'pg_type'::regclass AND y.oid = s.objid), \
+         (SELECT c.relowner FROM pg_class AS c WHERE s.classid = 'pg_class'::regclass AND c.oid = s.objid), \
+         (SELECT n.nspowner FROM pg_namespace AS n WHERE s.classid = 'pg_namespace'::regclass AND n.oid = s.objid), \
+         0)::int8)) \
        FROM pg_shdepend AS s JOIN pg_roles AS r ON r.oid = s.refobjid, \
-         pg_identify_object(s.classid, s.objid, s.objsubid) AS i \
-       WHERE s.refclassid = 'pg_authid'::regclass AND r.rolname LIKE 'rdsaccess\\_%' \
+         pg_identify_object(s.classid, s.objid, 0) AS i \
+       WHERE s.refclassid = 'pg_authid'::regclass \
+         AND (r.rolname LIKE 'rdsaccess\\_%' OR s.deptype = 'a' AND NOT r.rolsuper AND r.rolname !~ '^(pg|rds)_') \
          AND s.dbid = (SELECT oid FROM pg_database WHERE datname = current_database()) \
-         AND s.classid NOT IN ('pg_namespace'::regclass, 'pg_default_acl'::regclass) \
-         AND NOT (s.classid = 'pg_class'::regclass AND s.deptype IN ('o', 'a', 'i') \
+         AND s.classid <> 'pg_default_acl'::regclass \
+         AND NOT (s.classid = 'pg_namespace'::regclass \
+           AND EXISTS (SELECT FROM pg_namespace AS n WHERE n.oid = s.objid AND ",
+    user_schema!(),
+    ")) AND NOT (s.classid = 'pg_proc'::regclass AND s.deptype = 'a' \
+           AND EXISTS (SELECT FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace \
+             WHERE p.oid = s.objid AND ",
+    user_schema!(),
+    " AND NOT ",
+    of_extension!("pg_proc", "p.oid"),
+    ")) AND NOT (s.classid = 'pg_class'::regclass AND s.deptype IN ('o', 'a', 'i') \
            AND EXISTS (SELECT FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace \
              WHERE c.oid = s.objid AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND ",
     user_schema!(),

@@ -25,6 +25,8 @@ const PROBE_AFTER: Duration = Duration::from_secs(10);
 const PROBE_INTERVAL: Duration = Duration::from_secs(5);
 /// So many probes without an answer end the connection.
 const PROBES: u32 = 3;
+/// How long a statement waits for a lock that somebody else holds.
+const LOCK_WAIT: Duration = Duration::from_secs(10);
 /// How often a server that starts or has no free connection is asked again.
 const CONNECT_ATTEMPTS: u32 = 5;
 /// Pause between two such attempts.
@@ -36,7 +38,7 @@ const DEAD_AFTER: Duration = Duration::from_secs(30);
 const IDLE_LIFETIME: Duration = Duration::from_secs(3);
 /// Settings of every session. The empty search path keeps objects that somebody planted in `public` from being called
 /// by an administrator; the rest undoes what may be set for the user or the database.
-const OPTIONS: &str = "-c search_path=pg_catalog -c role=none -c lock_timeout=10s -c statement_timeout=120s \
+const OPTIONS: &str = "-c search_path=pg_catalog -c role=none -c statement_timeout=120s \
                        -c idle_in_transaction_session_timeout=60s -c default_transaction_read_only=off \
                        -c standard_conforming_strings=on -c client_min_messages=warning";
 /// What the server shows as the name of the client.
@@ -48,6 +50,8 @@ pub(super) struct Pool {
     tls: Option<MakeRustlsConnect>,
     /// The time for one round trip
     pub(super) round_trip: Duration,
+    /// The time for one lock
+    pub(super) lock_wait: Duration,
     permits: Arc<Semaphore>,
     bound: usize,
     kept: Arc<Mutex<Kept>>,
@@ -80,6 +84,7 @@ impl Pool {
             login,
             tls,
             round_trip: ROUND_TRIP,
+            lock_wait: LOCK_WAIT,
             permits: Arc::new(Semaphore::new(bound)),
             bound,
             kept: Arc::default(),
@@ -158,6 +163,7 @@ impl Pool {
                     }
                     match self.login.key.show_again(&shown).await? {
                         Some(again) => shown = again,
+                        None if shown.is_token() => return Err(failure.with(of_token)),
                         None => return Err(failure),
                     }
                 }
@@ -199,7 +205,7 @@ impl Pool {
             .user(user)
             .password(password.expose())
             .dbname(database)
-            .options(OPTIONS)
+            .options(format!("{OPTIONS} -c lock_timeout={}ms", self.lock_wait.as_millis()))
             .application_name(APPLICATION_NAME)
             .connect_timeout(CONNECT_TIMEOUT)
             .tcp_user_timeout(DEAD_AFTER)
@@ -226,6 +232,16 @@ impl Pool {
                 locked(&kept).idle.retain(|idle| idle.since.elapsed() < IDLE_LIFETIME);
             }
         });
+    }
+}
+
+/// What stands behind most refusals of a token; the server does not say.
+fn of_token(fault: Fault) -> Fault {
+    let hint = "it was shown a token: the user must be a member of rds_iam, the identity that signed needs \
+                rds-db:connect for it, and IAM database authentication must be on";
+    match fault {
+        Fault::LoginRefused(text) | Fault::LoginBarred(text) => Fault::LoginBarred(format!("{text}; {hint}")),
+        other => other,
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::catalog::{DATABASE_OWNER, DefaultPrivileges, Grant, ObjectType, Oid, PUBLIC, Privilege, Role, Schema};
 use super::change::{Difference, Step};
-use super::grants::Place;
+use super::grants::{Hold, Place};
 use super::group::{is_named_for, level_of};
 use super::level::{self, Privileges};
 use super::quote::{Sql, ident, words};
@@ -17,13 +17,8 @@ const KINDS: [ObjectType; 2] = [ObjectType::Tables, ObjectType::Sequences];
 /// Adds what is missing for, or too much on, later objects.
 pub(super) fn compare(place: &Place<'_>, out: &mut Difference) {
     let defaults = Defaults::of(place);
-    for schema in place.contents.schemas.iter().filter(|s| place.covers(s)) {
-        for creator in creators(place, schema) {
-            defaults.missing_of_creator(schema, creator, out);
-        }
-        if place.group.level == Access::Ddl {
-            defaults.missing_for_others(schema, out);
-        }
+    if matches!(place.hold, Hold::Level) {
+        defaults.missing(out);
     }
     defaults.extra(out);
 }
@@ -37,6 +32,17 @@ impl<'a> Defaults<'a> {
     fn of(place: &'a Place<'a>) -> Self {
         let by_creator = place.contents.defaults.iter().map(|d| ((d.creator, d.schema, d.objects), d)).collect();
         Self { place, by_creator }
+    }
+
+    fn missing(&self, out: &mut Difference) {
+        for schema in self.place.contents.schemas.iter().filter(|s| self.place.covers(s)) {
+            for creator in creators(self.place, schema) {
+                self.missing_of_creator(schema, creator, out);
+            }
+            if self.place.group.level == Access::Ddl {
+                self.missing_for_others(schema, out);
+            }
+        }
     }
 
     fn held(&self, creator: Option<Oid>, schema: Oid, kind: ObjectType, grantee: Option<Oid>) -> Privileges {
@@ -117,7 +123,7 @@ impl<'a> Defaults<'a> {
             let schema = schemas.get(&defaults.schema).copied();
             let covered = match schema {
                 Some(schema) => place.covers(schema),
-                None => defaults.schema == 0 && place.group.schemas.is_none() && !place.retire,
+                None => defaults.schema == 0 && place.group.schemas.is_none() && !matches!(place.hold, Hold::Nothing),
             };
             let desired =
                 if covered { level::on_later(place.group.level, defaults.objects) } else { Privileges::new() };
@@ -147,7 +153,8 @@ impl<'a> Defaults<'a> {
         let place = self.place;
         let actor = place.reach.actor(defaults.creator, None);
         let name = place.cluster.role_name(defaults.creator);
-        let what = format!("extra {} for later {} of {name}", level::sql(extra), noun(defaults.objects));
+        let word = place.extra_word();
+        let what = format!("{word} {} for later {} of {name}", level::sql(extra), noun(defaults.objects));
         let label = schema.map_or_else(|| "(all)".to_owned(), |s| s.name.clone());
         let Some(kind) = keyword(defaults.objects).filter(|_| actor.way != Way::Never) else {
             out.uncovered.on(what, "schema", label);

@@ -12,14 +12,14 @@ use super::apply::transaction;
 use super::catalog::{Cluster, Membership, Oid, Role};
 use super::change::{Difference, Step};
 use super::error::{Failure, Remedy};
-use super::grants::{self, Place};
+use super::grants::{self, Hold, Place};
 use super::group::{Group, level_of};
 use super::plan::covered_databases;
 use super::quote::{Sql, ident, number};
 use super::reach::{Actor, Reach, Way};
 use super::server::Postgres;
 use super::snapshot::Inside;
-use super::{defaults, roles};
+use super::{defaults, roles, terms};
 use crate::access::{Identifier, list_names};
 use crate::engine::{Fault, Ownership, Removal, RemovalAction, RoleSpec};
 
@@ -92,6 +92,9 @@ impl Postgres {
         }
         self.close_login(cluster, role).await?;
         let mut left = if how.end_sessions { self.end_sessions(cluster, role.oid).await? } else { 0 };
+        if how.action == RemovalAction::Disable {
+            self.strip(role, &dependents).await?;
+        }
         if how.action == RemovalAction::Drop {
             self.dissolve(role, &dependents, heir).await?;
             // A session that runs as its group outlives its login, with all rights of the group.
@@ -115,7 +118,7 @@ impl Postgres {
         }
         for membership in reach.memberships_of(role.oid) {
             let ours = cluster.roles.get(&membership.role).and_then(level_of).is_some();
-            if ours && reach.may_revoke(membership) {
+            if (ours || terms::is_iam(cluster, membership.role)) && reach.may_revoke(membership) {
                 steps.push(Step::mine(roles::revoke_membership(cluster, &reach, membership, false)));
             }
         }
@@ -215,6 +218,24 @@ impl Postgres {
         Ok(())
     }
 
+    /// Revokes what the role itself holds, wherever that is; what it owns stays.
+    async fn strip(&self, role: &Role, dependents: &[Dependents]) -> Result<(), Failure> {
+        self.forget();
+        let cluster = self.shared().await?;
+        let reach = Reach::new(&cluster);
+        let maintenance = self.maintenance().await?;
+        let open = dependents.iter().filter(|d| d.open);
+        let databases: BTreeSet<&str> = open.map(|d| d.database.as_deref().unwrap_or(maintenance)).collect();
+        for database in databases {
+            let steps = self.emptying(&cluster, &reach, role, database).await?;
+            if !steps.is_empty() {
+                let step = format!("taking the rights of {} in database {database}", role.name);
+                self.transact(database, &transaction(&reach, &steps, None), &step).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Revokes what the role holds, each right as the one who granted it: DROP OWNED alone skips what the
     /// administrator did not grant.
     async fn emptying(
@@ -240,7 +261,7 @@ impl Postgres {
             contents: &contents,
             group: &group,
             group_oid: Some(role.oid),
-            retire: true,
+            hold: Hold::Nothing,
         };
         let mut out = Difference::default();
         grants::compare(&place, &mut out);

@@ -45,6 +45,21 @@ impl Failure {
         Self { fault, remedy }
     }
 
+    /// The same with another fault.
+    pub(super) fn with(self, change: impl FnOnce(Fault) -> Fault) -> Self {
+        Self { fault: change(self.fault), remedy: self.remedy }
+    }
+
+    /// Adds who held the lock, when that is known and the failure is about it.
+    pub(super) fn held_by(self, holder: Option<String>) -> Self {
+        self.with(|fault| match (fault, holder) {
+            (Fault::Blocked { step, text }, Some(holder)) => {
+                Fault::Blocked { step, text: format!("{text}; the lock is held by {holder}") }
+            }
+            (fault, _) => fault,
+        })
+    }
+
     /// No answer came in time. Another attempt would wait as long again.
     pub(super) fn timed_out(step: &str, limit: Duration) -> Self {
         let text = format!("no answer within {} seconds", limit.as_secs());
@@ -123,9 +138,7 @@ fn describe(db: &DbError) -> String {
 /// closed list.
 fn is_retryable(error: &DriverError) -> bool {
     match error.as_db_error() {
-        Some(db) => {
-            is_conflict(db) || is_stale(db) || matches!(db.code().code(), "25006" | "57P01" | "57P02" | "57P03")
-        }
+        Some(db) => is_conflict(db) || may_be_retried(db.code().code()),
         None => true,
     }
 }
@@ -141,16 +154,27 @@ fn is_conflict(db: &DbError) -> bool {
     }
 }
 
-/// An object, schema, function, column or role that vanished, or a role that somebody else has just made.
-fn is_stale(db: &DbError) -> bool {
-    matches!(db.code().code(), "42P01" | "3F000" | "42883" | "42703" | "42704" | "42710")
+/// Codes that need no look at the text: an object, schema, function, column or role that vanished, or a role that
+/// somebody else has just made; a node that takes no writes; a server that goes down or comes up; a broken connection.
+fn may_be_retried(sqlstate: &str) -> bool {
+    const VANISHED: [&str; 6] = ["42P01", "3F000", "42883", "42703", "42704", "42710"];
+    const FAILING_OVER: [&str; 4] = ["25006", "57P01", "57P02", "57P03"];
+    VANISHED.contains(&sqlstate) || FAILING_OVER.contains(&sqlstate) || sqlstate.starts_with("08")
 }
 
-/// Whether the login succeeded and only the database could not be entered. The server checks the password before it
-/// looks at the database.
+/// Whether the login succeeded and only the database could not be entered, or the role has as many sessions as it may
+/// have. The server checks the password before it looks at either.
 pub(super) fn is_after_authentication(error: &DriverError) -> bool {
-    matches!(sqlstate(error), Some("3D000" | "42501" | "55000"))
+    let limited = || error.as_db_error().and_then(DbError::routine).is_some_and(|r| LIMITS_OF_ONE.contains(&r));
+    match sqlstate(error) {
+        Some("3D000" | "42501" | "55000") => true,
+        Some("53300") => limited(),
+        _ => false,
+    }
 }
+
+/// The places in the server that count the sessions of one role and of one database; its words may be translated.
+const LIMITS_OF_ONE: [&str; 2] = ["InitializeSessionUserId", "CheckMyDatabase"];
 
 /// Whether the database itself cannot be entered, while the server and the user are fine.
 fn is_closed_database(error: &DriverError) -> bool {
@@ -181,6 +205,17 @@ fn is_tls(error: &DriverError) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_list_of_what_is_tried_again_is_closed() {
+        for code in ["42704", "42710", "25006", "57P01", "57P02", "57P03", "08006", "08P01"] {
+            assert!(may_be_retried(code), "{code}");
+        }
+        for code in ["42501", "57014", "28P01", "28000", "42601", "2BP01", "53100", "XX000", "22023", "0LP01", "54000"]
+        {
+            assert!(!may_be_retried(code), "{code}");
+        }
+    }
 
     #[test]
     fn only_one_code_says_that_the_password_is_wrong() {

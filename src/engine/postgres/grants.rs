@@ -3,26 +3,47 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::catalog::{
-    Cluster, Contents, Database, Grant, Oid, PUBLIC, Privilege, Relation, RelationKind, Schema, Stray,
+    Cluster, Contents, Database, Function, GROUP_PREFIX, Grant, Oid, PUBLIC, Privilege, Relation, RelationKind, Schema,
+    Stray,
 };
 use super::change::{Difference, Step};
+use super::direct::Wishes;
 use super::group::Group;
 use super::level::{self, Privileges};
 use super::quote::{Quoted, Sql, ident, list, qualified, quoted_by_server};
 use super::reach::{Actor, Reach, Way};
-use crate::access::Access;
+use crate::access::{Access, ObjectKind};
 
-/// One database as one group sees it.
+/// One database as one group, or one login, sees it.
+#[derive(Clone, Copy)]
 pub(super) struct Place<'a> {
     pub(super) cluster: &'a Cluster,
     pub(super) reach: &'a Reach<'a>,
     pub(super) database: &'a Database,
     pub(super) contents: &'a Contents,
+    /// Whose rights are compared: a group, or a login seen as one
     pub(super) group: &'a Group,
-    /// `None` while the group does not exist
+    /// `None` while it does not exist
     pub(super) group_oid: Option<Oid>,
-    /// Whether the group is to hold nothing any more
-    pub(super) retire: bool,
+    /// What it is to hold
+    pub(super) hold: Hold<'a>,
+}
+
+/// What somebody is to hold.
+#[derive(Clone, Copy)]
+pub(super) enum Hold<'a> {
+    /// A level: what a group is for
+    Level,
+    /// Single rights: what a login has beside its groups. Rights within the level may be there too
+    Single(&'a Wishes<'a>),
+    /// Nothing any more
+    Nothing,
+}
+
+/// What has to be there on an object, and what may be there.
+struct Rights {
+    wanted: Privileges,
+    allowed: Privileges,
 }
 
 /// An object with an access list.
@@ -48,30 +69,49 @@ enum TargetKind {
     Schema,
     Table,
     Sequence,
+    Routine,
 }
 
-/// Adds what the group lacks, or has beyond its level, on the database, its schemas and their relations.
+/// Adds what the group lacks, or has beyond its level, on every database, and on the schemas of this one and what is in
+/// them.
 pub(super) fn compare(place: &Place<'_>, out: &mut Difference) {
     let mut wanted = Wanted::default();
     for database in &place.cluster.databases {
-        let here = database.oid == place.database.oid;
-        let desired = if here && !place.retire { level::on_database() } else { Privileges::new() };
-        place.object(&database_object(database), &desired, &mut wanted, out);
+        place.on_database(database, &mut wanted, out);
     }
+    compare_inside(place, wanted, out);
+}
+
+/// The same for a login, whose rights on other databases are compared with those in them.
+pub(super) fn compare_login(place: &Place<'_>, out: &mut Difference) {
+    let mut wanted = Wanted::default();
+    place.on_database(place.database, &mut wanted, out);
+    compare_inside(place, wanted, out);
+}
+
+fn compare_inside(place: &Place<'_>, mut wanted: Wanted, out: &mut Difference) {
     for schema in &place.contents.schemas {
-        let desired = if place.covers(schema) { level::on_schema(place.group.level) } else { Privileges::new() };
-        place.object(&schema_object(schema), &desired, &mut wanted, out);
+        let rights = place.rights(
+            || level::on_schema(place.group.level),
+            place.covers(schema),
+            |wishes| wishes.on_schema(&schema.name),
+        );
+        place.object(&schema_object(schema), &rights, &mut wanted, out);
     }
     let schemas: BTreeMap<Oid, &Schema> = place.contents.schemas.iter().map(|s| (s.oid, s)).collect();
     let columns = place.column_grants();
     for relation in &place.contents.relations {
         let Some(schema) = schemas.get(&relation.schema) else { continue };
-        let desired = place.desired_on(relation, schema);
+        let rights = place.on_relation(relation, schema);
         let object = relation_object(relation, schema);
-        place.object(&object, &desired, &mut wanted, out);
+        place.object(&object, &rights, &mut wanted, out);
         if let Some(grants) = columns.get(&relation.oid) {
-            place.columns(relation, grants, &object, &desired, out);
+            place.columns(relation, grants, &object, &rights, out);
         }
+    }
+    for function in &place.contents.functions {
+        let Some(schema) = schemas.get(&function.schema) else { continue };
+        place.on_function(function, schema, &mut wanted, out);
     }
     wanted.into_steps(&place.group.name, out);
     for stray in place.contents.strays.iter().filter(|s| Some(s.role) == place.group_oid) {
@@ -106,24 +146,58 @@ impl Place<'_> {
     /// Whether the level is about this schema. Schemas that an extension made count only when they are named.
     pub(super) fn covers(&self, schema: &Schema) -> bool {
         match &self.group.schemas {
-            _ if self.retire => false,
+            _ if matches!(self.hold, Hold::Nothing) => false,
             Some(names) => names.contains(&schema.name),
             None => !schema.extension,
         }
     }
 
-    fn desired_on(&self, relation: &Relation, schema: &Schema) -> Privileges {
-        if self.covers(schema) && !relation.extension {
-            level::on_relation(self.group.level, relation.kind)
-        } else {
-            Privileges::new()
+    /// What has to be, and what may be, on one object: `level` is what the level has there when it covers the place,
+    /// `single` what is asked for by itself.
+    fn rights(
+        &self,
+        level: impl FnOnce() -> Privileges,
+        covered: bool,
+        single: impl FnOnce(&Wishes<'_>) -> Privileges,
+    ) -> Rights {
+        let of_level = if covered { level() } else { Privileges::new() };
+        match self.hold {
+            Hold::Level => Rights { wanted: of_level.clone(), allowed: of_level },
+            Hold::Nothing => Rights { wanted: Privileges::new(), allowed: Privileges::new() },
+            Hold::Single(wishes) => {
+                let wanted = single(wishes);
+                Rights { allowed: wanted.union(&of_level).copied().collect(), wanted }
+            }
         }
     }
 
-    fn object(&self, object: &Object<'_>, desired: &Privileges, wanted: &mut Wanted, out: &mut Difference) {
+    fn on_database(&self, database: &Database, wanted: &mut Wanted, out: &mut Difference) {
+        let here = database.oid == self.database.oid;
+        let rights = self.rights(level::on_database, here, |wishes| wishes.on_database());
+        self.object(&database_object(database), &rights, wanted, out);
+    }
+
+    fn on_relation(&self, relation: &Relation, schema: &Schema) -> Rights {
+        self.rights(
+            || level::on_relation(self.group.level, relation.kind),
+            self.covers(schema) && !relation.extension,
+            |wishes| {
+                let kind = relation.kind.object_kind();
+                wishes.on_object(kind, &schema.name, &relation.name, relation.extension)
+            },
+        )
+    }
+
+    fn on_function(&self, function: &Function, schema: &Schema, wanted: &mut Wanted, out: &mut Difference) {
+        let single = |wishes: &Wishes<'_>| wishes.on_object(ObjectKind::Function, &schema.name, &function.name, false);
+        let rights = self.rights(Privileges::new, false, single);
+        self.object(&function_object(function), &rights, wanted, out);
+    }
+
+    fn object(&self, object: &Object<'_>, rights: &Rights, wanted: &mut Wanted, out: &mut Difference) {
         let held: Vec<&Grant> = object.acl.iter().filter(|g| Some(g.grantee) == self.group_oid).collect();
         let held_set: Privileges = held.iter().map(|g| g.privilege).collect();
-        let missing: Privileges = desired.difference(&held_set).copied().collect();
+        let missing: Privileges = rights.wanted.difference(&held_set).copied().collect();
         if !missing.is_empty() {
             self.missing(object, missing, wanted, out);
         }
@@ -132,7 +206,7 @@ impl Place<'_> {
             return;
         }
         for grant in held {
-            self.extra(object, grant, desired, out);
+            self.extra(object, grant, &rights.allowed, out);
         }
     }
 
@@ -151,18 +225,19 @@ impl Place<'_> {
         }
     }
 
-    fn extra(&self, object: &Object<'_>, grant: &Grant, desired: &Privileges, out: &mut Difference) {
+    fn extra(&self, object: &Object<'_>, grant: &Grant, allowed: &Privileges, out: &mut Difference) {
+        let extra = self.extra_word();
         if grant.privilege == Privilege::Unknown {
-            out.uncovered.on("extra right unknown to this provider", object.noun, &*object.label);
+            out.uncovered.on(format!("{extra} right unknown to this provider"), object.noun, &*object.label);
             return;
         }
-        let wanted = desired.contains(&grant.privilege);
+        let wanted = allowed.contains(&grant.privilege);
         if wanted && !grant.grantable {
             return;
         }
         let one = Privileges::from([grant.privilege]);
-        let what = if wanted { "extra GRANT OPTION FOR" } else { "extra" };
-        let what = format!("{what} {}", level::sql(&one));
+        let option = if wanted { " GRANT OPTION FOR" } else { "" };
+        let what = format!("{extra}{option} {}", level::sql(&one));
         let mut actor = self.reach.actor(grant.grantor, Some(self.database));
         if actor.way == Way::Never {
             let why = self.out_of_reach(&actor.name);
@@ -197,7 +272,7 @@ impl Place<'_> {
         relation: &Relation,
         grants: &[&Grant],
         object: &Object<'_>,
-        desired: &Privileges,
+        rights: &Rights,
         out: &mut Difference,
     ) {
         if Some(relation.owner) == self.group_oid {
@@ -207,18 +282,23 @@ impl Place<'_> {
             object.acl.iter().filter(|g| Some(g.grantee) == self.group_oid).map(|g| g.privilege).collect();
         let mut seen = BTreeSet::new();
         for grant in grants {
-            let known = desired.contains(&grant.privilege) || of_table.contains(&grant.privilege);
+            let known = rights.allowed.contains(&grant.privilege) || of_table.contains(&grant.privilege);
             if !known && seen.insert((grant.privilege, grant.grantor)) {
-                self.extra(object, grant, desired, out);
+                self.extra(object, grant, &rights.allowed, out);
             }
         }
     }
 
-    /// A group of readers or writers owns nothing; an owner may do everything with what is his.
+    /// Readers and writers own nothing; an owner may do everything with what is his.
     fn owned(&self, noun: &str, label: &str, out: &mut Difference) {
         if self.group.level != Access::Ddl {
-            out.uncovered.on(format!("the group {} owns", self.group.name), noun, label);
+            out.uncovered.on(format!("{} has the rights of the owner", self.group.name), noun, label);
         }
+    }
+
+    /// How a right beyond the level begins in words: a login's own rights are told from those of its group.
+    pub(super) fn extra_word(&self) -> &'static str {
+        if self.group.name.starts_with(GROUP_PREFIX) { "extra" } else { "login holds extra" }
     }
 
     fn stray(&self, stray: &Stray, out: &mut Difference) {
@@ -229,11 +309,11 @@ impl Place<'_> {
                 let actor = self.reach.actor(stray.owner, Some(self.database));
                 let template = revoke_all_template(&stray.object_type);
                 if let (Some(template), true) = (template, actor.way != Way::Never) {
-                    out.gaps.on("extra rights", &stray.object_type, identity);
+                    out.gaps.on(format!("{} rights", self.extra_word()), &stray.object_type, identity);
                     let sql = Sql::of(template, &[quoted_by_server(identity), ident(&self.group.name)]);
                     out.steps.push(Step { actor, sql });
                 } else {
-                    out.uncovered.on("extra rights", &stray.object_type, identity);
+                    out.uncovered.on(format!("{} rights", self.extra_word()), &stray.object_type, identity);
                 }
             }
             _ => {}
@@ -277,12 +357,28 @@ fn relation_object<'a>(relation: &'a Relation, schema: &Schema) -> Object<'a> {
     }
 }
 
+fn function_object(function: &Function) -> Object<'_> {
+    let noun = match function.kind.as_str() {
+        "p" => "procedure",
+        "a" => "aggregate",
+        _ => "function",
+    };
+    Object {
+        owner: function.owner,
+        acl: &function.acl,
+        noun,
+        label: function.signature.clone(),
+        target: Target { kind: TargetKind::Routine, name: quoted_by_server(&function.signature) },
+    }
+}
+
 fn grant_template(kind: TargetKind) -> &'static str {
     match kind {
         TargetKind::Database => "GRANT {} ON DATABASE {} TO {}",
         TargetKind::Schema => "GRANT {} ON SCHEMA {} TO {}",
         TargetKind::Table => "GRANT {} ON TABLE {} TO {}",
         TargetKind::Sequence => "GRANT {} ON SEQUENCE {} TO {}",
+        TargetKind::Routine => "GRANT {} ON ROUTINE {} TO {}",
     }
 }
 
@@ -293,10 +389,12 @@ fn revoke_template(kind: TargetKind, cascade: bool) -> &'static str {
         (TargetKind::Schema, false) => "REVOKE {} ON SCHEMA {} FROM {}",
         (TargetKind::Table, false) => "REVOKE {} ON TABLE {} FROM {}",
         (TargetKind::Sequence, false) => "REVOKE {} ON SEQUENCE {} FROM {}",
+        (TargetKind::Routine, false) => "REVOKE {} ON ROUTINE {} FROM {}",
         (TargetKind::Database, true) => "REVOKE {} ON DATABASE {} FROM {} CASCADE",
         (TargetKind::Schema, true) => "REVOKE {} ON SCHEMA {} FROM {} CASCADE",
         (TargetKind::Table, true) => "REVOKE {} ON TABLE {} FROM {} CASCADE",
         (TargetKind::Sequence, true) => "REVOKE {} ON SEQUENCE {} FROM {} CASCADE",
+        (TargetKind::Routine, true) => "REVOKE {} ON ROUTINE {} FROM {} CASCADE",
     }
 }
 
@@ -306,15 +404,18 @@ fn revoke_option_template(kind: TargetKind) -> &'static str {
         TargetKind::Schema => "REVOKE GRANT OPTION FOR {} ON SCHEMA {} FROM {} CASCADE",
         TargetKind::Table => "REVOKE GRANT OPTION FOR {} ON TABLE {} FROM {} CASCADE",
         TargetKind::Sequence => "REVOKE GRANT OPTION FOR {} ON SEQUENCE {} FROM {} CASCADE",
+        TargetKind::Routine => "REVOKE GRANT OPTION FOR {} ON ROUTINE {} FROM {} CASCADE",
     }
 }
 
-/// For kinds that no level is about but that a group can be granted by hand.
+/// For kinds that no level and no grant is about but that somebody can be granted by hand.
 fn revoke_all_template(object_type: &str) -> Option<&'static str> {
     match object_type {
         "function" | "aggregate" => Some("REVOKE ALL ON FUNCTION {} FROM {} CASCADE"),
         "procedure" => Some("REVOKE ALL ON PROCEDURE {} FROM {} CASCADE"),
         "type" => Some("REVOKE ALL ON TYPE {} FROM {} CASCADE"),
+        "table" | "view" => Some("REVOKE ALL ON TABLE {} FROM {} CASCADE"),
+        "schema" => Some("REVOKE ALL ON SCHEMA {} FROM {} CASCADE"),
         _ => None,
     }
 }
@@ -332,7 +433,7 @@ mod tests {
         let many = 1..=60_000;
         let role = |oid: Oid, name: &str| {
             json!({"oid": oid, "name": name, "superuser": oid == 10, "inherit": true, "create_role": false,
-                   "create_db": false, "login": false, "replication": false, "bypass_rls": false, "expired": false,
+                   "create_db": false, "login": false, "replication": false, "bypass_rls": false, "valid_until": null, "expired": false,
                    "connection_limit": -1, "comment": null})
         };
         let database = json!({"oid": 5, "name": "app", "owner": 10, "open": true, "template": false, "acl": null});
@@ -347,7 +448,7 @@ mod tests {
             .map(|oid| json!({"relation": oid, "grant": [if oid % 10 == 0 { 11 } else { 10 }, 10, "UPDATE", false]}));
         let schema = json!({"oid": 2200, "name": "public", "owner": 10, "extension": false, "acl": null});
         let contents = json!({"schemas": [schema], "relations": relations.collect::<Vec<_>>(),
-                              "columns": columns.collect::<Vec<_>>(), "defaults": null, "strays": null});
+                              "columns": columns.collect::<Vec<_>>(), "functions": null, "defaults": null, "strays": null});
         let (cluster, contents) =
             (Cluster::parse(&cluster.to_string()).unwrap(), Contents::parse(&contents.to_string()).unwrap());
         let (reach, group) = (Reach::new(&cluster), Group::retiring(&cluster.roles[&11]));
@@ -358,7 +459,7 @@ mod tests {
             contents: &contents,
             group: &group,
             group_oid: Some(11),
-            retire: true,
+            hold: Hold::Nothing,
         };
         let (mut out, began) = (Difference::default(), Instant::now());
         compare(&place, &mut out);

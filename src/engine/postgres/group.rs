@@ -36,6 +36,13 @@ impl Group {
         Self { name, level: spec.access, schemas, owners, mark }
     }
 
+    /// The login itself, seen as a group of its level.
+    pub(super) fn login(spec: &RoleSpec) -> Self {
+        let schemas = spec.scope.schemas.as_ref().map(strings);
+        let (name, mark) = (spec.name.as_str().to_owned(), spec.mark.clone());
+        Self { name, level: spec.access, schemas, owners: BTreeSet::new(), mark }
+    }
+
     /// Any role, seen as a group that should hold nothing: what it takes to empty it before it goes.
     pub(super) fn retiring(role: &Role) -> Self {
         let mark = Mark::new("", None);
@@ -143,6 +150,7 @@ mod tests {
             login: false,
             replication: false,
             bypass_rls: false,
+            valid_until: None,
             expired: false,
             connection_limit: -1,
             comment,

@@ -65,7 +65,8 @@ pub(super) fn sql(privileges: &Privileges) -> Quoted {
     list(privileges.iter().map(|privilege| words(word(*privilege))))
 }
 
-fn word(privilege: Privilege) -> &'static str {
+/// The server's word.
+pub(super) fn word(privilege: Privilege) -> &'static str {
     match privilege {
         Privilege::Select => "SELECT",
         Privilege::Insert => "INSERT",

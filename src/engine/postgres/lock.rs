@@ -2,14 +2,16 @@
 //! by the same rule. Advisory locks are per database, so a lock in each covered database would not protect the roles,
 //! which all databases share.
 
+use std::convert::Infallible;
+use std::sync::{Arc, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Mutex, MutexGuard};
 use tokio_postgres::Client;
 
-use super::connect::{Pool, run};
+use super::connect::{APPLICATION_NAME, Pool, run};
 use super::error::{Failure, Remedy};
-use super::quote::{Quoted, Sql, number};
+use super::quote::{Quoted, Sql, literal, number};
 use crate::engine::Fault;
 
 /// The two halves of the key: `RDSA` in ASCII, and the purpose (1 = changes of roles).
@@ -22,13 +24,17 @@ const STEP: &str = "waiting for the lock of this provider";
 
 /// The queue of this process's writers, with the session that the last one left.
 #[derive(Default)]
-pub(super) struct Writers(Mutex<Option<Client>>);
+pub(super) struct Writers {
+    queue: Mutex<Option<Arc<Client>>>,
+    /// The session of the one who writes now
+    current: std::sync::Mutex<Weak<Client>>,
+}
 
 /// The lock, while this value lives. It ends with its session, so a process that dies frees it; a writer that is
 /// cancelled or fails drops the session with it.
 pub(super) struct WriterLock<'a> {
-    queue: MutexGuard<'a, Option<Client>>,
-    session: Client,
+    queue: MutexGuard<'a, Option<Arc<Client>>>,
+    session: Arc<Client>,
     round_trip: Duration,
 }
 
@@ -38,19 +44,44 @@ impl Writers {
     /// # Errors
     /// [`Fault::Blocked`] names the session that holds the lock when another process keeps it for two minutes.
     pub(super) async fn lock(&self, pool: &Pool, database: &str) -> Result<WriterLock<'_>, Failure> {
-        let mut queue = self.0.lock().await;
+        let mut queue = self.queue.lock().await;
         let round_trip = pool.round_trip;
         if let Some(session) = queue.take() {
             match acquire(&session, PATIENCE, round_trip).await {
-                Ok(()) => return Ok(WriterLock { queue, session, round_trip }),
+                Ok(()) => return Ok(self.locked(queue, session, round_trip)),
                 // The server ended the session meanwhile; a new one may work.
                 Err(failure) if failure.remedy == Remedy::Retry => {}
                 Err(failure) => return Err(failure),
             }
         }
-        let session = pool.reserved(database).await?;
+        let session = Arc::new(pool.reserved(database).await?);
         acquire(&session, PATIENCE, round_trip).await?;
-        Ok(WriterLock { queue, session, round_trip })
+        Ok(self.locked(queue, session, round_trip))
+    }
+
+    fn locked<'a>(
+        &self,
+        queue: MutexGuard<'a, Option<Arc<Client>>>,
+        session: Arc<Client>,
+        round_trip: Duration,
+    ) -> WriterLock<'a> {
+        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(&session);
+        WriterLock { queue, session, round_trip }
+    }
+
+    /// Waits until it is dropped, and notes meanwhile whom the writer's other sessions wait for. The session that holds
+    /// the lock has nothing else to do, so that it costs no connection.
+    pub(super) async fn watch(&self, pool: &Pool, holder: &mut Option<String>) -> Infallible {
+        loop {
+            tokio::time::sleep(pool.lock_wait / 4).await;
+            let session = self.current.lock().unwrap_or_else(PoisonError::into_inner).upgrade();
+            let Some(session) = session else { continue };
+            if let Ok(rows) = run(&session, &waited_for(), STEP, pool.round_trip).await
+                && let Some(found) = rows.into_iter().next()
+            {
+                *holder = Some(found);
+            }
+        }
     }
 }
 
@@ -90,6 +121,21 @@ async fn blocked(session: &Client, round_trip: Duration) -> Failure {
         Err(failure) => failure.fault.to_string(),
     };
     Fault::Blocked { step: STEP.to_owned(), text: format!("it is held by {text}") }.into()
+}
+
+/// Who keeps a session of ours waiting. Names and times of others are there for members of `pg_monitor`, which the
+/// master user of RDS is.
+fn waited_for() -> Sql {
+    Sql::of(
+        "SELECT concat_ws(', ', CASE b.pid WHEN 0 THEN 'a prepared transaction' ELSE 'process ' || b.pid END, \
+           nullif(a.application_name, ''), 'user ' || a.usename, a.state, \
+           'in a transaction since ' || to_char(a.xact_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') || ' UTC') \
+         FROM pg_stat_activity AS w CROSS JOIN LATERAL unnest(pg_blocking_pids(w.pid)) AS b(pid) \
+         LEFT JOIN pg_stat_activity AS a ON a.pid = b.pid \
+         WHERE w.usename = current_user AND w.application_name = {} AND w.pid <> pg_backend_pid() \
+         ORDER BY a.xact_start LIMIT 1",
+        &[literal(APPLICATION_NAME)],
+    )
 }
 
 fn key() -> [Quoted; 2] {

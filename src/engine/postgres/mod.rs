@@ -9,17 +9,20 @@
 //! | `server` | the contract, and how its calls find what they need |
 //! | `connect`, `tls`, `lock` | sessions, their bound, certificates, the one writer |
 //! | `catalog`, `snapshot` | what is there, read once per server and database |
+//! | `check` | what is refused before anything is sent |
 //! | `level`, `group` | what a level holds, and which group holds it |
 //! | `reach` | memberships, and the ways to act for another role |
-//! | `grants`, `defaults`, `roles`, `public`, `change`, `plan` | the difference, in words and in statements |
+//! | `grants`, `direct`, `defaults`, `roles`, `terms`, `public`, `change`, `plan` | the difference, in words and in statements |
 //! | `apply`, `drop` | transactions, attempts, removal |
 //! | `quote`, `password`, `error` | safe SQL, verifiers, classes of failures |
 
 mod apply;
 mod catalog;
 mod change;
+mod check;
 mod connect;
 mod defaults;
+mod direct;
 mod drop;
 mod error;
 mod grants;
@@ -34,6 +37,8 @@ mod reach;
 mod roles;
 mod server;
 mod snapshot;
+mod terms;
 pub(super) mod tls;
 
-pub use server::{Postgres, check_role_name};
+pub use check::{check_grant, check_role_name};
+pub use server::Postgres;

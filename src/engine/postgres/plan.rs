@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use super::catalog::{Cluster, Contents, Database, Oid, Role};
 use super::change::{Difference, Step};
-use super::grants::{self, Place};
+use super::direct::{self, Wishes};
+use super::grants::{self, Hold, Place};
 use super::group::Group;
 use super::reach::Reach;
-use super::{defaults, public, roles};
+use super::{defaults, public, roles, terms};
 use crate::access::{Access, Coverage, DatabaseName, Identifier, Missing, list_names};
 use crate::engine::{Fault, Observed, RoleSpec};
 
@@ -19,6 +20,8 @@ pub(super) struct Survey {
     pub(super) open: Vec<(Database, Arc<Contents>)>,
     /// Covered databases that could not, and why
     pub(super) closed: Vec<(Database, String)>,
+    /// Databases beyond those where the login holds rights of its own; `None` for one that could not be entered
+    pub(super) left: Vec<(Database, Option<Arc<Contents>>)>,
     /// Chosen databases that do not exist or belong to the system
     pub(super) absent: Vec<String>,
 }
@@ -31,7 +34,11 @@ pub(super) fn covered_databases(cluster: &Cluster, spec: &RoleSpec) -> (Vec<Data
         found
     };
     let Some(chosen) = &spec.scope.databases else {
-        return (existing(&Database::is_user_database), Vec::new());
+        let found = existing(&Database::is_user_database);
+        let asked: BTreeSet<&str> = spec.grants.iter().map(|grant| grant.database.as_str()).collect();
+        let absent = asked.into_iter().filter(|name| !found.iter().any(|d| d.name == *name)).map(str::to_owned);
+        let absent = absent.collect();
+        return (found, absent);
     };
     let names: BTreeSet<&str> = chosen.iter().map(Identifier::as_str).collect();
     // A chosen database that takes no connections is found, and reported as closed.
@@ -79,6 +86,7 @@ impl Planner<'_> {
         let login = roles::compare_login(cluster, &self.reach, self.spec, &self.groups());
         let role = cluster.role_named(self.spec.name.as_str());
         let login_limits = login.uncovered.into_missing();
+        let mut login_gaps = login.gaps.into_missing();
         let mut coverage = Coverage::default();
         let mut uncovered = self.unreadable();
         let mut databases = Vec::new();
@@ -96,34 +104,76 @@ impl Planner<'_> {
             }
             databases.push((database.name.clone(), difference.steps));
         }
+        let mut closing = login.closing;
+        for (database, contents, difference) in role.map(|role| self.elsewhere(role)).unwrap_or_default() {
+            let name = &database.name;
+            let gaps = difference.gaps.into_missing().into_iter();
+            login_gaps.extend(gaps.map(|gap| Missing { what: format!("{} in database {name}", gap.what), ..gap }));
+            let limits = difference.uncovered.into_missing();
+            if !limits.is_empty() {
+                uncovered.databases.entry(name.clone()).or_default().extend(limits);
+            }
+            if contents {
+                databases.push((name.clone(), difference.steps));
+            } else {
+                closing.extend(difference.steps);
+            }
+        }
         let observed = Observed {
             ownership: roles::ownership(cluster, self.spec),
-            login: login.gaps.into_missing(),
+            login: login_gaps,
             coverage,
             uncovered,
             access: role.map_or(Access::ReadOnly, |role| self.level(role)),
             default_database: self.default_database(),
         };
-        Plan { observed, refusal: self.refusal(), opening: login.opening, databases, closing: login.closing }
+        let mut plan = Plan { observed, refusal: self.refusal(), opening: login.opening, databases, closing };
+        if role.is_some() && !plan.is_empty() {
+            plan.opening.splice(0..0, terms::without_password(self.spec));
+        }
+        plan
+    }
+
+    /// What the login itself holds in databases that it does not cover; whether the database was entered.
+    fn elsewhere(&self, role: &Role) -> Vec<(&Database, bool, Difference)> {
+        let cluster = &*self.survey.cluster;
+        let covered: BTreeSet<Oid> = self.covered().map(|database| database.oid).collect();
+        let others = cluster.databases.iter().filter(|database| !covered.contains(&database.oid));
+        let compared = others.map(|database| {
+            let left = self.survey.left.iter().find(|(left, _)| left.oid == database.oid);
+            let contents = left.and_then(|(_, contents)| contents.as_deref());
+            let mut difference = direct::compare_elsewhere(cluster, &self.reach, role, database, contents);
+            if left.is_some() && contents.is_none() {
+                difference.uncovered.plain(format!("{} holds rights there, and it cannot be entered", role.name));
+            }
+            (database, contents.is_some(), difference)
+        });
+        compared.collect()
+    }
+
+    /// Covered databases, also those that cannot be entered now.
+    fn covered(&self) -> impl Iterator<Item = &Database> {
+        let open = self.survey.open.iter().map(|(database, _)| database);
+        open.chain(self.survey.closed.iter().map(|(database, _)| database))
     }
 
     /// The groups that the login belongs to, also those of databases that cannot be entered now.
     fn groups(&self) -> BTreeMap<Oid, String> {
-        let open = self.survey.open.iter().map(|(database, _)| database);
-        let all = open.chain(self.survey.closed.iter().map(|(database, _)| database));
-        all.map(|database| (database.oid, Group::of(self.spec, &database.name).name)).collect()
+        self.covered().map(|database| (database.oid, Group::of(self.spec, &database.name).name)).collect()
     }
 
     fn compare(&self, database: &Database, contents: &Contents) -> Difference {
         let group = Group::of(self.spec, &database.name);
         let cluster = &*self.survey.cluster;
         let group_oid = cluster.role_named(&group.name).map(|role| role.oid);
-        let place = Place { cluster, reach: &self.reach, database, contents, group: &group, group_oid, retire: false };
+        let place =
+            Place { cluster, reach: &self.reach, database, contents, group: &group, group_oid, hold: Hold::Level };
         let mut out = Difference::default();
         roles::compare_group(&place, &mut out);
         grants::compare(&place, &mut out);
         defaults::compare(&place, &mut out);
         roles::compare_membership(&place, self.spec, &mut out);
+        direct::compare(&place, self.spec, &mut out);
         public::list_excess(&place, &mut out.uncovered);
         for schema in group.schemas.iter().flatten() {
             if !contents.schemas.iter().any(|s| s.name == *schema) {
@@ -157,6 +207,8 @@ impl Planner<'_> {
     fn refusal(&self) -> Option<Fault> {
         self.absent_databases()
             .or_else(|| self.absent_schemas())
+            .or_else(|| self.impossible_grants())
+            .or_else(|| terms::refusal(&self.survey.cluster, self.spec))
             .or_else(|| self.unusable_owners())
             .or_else(|| self.foreign_groups())
     }
@@ -174,6 +226,18 @@ impl Planner<'_> {
         let absent: Vec<&str> = chosen.iter().map(Identifier::as_str).filter(|name| !exists(name)).collect();
         let text = || format!("no covered database has a schema with the name {}", list_names(&absent));
         (!absent.is_empty() && !self.survey.open.is_empty()).then(|| Fault::NotFound(text()))
+    }
+
+    fn impossible_grants(&self) -> Option<Fault> {
+        let version = self.survey.cluster.version;
+        if let Some(text) = direct::unknown_to_server(self.spec, version) {
+            return Some(Fault::Unsupported(text));
+        }
+        self.survey.open.iter().find_map(|(database, contents)| {
+            let absent = Wishes::of(self.spec, &database.name, version).absent(contents);
+            let text = || format!("database {} has no {}, which grants names", database.name, list_names(&absent));
+            (!absent.is_empty()).then(|| Fault::NotFound(text()))
+        })
     }
 
     fn unusable_owners(&self) -> Option<Fault> {

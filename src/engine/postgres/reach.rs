@@ -179,6 +179,11 @@ impl<'a> Reach<'a> {
         found
     }
 
+    /// Whether there is such a role on the way up from this one, through memberships of whatever kind.
+    pub(super) fn leads_to(&self, role: Oid, wanted: impl Fn(&Oid) -> bool) -> bool {
+        self.nearest(role, wanted).is_some()
+    }
+
     /// Why a group must never be able to act for this role: it, or a role that it can reach through memberships of
     /// whatever kind, administers the server. A right to pass on a membership is as good as the membership.
     pub(super) fn danger_of(&self, role: Oid) -> Option<String> {

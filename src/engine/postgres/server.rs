@@ -6,30 +6,25 @@ use std::time::Duration;
 use futures_util::future::try_join_all;
 use tokio::sync::OnceCell;
 
-use super::catalog::Cluster;
+use super::catalog::{Cluster, Contents, Database, Role};
+use super::check::check_spec;
 use super::connect::Pool;
+use super::direct::databases_left;
 use super::error::{Failure, Remedy};
 use super::lock::{WriterLock, Writers};
 use super::plan::{Plan, Survey, covered_databases};
 use super::quote::Sql;
 use super::snapshot::{Inside, Snapshot};
-use crate::access::{Identifier, Invalid, RoleName, Secret};
+use super::terms::is_over;
+use crate::access::{Identifier, Secret};
 use crate::engine::{Error, Fault, Login, Observed, Removal, Reply, RoleSpec, Server};
 
-/// The longest name, in bytes. The server cuts a longer one without an error.
-const LONGEST_NAME: usize = 63;
 /// The database that is tried first when none is known.
 const USUAL_DATABASE: &str = "postgres";
-/// Beginnings of names that PostgreSQL, RDS or our groups own.
-const RESERVED_PREFIXES: [&str; 4] = ["pg_", "rds_", "rdsaccess_", "rdsadmin"];
-/// Names that mean something else in SQL or belong to RDS.
-const RESERVED_NAMES: [&str; 7] =
-    ["public", "none", "current_user", "current_role", "session_user", "rdsrepladmin", "rdstopmgr"];
-
 /// A PostgreSQL server, entered as one administrator.
 pub struct Postgres {
     pub(super) pool: Pool,
-    writers: Writers,
+    pub(super) writers: Writers,
     maintenance: OnceCell<String>,
     snapshot: Mutex<Arc<Snapshot>>,
 }
@@ -48,6 +43,13 @@ impl Postgres {
     #[must_use]
     pub fn with_round_trip(mut self, limit: Duration) -> Self {
         self.pool.round_trip = limit;
+        self
+    }
+
+    /// Waits so long for a lock of somebody else before a change is tried again, instead of ten seconds.
+    #[must_use]
+    pub fn with_lock_wait(mut self, limit: Duration) -> Self {
+        self.pool.lock_wait = limit;
         self
     }
 
@@ -73,7 +75,8 @@ impl Postgres {
         let (databases, absent) = covered_databases(&cluster, spec);
         let inside = databases.iter().map(|database| snapshot.inside(&self.pool, &database.name));
         let inside = try_join_all(inside).await?;
-        let mut survey = Survey { cluster, open: Vec::new(), closed: Vec::new(), absent };
+        let left = self.left(&snapshot, &cluster, spec, &databases).await?;
+        let mut survey = Survey { cluster, open: Vec::new(), closed: Vec::new(), left, absent };
         for (database, inside) in databases.into_iter().zip(inside) {
             match inside {
                 Inside::Open(contents) => survey.open.push((database, contents)),
@@ -81,6 +84,27 @@ impl Postgres {
             }
         }
         Ok(survey)
+    }
+
+    /// The databases that the role does not cover and that hold rights of the login all the same.
+    async fn left(
+        &self,
+        snapshot: &Snapshot,
+        cluster: &Cluster,
+        spec: &RoleSpec,
+        covered: &[Database],
+    ) -> Result<Vec<(Database, Option<Arc<Contents>>)>, Failure> {
+        let databases = databases_left(cluster, spec.name.as_str(), covered);
+        let inside = databases.into_iter().map(async |database| {
+            // A session in a template would keep others from CREATE DATABASE.
+            let inside = match database.is_user_database() {
+                true => snapshot.inside(&self.pool, &database.name).await?,
+                false => return Ok((database.clone(), None)),
+            };
+            let contents = if let Inside::Open(contents) = inside { Some(contents) } else { None };
+            Ok::<_, Failure>((database.clone(), contents))
+        });
+        try_join_all(inside).await
     }
 
     async fn cluster(&self, snapshot: &Snapshot, spec: &RoleSpec) -> Result<Arc<Cluster>, Failure> {
@@ -146,25 +170,43 @@ impl Postgres {
         Ok(())
     }
 
+    /// Whether the password logs in. When it does not, and the reason is the login's state and not the password, this
+    /// is an error: see [`Self::state_of`].
     async fn login_works(&self, role: &RoleSpec, password: &Secret<String>) -> Result<bool, Failure> {
         let database = self.entry(role).await?;
-        match self.pool.accepts(&role.name, password, &database).await {
-            Err(Failure { fault: Fault::LoginBarred(text), remedy }) => {
-                self.forget();
-                if self.may_log_in(role).await? {
-                    return Err(Failure { fault: Fault::LoginBarred(text), remedy });
-                }
-                Ok(false)
+        let answer = self.pool.accepts(&role.name, password, &database).await;
+        let may_be_over = matches!(&answer, Ok(false)) && role.terms.valid_until.is_some();
+        if may_be_over && self.state_of(role).await?.is_some_and(|held| is_over(role, &held)) {
+            let text = "the login has ended, as valid_until says; whether its password is right cannot be seen";
+            return Err(Fault::LoginBarred(text.to_owned()).into());
+        }
+        match answer {
+            // The refusal of a role without LOGIN looks like any other that is not about the password, and it is a gap
+            // that apply repairs.
+            Err(failure) if matches!(failure.fault, Fault::LoginBarred(_)) => {
+                if self.state_of(role).await?.is_some_and(|role| role.login) { Err(failure) } else { Ok(false) }
             }
             other => other,
         }
     }
 
-    /// Whether the role has LOGIN. The refusal of one without it looks like any other that is not about the password,
-    /// and it is a gap that apply repairs.
-    async fn may_log_in(&self, role: &RoleSpec) -> Result<bool, Failure> {
+    /// The same for a refresh. After the end that the specification gives, the server refuses every password in the
+    /// same words: that is as it should be, and no reason to set another one.
+    async fn login_serves(&self, role: &RoleSpec, password: &Secret<String>) -> Result<bool, Failure> {
+        match self.login_works(role, password).await {
+            Err(failure) if matches!(failure.fault, Fault::LoginBarred(_)) => {
+                let held = self.state_of(role).await?;
+                if held.is_some_and(|held| is_over(role, &held)) { Ok(true) } else { Err(failure) }
+            }
+            other => other,
+        }
+    }
+
+    /// The login as it is now.
+    async fn state_of(&self, role: &RoleSpec) -> Result<Option<Role>, Failure> {
+        self.forget();
         let cluster = self.survey(role).await?.cluster;
-        Ok(cluster.role_named(role.name.as_str()).is_some_and(|role| role.login))
+        Ok(cluster.role_named(role.name.as_str()).cloned())
     }
 }
 
@@ -175,6 +217,7 @@ impl Server for Postgres {
 
     fn read<'a>(&'a self, role: &'a RoleSpec) -> Reply<'a, Observed> {
         Box::pin(async {
+            check_spec(role).map_err(|invalid| self.error(Fault::Unsupported(invalid.0).into()))?;
             let survey = self.survey(role).await.map_err(|f| self.error(f))?;
             Ok(Plan::new(&survey, role).observed)
         })
@@ -182,68 +225,20 @@ impl Server for Postgres {
 
     fn ensure<'a>(&'a self, role: &'a RoleSpec, password: Option<&'a Secret<String>>) -> Reply<'a, Observed> {
         Box::pin(async move {
-            check_role_name(&role.name).map_err(|invalid| self.error(Fault::Unsupported(invalid.0).into()))?;
+            check_spec(role).map_err(|invalid| self.error(Fault::Unsupported(invalid.0).into()))?;
             self.make(role, password).await.map_err(|f| self.error(f))
         })
     }
 
     fn accepts<'a>(&'a self, role: &'a RoleSpec, password: &'a Secret<String>) -> Reply<'a, bool> {
-        Box::pin(async move { self.login_works(role, password).await.map_err(|f| self.error(f)) })
+        Box::pin(async move { self.login_serves(role, password).await.map_err(|f| self.error(f)) })
     }
 
     fn proves<'a>(&'a self, role: &'a RoleSpec, password: &'a Secret<String>) -> Reply<'a, bool> {
-        self.accepts(role, password)
+        Box::pin(async move { self.login_works(role, password).await.map_err(|f| self.error(f)) })
     }
 
     fn remove<'a>(&'a self, role: &'a RoleSpec, how: &'a Removal) -> Reply<'a, Vec<String>> {
         Box::pin(async move { self.take_away(role, how).await.map_err(|f| self.error(f)) })
-    }
-}
-
-/// Refuses a name that the server would cut, reserve or misread.
-///
-/// # Errors
-/// The sentence says the rule.
-pub fn check_role_name(name: &RoleName) -> Result<(), Invalid> {
-    let text = name.as_str();
-    if text.len() > LONGEST_NAME {
-        return Err(Invalid::new(format!(
-            "a role name of PostgreSQL must not be longer than {LONGEST_NAME} bytes, `{text}` has {}",
-            text.len()
-        )));
-    }
-    let prefix = RESERVED_PREFIXES.into_iter().find(|prefix| text.starts_with(prefix));
-    if let Some(prefix) = prefix {
-        return Err(Invalid::new(format!("the role name `{text}` is reserved: it begins with `{prefix}`")));
-    }
-    if RESERVED_NAMES.contains(&text) {
-        return Err(Invalid::new(format!("the role name `{text}` is reserved")));
-    }
-    Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(name: &str) -> Result<(), String> {
-        check_role_name(&name.parse().unwrap()).map_err(|e| e.0)
-    }
-
-    #[test]
-    fn a_name_is_measured_in_bytes() {
-        assert!(check(&"x".repeat(63)).is_ok());
-        assert!(check(&"x".repeat(64)).unwrap_err().contains("63 bytes"));
-        assert!(check(&"é".repeat(32)).unwrap_err().contains("has 64"));
-    }
-
-    #[test]
-    fn names_of_the_server_and_of_rds_are_refused() {
-        for name in ["pg_reader", "rds_superuser", "rdsadmin", "rdsaccess_ro_x", "public", "none", "rdsrepladmin"] {
-            assert!(check(name).unwrap_err().contains("reserved"), "{name}");
-        }
-        for name in ["hoop_ro", "Public", "select", "rd", "a\"b"] {
-            assert!(check(name).is_ok(), "{name}");
-        }
     }
 }

@@ -125,10 +125,17 @@ async fn a_narrowed_choice_takes_back_what_we_granted_and_leaves_the_rest() {
     server.by_hand(&["CREATE DATABASE other"]).await;
     let wide = on(&["app_prod", "appXprod", "other"], role("hoop_ro", Access::ReadOnly));
     assert_complete(&ensure(&mysql, &wide).await, &["appXprod", "app_prod", "other"]);
+    server.by_hand(&["CREATE DATABASE theirs", "GRANT EXECUTE ON theirs.* TO hoop_ro"]).await;
     server.by_hand(&["GRANT EXECUTE ON other.* TO hoop_ro"]).await;
-    assert_eq!(repair(&server, &ro).await, ["REVOKE SELECT, SHOW VIEW ON `appXprod`.* FROM `hoop_ro`@`%`"]);
+    assert_eq!(
+        repair(&server, &ro).await,
+        [
+            "REVOKE SELECT, SHOW VIEW ON `appXprod`.* FROM `hoop_ro`@`%`",
+            "REVOKE EXECUTE, SELECT, SHOW VIEW ON `other`.* FROM `hoop_ro`@`%`",
+        ]
+    );
     let seen = mysql.read(&ro).await.unwrap();
-    assert!(texts(&seen.uncovered)["other"].contains("EXECUTE, SELECT, SHOW VIEW"), "{seen:?}");
+    assert!(texts(&seen.uncovered)["theirs"].contains("EXECUTE"), "{seen:?}");
     assert_eq!(seen.access, Access::Ddl, "EXECUTE is in no level");
 }
 

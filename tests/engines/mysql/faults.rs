@@ -70,13 +70,12 @@ async fn a_wrong_password_and_a_closed_port_are_told_apart() {
 
 #[tokio::test]
 async fn a_locked_account_says_nothing_of_its_password() {
-    let server = TestServer::start(&[]).await;
+    let server = TestServer::start(&["--disconnect-on-expired-password=ON"]).await;
     server
         .by_hand(&[
             "CREATE USER locked@'%' IDENTIFIED BY 'locked-Pass1' ACCOUNT LOCK",
             "CREATE USER expired@'%' IDENTIFIED BY 'expired-Pass1'",
             "ALTER USER expired@'%' PASSWORD EXPIRE",
-            "SET GLOBAL disconnect_on_expired_password = ON",
         ])
         .await;
     let login = |name: &str, password: &str| Login {

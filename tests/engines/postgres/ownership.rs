@@ -1,4 +1,4 @@
-use rdsaccess::access::Access;
+use rdsaccess::access::{Access, ObjectKind};
 use rdsaccess::engine::{Fault, Ownership, Removal, RemovalAction};
 
 use super::*;
@@ -49,18 +49,25 @@ async fn a_role_of_another_database_is_taken_over_only_on_request() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_imported_role_without_a_mark_keeps_its_grants() {
+async fn an_imported_role_without_a_mark_keeps_its_grants_within_the_level_and_its_password() {
     let server = PostgresServer::start().await;
     let master = server.master("app").await;
     let setup = "CREATE ROLE hoop_ro LOGIN NOINHERIT PASSWORD 'old'; CREATE TABLE public.t (id int);
-        GRANT INSERT ON public.t TO hoop_ro";
+        GRANT SELECT, INSERT, DELETE ON public.t TO hoop_ro";
     master.batch_execute(setup).await.unwrap();
     let mut spec = spec_in("hoop_ro", Access::ReadOnly, &["app"]);
     spec.adopt = true;
+    spec.grants = [super::grants::grant(ObjectKind::Table, "public", &["t"], &["INSERT"])].into();
     let engine = server.engine();
+    assert_eq!(
+        engine.read(&spec).await.unwrap().coverage.texts()["app"].matches("login holds").count(),
+        1,
+        "only DELETE is too much"
+    );
     assert_complete(&engine.ensure(&spec, None).await.unwrap());
     let client = server.connect("hoop_ro", "old", "app").await.unwrap();
     assert_allowed(&client, &["INSERT INTO public.t VALUES (1)", "SELECT * FROM public.t"]).await;
+    assert_denied(&client, &["DELETE FROM public.t"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

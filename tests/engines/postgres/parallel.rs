@@ -3,6 +3,8 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use rdsaccess::access::Access;
+use rdsaccess::engine::postgres::Postgres;
+use rdsaccess::engine::{Fault, Removal, RemovalAction};
 
 use super::*;
 
@@ -107,6 +109,40 @@ async fn a_writer_waits_for_another_process() {
     assert!(column(&other, made).await.is_empty());
     other.batch_execute("SELECT pg_advisory_unlock(1380209473, 1)").await.unwrap();
     assert_complete(&waiting.await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lock_of_somebody_else_ends_in_an_error_that_names_the_holder() {
+    let server = with_databases().await;
+    let spec = spec_in("hoop_ro", Access::ReadOnly, &["app"]);
+    let quick = || Postgres::new(server.login()).unwrap().with_lock_wait(Duration::from_millis(400));
+    let other = server.master("app").await;
+    other.batch_execute("CREATE ROLE bystander; BEGIN; GRANT SELECT ON sales.orders TO bystander").await.unwrap();
+    let pid = column(&other, "SELECT pg_backend_pid()::text").await.remove(0);
+    let engine = quick();
+    let error = engine.ensure(&spec, Some(&Secret::from(PASSWORD))).await.unwrap_err();
+    let Fault::Blocked { text, .. } = &error.fault else { panic!("{error}") };
+    for expected in
+        ["55P03", &format!("held by process {pid}, test, user admin1, idle in transaction, in a transaction since 20")]
+    {
+        assert!(text.contains(expected), "`{expected}` is not in `{text}`");
+    }
+    // Nothing is left half done, and with the lock gone the same call succeeds; so does one that waits meanwhile.
+    let roles = "SELECT rolname::text FROM pg_roles WHERE rolname = 'hoop_ro'";
+    assert!(column(&server.superuser("app").await, roles).await.is_empty());
+    let later = async {
+        tokio::time::sleep(Duration::from_millis(900)).await;
+        other.batch_execute("COMMIT").await.unwrap();
+    };
+    let password = Secret::from(PASSWORD);
+    let (made, ()) = tokio::join!(engine.ensure(&spec, Some(&password)), later);
+    assert_complete(&made.unwrap());
+
+    other.batch_execute("BEGIN; GRANT INSERT ON sales.orders TO bystander").await.unwrap();
+    let how = Removal { action: RemovalAction::Drop, end_sessions: true, reassign_owned_to: None };
+    let error = quick().remove(&spec, &how).await.unwrap_err();
+    let told = error.to_string();
+    assert!(told.contains(&format!("held by process {pid}")), "{told}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
