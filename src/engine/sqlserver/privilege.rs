@@ -151,6 +151,7 @@ fn check_place(grant: &Grant) -> Result<(), Invalid> {
     let (schema, objects) = (grant.schema.is_some(), grant.objects.is_some());
     let refuse = |text: &str| Err(Invalid::new(format!("a grant on a {} {text}", grant.kind)));
     match grant.kind {
+        _ if grant.privileges.is_empty() => refuse("needs `privileges`"),
         ObjectKind::Database if schema || objects => refuse("names neither a schema nor objects"),
         ObjectKind::Schema if !schema => refuse("needs `schema`"),
         ObjectKind::Schema if objects => refuse("names no objects; use the kind of the objects instead"),
@@ -218,6 +219,8 @@ mod tests {
         ] {
             assert!(check_grant(&grant(kind, schema, objects, &["VIEW DEFINITION"])).is_err(), "{kind} {schema:?}");
         }
+        let nothing = check_grant(&grant(ObjectKind::Database, None, None, &[])).unwrap_err();
+        assert!(nothing.0.contains("`privileges`"), "{nothing}");
     }
 
     #[test]

@@ -51,6 +51,8 @@ pub(super) fn ownership(catalog: &Catalog, spec: &RoleSpec) -> Ownership {
     } else if principal.kind != "S" {
         let kind = if principal.kind == "R" { "a server role" } else { "a login without a password" };
         Ownership::Foreign(format!("`{name}` is {kind}"))
+    } else if let Err(invalid) = check_role_name(&spec.name) {
+        Ownership::Foreign(invalid.to_string())
     } else if spec.adopt {
         Ownership::Ours
     } else {

@@ -175,6 +175,8 @@ class Server:
             self.logins.append(Login(role, self.number_for(), None, kind="R", rights={}))
         boss = self.add_login(*dba)
         boss.server_roles.add("sysadmin")
+        # RDS keeps it disabled.
+        self.add_login("sa", secrets.token_hex(16)).disabled = True
         self.admin = self.add_login(*admin)
         self.admin.rights = dict.fromkeys(RDS_MASTER, "G")
         for name in SYSTEM_DATABASES:

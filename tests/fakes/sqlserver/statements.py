@@ -87,48 +87,66 @@ class Execution:
         values = [token.value for token in self.tokens]
         if "FROM" in values:
             place = Reader(self.tokens[values.index("FROM") + 1 :])
-            schema, name = self._two_part(place)
+            database, schema, name = self._three_part(place)
             if fold(schema) != "sys":
-                return self._read(schema, name)
+                return self._read(database, schema, name)
             if name.startswith("dm_") and not self.session.login.has("VIEW SERVER STATE"):
                 raise QueryError("VIEW SERVER STATE permission was denied on object 'server', database 'master'.", number=300)
         return catalog.answer(self.server, self.session, self.tokens)
 
-    def _read(self, schema: str, name: str) -> QueryResult:
-        thing = self._use(schema, name, "SELECT")
+    def _read(self, database: str | None, schema: str, name: str) -> QueryResult:
+        thing = self._use((database, schema, name), "SELECT")
         columns = [catalog.Column(column, catalog.NVarChar(100)) for column in thing.columns or ["a"]]
         return QueryResult(columns, [["1"] * len(columns)] * thing.rows)
 
     def _insert(self) -> None:
         self.reader.take("INTO")
-        self._use(*self._two_part(self.reader), "INSERT").rows += 1
+        self._use(self._three_part(self.reader), "INSERT").rows += 1
         self.reader.rest()
 
     def _update(self) -> None:
-        self._use(*self._two_part(self.reader), "UPDATE")
+        self._use(self._three_part(self.reader), "UPDATE")
         self.reader.rest()
 
     def _delete(self) -> None:
         self.reader.expect("FROM")
-        self._use(*self._two_part(self.reader), "DELETE").rows = 0
+        self._use(self._three_part(self.reader), "DELETE").rows = 0
         self.reader.rest()
 
     def _truncate_table(self) -> None:
-        self._use(*self._two_part(self.reader), "ALTER").rows = 0
+        self._use(self._three_part(self.reader), "ALTER").rows = 0
 
-    def _use(self, schema: str, name: str, right: str) -> Thing:
-        thing = self.database.thing(schema, name)
+    def _use(self, place: tuple[str | None, str, str], right: str) -> Thing:
+        database, user = self._enter(place[0])
+        _, schema, name = place
+        thing = database.thing(schema, name)
         if thing is None:
             raise QueryError(f"Invalid object name '{schema}.{name}'.", number=208)
-        if not self.database.allows(self.session.user.principal_id, right, thing.schema, thing.name):
+        if not database.allows(user.principal_id, right, thing.schema, thing.name):
             raise QueryError(f"The {right} permission was denied on the object '{name}', database "
-                             f"'{self.database.name}', schema '{schema}'.", number=229, severity=14)
+                             f"'{database.name}', schema '{schema}'.", number=229, severity=14)
         return thing
+
+    def _enter(self, name: str | None) -> tuple[Database, User]:
+        """The database of a name in three parts, and who the login is there."""
+        if name is None or fold(name) == fold(self.database.name):
+            return self.database, self.session.user
+        database = self.server.database(name)
+        user = database and self.server.entrance(self.session.login, database)
+        if not user:
+            raise QueryError(f'The server principal "{self.session.login.name}" is not able to access the database '
+                             f'"{name}" under the current security context.', number=916)
+        return database, user
 
     @staticmethod
     def _two_part(reader: Reader) -> tuple[str, str]:
         first = reader.name()
         return (first, reader.name()) if reader.take(".") else ("dbo", first)
+
+    @classmethod
+    def _three_part(cls, reader: Reader) -> tuple[str | None, str, str]:
+        schema, name = cls._two_part(reader)
+        return (schema, name, reader.name()) if reader.take(".") else (None, schema, name)
 
     # --- locks of applications -----------------------------------------------------------------------------------
 
@@ -142,7 +160,7 @@ class Execution:
             self.reader.expect("=")
         schema, name = self._two_part(self.reader)
         if fold(schema) != "sys":
-            self._use(schema, name, "EXECUTE")
+            self._use((None, schema, name), "EXECUTE")
             return
         arguments = self._arguments()
         if name == "sp_getapplock":
@@ -348,6 +366,20 @@ class Execution:
         pair = (role.principal_id, self._user(self.reader.name()).principal_id)
         (self.database.members.add if verb == "ADD" else self.database.members.discard)(pair)
 
+    def _drop_role(self) -> None:
+        self._manages_users()
+        role = self._user(self.reader.name(), "role")
+        if any(of == role.principal_id for of, _ in self.database.members):
+            raise QueryError("The role has members. It must be empty before it can be dropped.", number=15144)
+        self.database.users.remove(role)
+        self.database.rights = [right for right in self.database.rights if right.grantee != role.principal_id]
+
+    def _create_index(self) -> None:
+        self.reader.name()
+        self.reader.expect("ON")
+        self._use(self._three_part(self.reader), "ALTER")
+        self.reader.rest()
+
     def _create_schema(self) -> None:
         self._needs("CREATE SCHEMA")
         name, owner = self.reader.name(), DBO
@@ -491,7 +523,9 @@ class Execution:
         self._make("SEQUENCE")
 
     def _make(self, kind: str) -> None:
-        schema, name = self._two_part(self.reader)
+        database, schema, name = self._three_part(self.reader)
+        if database is not None and fold(database) != fold(self.database.name):
+            raise QueryError("this stand-in makes objects in the current database only", number=50000)
         if self.database.thing(schema, name):
             raise QueryError(f"There is already an object named '{name}' in the database.", number=2714)
         columns = []
@@ -503,8 +537,8 @@ class Execution:
         self.reader.rest()
 
     def _alter_table(self) -> None:
-        self._use(*self._two_part(self.reader), "ALTER")
+        self._use(self._three_part(self.reader), "ALTER")
         self.reader.rest()
 
     def _drop_table(self) -> None:
-        self.database.things.remove(self._use(*self._two_part(self.reader), "ALTER"))
+        self.database.things.remove(self._use(self._three_part(self.reader), "ALTER"))
