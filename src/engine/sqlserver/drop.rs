@@ -76,7 +76,7 @@ impl SqlServer {
         }
         if how.action == RemovalAction::Drop {
             let dropped = self.run(&Batch::on_server(drop_login(&spec.name))).await;
-            dropped.map_err(|failure| name_sessions(failure, login, how))?;
+            dropped.map_err(|failure| judge(failure, login, how))?;
         }
         Ok(warnings)
     }
@@ -176,8 +176,12 @@ fn still_open(login: &Principal, ids: &[i64], why: &str) -> Option<String> {
     })
 }
 
-/// DROP LOGIN refuses a login with open sessions (15434), which is final where these were not to be ended.
-fn name_sessions(failure: Failure, login: &Principal, how: &Removal) -> Failure {
+/// DROP LOGIN refuses a login with open sessions (15434), which is final where these were not to be ended. One that
+/// somebody else has just dropped is refused as if a right were missing (15151): reading again tells.
+fn judge(failure: Failure, login: &Principal, how: &Removal) -> Failure {
+    if failure.code == 15151 {
+        return Failure { class: Class::Converge, ..failure };
+    }
     if failure.code != 15434 || how.end_sessions {
         return failure;
     }

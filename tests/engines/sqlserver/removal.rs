@@ -98,6 +98,18 @@ async fn a_login_that_owns_a_database_stays_with_the_reason() {
     assert!(error.to_string().contains("ALTER AUTHORIZATION ON DATABASE"), "{error}");
 }
 
+/// The server says the same of a login that is gone and of a right that is missing.
+#[tokio::test]
+async fn a_login_that_somebody_else_drops_meanwhile_is_gone() {
+    let server = TestServer::stand_in();
+    let sqlserver = sqlserver(&server);
+    let ro = role(&server, "hoop_ro", Access::ReadOnly, &[]);
+    ensure(&sqlserver, &ro).await;
+    server.command(&json!({"fail": {"contains": "DROP LOGIN", "number": 15151, "times": 1}}));
+    assert_eq!(sqlserver.remove(&ro, &how(RemovalAction::Drop, true)).await.unwrap(), [""; 0]);
+    assert_eq!(sqlserver.read(&ro).await.unwrap().ownership, Ownership::Absent);
+}
+
 #[tokio::test]
 async fn an_interrupted_removal_is_continued() {
     let server = TestServer::stand_in();
