@@ -87,6 +87,28 @@ impl TestServer {
         }
     }
 
+    /// The same with names as they are written: for tests that take turns on a real server.
+    pub(crate) fn start_unnamed() -> Self {
+        let mut server = Self::start();
+        server.tag.clear();
+        server
+    }
+
+    /// Whether it is not the stand-in.
+    pub(crate) fn is_real(&self) -> bool {
+        self.stand_in.is_none()
+    }
+
+    /// A session of the administrator.
+    pub(crate) async fn as_admin(&self, database: &str) -> Connection {
+        self.connect((&self.admin.0, &self.admin.1), database).await.expect("the administrator logs in")
+    }
+
+    /// A session of the DBA.
+    pub(crate) async fn as_dba(&self, database: &str) -> Connection {
+        self.connect((&self.dba.0, &self.dba.1), database).await.expect("the DBA logs in")
+    }
+
     fn real(text: &str) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let parts: HashMap<&str, &str> = text.split_whitespace().filter_map(|part| part.split_once('=')).collect();
@@ -117,7 +139,7 @@ impl TestServer {
         let name = self.name(name);
         let quoted = format!("[{}]", name.replace(']', "]]"));
         self.drop_later(format!("DROP DATABASE {quoted}"));
-        let mut admin = self.connect((&self.admin.0, &self.admin.1), "master").await.unwrap();
+        let mut admin = self.as_admin("master").await;
         query(&mut admin, &format!("CREATE DATABASE {quoted};")).await.unwrap();
         name
     }
@@ -157,7 +179,7 @@ impl TestServer {
 
     /// Runs statements as somebody with every right; the rows of the last.
     pub(crate) async fn by_hand(&self, database: &str, statements: &[&str]) -> Vec<Row> {
-        let mut dba = self.connect((&self.dba.0, &self.dba.1), database).await.expect("the DBA logs in");
+        let mut dba = self.as_dba(database).await;
         let mut rows = Vec::new();
         for statement in statements {
             rows = query(&mut dba, statement).await.unwrap_or_else(|error| panic!("{statement}: {error}"));
@@ -172,10 +194,19 @@ impl TestServer {
 
     /// The batches that the stand-in got from the administrator so far, as (database, SQL).
     pub(crate) fn batches(&self) -> Vec<(String, String)> {
+        self.batches_of(|login| login == self.admin.0)
+    }
+
+    /// The same from everybody.
+    pub(crate) fn all_batches(&self) -> Vec<(String, String)> {
+        self.batches_of(|_| true)
+    }
+
+    fn batches_of(&self, wanted: impl Fn(&str) -> bool) -> Vec<(String, String)> {
         let log = fs::read_to_string(self.stand_in.as_ref().unwrap().dir.path().join("log")).unwrap();
         let entries = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
         let text = |entry: &Value, field: &str| entry[field].as_str().unwrap().to_owned();
-        entries.filter(|e| e["login"] == self.admin.0).map(|e| (text(&e, "database"), text(&e, "sql"))).collect()
+        entries.filter(|entry| wanted(&text(entry, "login"))).map(|e| (text(&e, "database"), text(&e, "sql"))).collect()
     }
 
     /// The batches since then that change something.
@@ -189,6 +220,18 @@ impl TestServer {
 /// Sends a batch; the rows of its first result.
 pub(crate) async fn query(connection: &mut Connection, sql: &str) -> tiberius::Result<Vec<Row>> {
     connection.simple_query(sql).await?.into_first_result().await
+}
+
+/// The first column of a row as a text; empty for NULL.
+pub(crate) fn first_column(row: &Row) -> String {
+    use tiberius::ColumnData;
+    match row.get_column_data(0) {
+        Ok(ColumnData::String(Some(text))) => text.clone().into_owned(),
+        Ok(ColumnData::I32(Some(number))) => number.to_string(),
+        Ok(ColumnData::I16(Some(number))) => number.to_string(),
+        Ok(ColumnData::String(None) | ColumnData::I32(None) | ColumnData::I16(None)) => String::new(),
+        other => panic!("a column of another type: {other:?}"),
+    }
 }
 
 impl Drop for TestServer {

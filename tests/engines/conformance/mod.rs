@@ -76,6 +76,7 @@ mod postgres;
 mod proof;
 mod removal;
 mod scope;
+mod sqlserver;
 mod subject;
 mod terms;
 
