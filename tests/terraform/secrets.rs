@@ -26,12 +26,13 @@ fn rig() -> Rig {
 }
 
 /// A group, a role and a connection for every database.
-fn configuration(rig: &Rig) -> String {
+fn configuration(rig: &Rig, admins: &[String], round: u8) -> String {
     let admins = rig
         .made
         .databases
         .iter()
-        .map(|database| format!("    \"{}\" = \"{}\"\n", database.arn, master_secret(rig, database)).to_string());
+        .zip(admins)
+        .map(|(database, admin)| format!("    \"{}\" = \"{admin}\"\n", database.arn));
     format!(
         r#"{provider}
 locals {{
@@ -50,6 +51,7 @@ resource "rdsaccess_role" "it" {{
   target_arn = each.key
   access     = "read_only"
   admin      = {{ secret_ref = each.value }}
+  rotation   = {{ after = "30d", strategy = "two_users", keepers = {{ round = "{round}" }} }}
 }}
 
 resource "rdsaccess_connection" "it" {{
@@ -91,7 +93,8 @@ fn no_secret_leaves_the_store() {
     let mut workspace = Workspace::new(&rig);
     workspace.set("HOOP_APIURL", &gateway.url);
     workspace.set("HOOP_APIKEY", ADMIN);
-    workspace.write("main.tf", &configuration(&rig));
+    let admins: Vec<String> = rig.made.databases.iter().map(|database| master_secret(&rig, database)).collect();
+    workspace.write("main.tf", &configuration(&rig, &admins, 1));
 
     plan_and_apply(&workspace);
     workspace.plan().nothing();
@@ -112,10 +115,16 @@ fn no_secret_leaves_the_store() {
         let reader = login(&rig, database, &role(&workspace, database)).database("shop");
         assert_eq!(reader.run(&rig, "SELECT note FROM orders").unwrap(), [["first"]]);
     }
+    workspace.write("main.tf", &configuration(&rig, &admins, 2));
+    plan_and_apply(&workspace);
+    workspace.plan().nothing();
+    let rotated = passwords(&rig, &workspace);
+    assert!(rotated.iter().all(|new| !secrets.contains(new)), "the second logins have passwords of their own");
+    secrets.extend(rotated);
     let connections = ["ledger-ro", "stock-ro"].map(|name| gateway.stored(name));
     workspace.destroy().ok();
 
-    assert_eq!(secrets.len(), 4);
+    assert_eq!(secrets.len(), 6);
     secrets.extend(MASTERS.map(str::to_owned));
     let mut texts: Vec<&str> = secrets.iter().map(String::as_str).collect();
     for database in &rig.made.databases {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use super::*;
-use crate::access::RoleName;
+use crate::access::{Identifier, RoleName};
 use crate::store::{Error, Fault, Reply};
 
 const TARGET: &str = "db-NOW";
@@ -266,4 +266,117 @@ async fn what_an_earlier_database_left_is_never_trusted() {
         assert_eq!((settled.version, settled.moved), (id(2), true));
         assert_eq!(world.look(|outside| outside.database.clone()), "fresh");
     }
+}
+
+#[tokio::test]
+async fn a_password_that_the_database_has_is_proven_and_not_set_again() {
+    for goal in [Goal::Ensure, Goal::Renew] {
+        let start =
+            Outside { secret: kept(TARGET, false, Some(0), Some(1)), database: "one".to_owned(), ..Outside::default() };
+        let world = World::new(start);
+        let settled = run(&world, goal, "fresh").await.unwrap();
+        assert_eq!((settled.version, settled.moved), (id(1), true), "{goal:?}");
+        assert_eq!(world.look(|outside| outside.changes), 0, "{goal:?}");
+    }
+}
+
+/// Two logins with a password each, and the order of what was done.
+#[derive(Default)]
+struct Pair {
+    passwords: Mutex<BTreeMap<String, String>>,
+    done: Mutex<Vec<String>>,
+}
+
+impl Subject for Pair {
+    fn accepts<'a>(&'a self, credential: &'a Credential) -> BoxFuture<'a, Result<bool, Reports>> {
+        let passwords = self.passwords.lock().unwrap();
+        let accepted = passwords.get(credential.username.as_str()) == Some(credential.password.expose());
+        Box::pin(async move { Ok(accepted) })
+    }
+
+    fn change<'a>(&'a self, credential: &'a Credential) -> BoxFuture<'a, Result<(), Reports>> {
+        let (user, password) = (credential.username.to_string(), credential.password.expose().clone());
+        self.done.lock().unwrap().push(format!("change {user}"));
+        self.passwords.lock().unwrap().insert(user, password);
+        Box::pin(async { Ok(()) })
+    }
+
+    fn works<'a>(&'a self, credential: &'a Credential) -> BoxFuture<'a, Result<(), Reports>> {
+        self.done.lock().unwrap().push(format!("works {}", credential.username));
+        Box::pin(async { Ok(()) })
+    }
+}
+
+/// A store that keeps whole credentials.
+#[derive(Default)]
+struct Shelf(Mutex<(Vec<Credential>, Option<usize>, Option<usize>)>);
+
+impl Store for Shelf {
+    fn find<'a>(&'a self, _place: &'a Place) -> Reply<'a, Option<Held>> {
+        let (proven, pending) = {
+            let kept = self.0.lock().unwrap();
+            (kept.1, kept.2)
+        };
+        let version = |at: Option<usize>| at.map(|at| VersionId(at.to_string()));
+        let target = Some(TARGET.to_owned());
+        let held = Held {
+            secret_ref: secret_ref(),
+            proven: version(proven),
+            pending: version(pending),
+            target,
+            deleted: false,
+        };
+        Box::pin(async move { Ok(Some(held)) })
+    }
+
+    fn look<'a>(&'a self, _secret_ref: &'a SecretRef) -> Reply<'a, Option<Held>> {
+        Box::pin(async { Err(killed(())) })
+    }
+
+    fn value<'a>(&'a self, _secret_ref: &'a SecretRef, version: &'a VersionId) -> Reply<'a, Credential> {
+        let value = self.0.lock().unwrap().0[version.0.parse::<usize>().unwrap()].clone();
+        Box::pin(async move { Ok(value) })
+    }
+
+    fn put_pending<'a>(
+        &'a self,
+        place: &'a Place,
+        _target: &'a str,
+        username: &'a RoleName,
+        credential: &'a Credential,
+    ) -> Reply<'a, Held> {
+        assert_eq!(username.as_str(), "admin", "the secret belongs to the first login");
+        {
+            let mut kept = self.0.lock().unwrap();
+            kept.0.push(credential.clone());
+            kept.2 = Some(kept.0.len() - 1);
+        }
+        Box::pin(async move { Ok(self.find(place).await?.unwrap()) })
+    }
+
+    fn promote<'a>(&'a self, _secret_ref: &'a SecretRef, version: &'a VersionId) -> Reply<'a, ()> {
+        let mut kept = self.0.lock().unwrap();
+        (kept.1, kept.2) = (Some(version.0.parse().unwrap()), None);
+        Box::pin(async { Ok(()) })
+    }
+
+    fn forget<'a>(&'a self, _secret_ref: &'a SecretRef) -> Reply<'a, ()> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
+#[tokio::test]
+async fn the_user_of_a_version_is_carried_beside_its_password() {
+    let (pair, shelf) = (Pair::default(), Shelf::default());
+    let turn = async |goal, user: &str, password: &str| {
+        let make = || Ok(Credential { username: user.parse().unwrap(), ..credential(password) });
+        let request = Request { goal, place: &place(), target: TARGET, make: &make };
+        rotate(&shelf, &pair, &request).await.unwrap().username.to_string()
+    };
+    assert_eq!(turn(Goal::Ensure, "admin", "one").await, "admin");
+    assert_eq!(turn(Goal::Renew, "admin_clone", "two").await, "admin_clone");
+    assert_eq!(turn(Goal::Ensure, "admin", "never").await, "admin_clone", "the proven version names its user");
+    let done = ["change admin", "works admin", "change admin_clone", "works admin_clone"];
+    assert_eq!(*pair.done.lock().unwrap(), done);
+    assert_eq!(pair.passwords.lock().unwrap()["admin"], "one", "the other login keeps its password");
 }
