@@ -79,8 +79,16 @@ fn installed_mariadb(version: &str) -> Option<Programs> {
     is_wanted.then_some(Programs { server, install, is_mysql: false })
 }
 
+/// The folders with the plugins of a server that takes tokens. MySQL needs its own as well: without a component from
+/// there it goes on letting changed passwords in, out of its memory.
+pub fn plugins_with_auth(name: &str) -> Vec<PathBuf> {
+    let is_mysql = mysql(name).is_mysql;
+    let own = is_mysql.then(|| unpacked(name).join("root/usr/lib/mysql/plugin"));
+    own.into_iter().chain([auth_plugin(is_mysql)]).collect()
+}
+
 /// The folder with `aws_auth.so`, the stand-in for RDS's authentication plugin.
-pub fn auth_plugin(is_mysql: bool) -> PathBuf {
+fn auth_plugin(is_mysql: bool) -> PathBuf {
     let folder = unpacked(if is_mysql { "plugins/mysql" } else { "plugins/mariadb" });
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fakes/databases/aws_auth.c");
     let changed = |path: &Path| path.metadata().and_then(|file| file.modified()).expect("the age of the plugin");

@@ -5,6 +5,7 @@ mod concurrency;
 mod drift;
 mod faults;
 mod grants;
+mod iam;
 mod locks;
 mod login;
 mod mysql_server;

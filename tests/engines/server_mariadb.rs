@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::net::TcpListener;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -71,12 +71,8 @@ impl TestServer {
 
     /// Starts `mariadb-<version>` or `mysql-<version>` with RDS's authentication plugin, which takes tokens.
     pub(crate) async fn start_with_iam(name: &str, rig: &IamRig) -> Self {
-        let is_mysql = installed::mysql(name).is_mysql;
-        let folder = option("--plugin-dir=", &installed::auth_plugin(is_mysql)).into_string().expect("a path in UTF-8");
-        let mut options = vec![folder.as_str(), "--plugin-load-add=aws_auth.so"];
-        if !is_mysql {
-            options.push("--plugin-maturity=experimental");
-        }
+        let of_mariadb = (!installed::mysql(name).is_mysql).then_some("--plugin-maturity=experimental");
+        let options: Vec<&str> = of_mariadb.into_iter().chain(["--plugin-load-add=aws_auth.so"]).collect();
         Self::launch(name, &options, Some(rig)).await
     }
 
@@ -90,6 +86,9 @@ impl TestServer {
         own(dir.path()).expect("files that belong to the server's user");
         let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port").port();
         let environment = iam.map(|rig| rig.environment(&rig.register(port)));
+        if iam.is_some() {
+            link_plugins(name, &dir.path().join("plugins")).expect("a folder of plugins");
+        }
         let process = program.run(dir.path(), port, options, environment.into_iter().flatten());
         let mut server = Self { process, dir, port, root, is_mysql: program.is_mysql };
         server.wait_until_up().await;
@@ -298,6 +297,8 @@ impl Program {
         let special: &[&str] = if self.is_mysql { &["--mysqlx=OFF"] } else { &["--innodb-log-file-size=4M"] };
         let mut command = Command::new(&self.server);
         command.arg("--no-defaults").envs(environment);
+        let plugins = dir.join("plugins");
+        command.args(plugins.exists().then(|| option("--plugin-dir=", &plugins)));
         for (name, file) in [
             ("--datadir=", "data"),
             ("--tmpdir=", ""),
@@ -315,6 +316,18 @@ impl Program {
         command.args(common).args(special).args(options).arg(format!("--port={port}")).args(run_as_nobody());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the server runs")
     }
+}
+
+/// One folder with links to the plugins of several.
+fn link_plugins(name: &str, folder: &Path) -> io::Result<()> {
+    fs::create_dir(folder)?;
+    for from in installed::plugins_with_auth(name) {
+        for entry in fs::read_dir(from)? {
+            let entry = entry?;
+            symlink(entry.path(), folder.join(entry.file_name()))?;
+        }
+    }
+    Ok(())
 }
 
 fn option(name: &str, path: &Path) -> OsString {
