@@ -8,6 +8,7 @@ mod grants;
 mod iam;
 mod locks;
 mod login;
+mod memberships;
 mod mysql_server;
 mod property;
 mod removal;
