@@ -9,6 +9,7 @@ use std::process::Command;
 /// The MySQL that tests start which are about MySQL.
 pub const MYSQL: &str = "mysql-9.7";
 
+const MARIADB: &str = "mariadb-10.11";
 const SELECTED_POSTGRES: &str = "RDSACCESS_TEST_PG";
 const SELECTED_MYSQL: &str = "RDSACCESS_TEST_MYSQL";
 
@@ -19,7 +20,12 @@ pub fn selected_postgres() -> String {
 
 /// The MariaDB or MySQL to test on.
 pub fn selected_mysql() -> String {
-    selected(SELECTED_MYSQL, "mariadb-10.11")
+    selected(SELECTED_MYSQL, MARIADB)
+}
+
+/// The MariaDB that tests start which are about MariaDB.
+pub fn selected_mariadb() -> String {
+    Some(selected_mysql()).filter(|name| name.starts_with("mariadb-")).unwrap_or_else(|| MARIADB.to_owned())
 }
 
 fn selected(variable: &str, default: &str) -> String {

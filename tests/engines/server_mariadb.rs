@@ -33,6 +33,8 @@ const RDS_PRIVILEGES: &str = "SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, RELO
 /// What the administrator of RDS for MySQL 8.0.36 and later holds on top, through a role.
 const RDS_MYSQL_PRIVILEGES: &str =
     "CREATE ROLE, DROP ROLE, APPLICATION_PASSWORD_ADMIN, ROLE_ADMIN, SET_ANY_DEFINER, XA_RECOVER_ADMIN";
+/// Options that MySQL must be given when the data directory is made, and the same afterwards.
+const MADE_WITH: [&str; 1] = ["--lower-case-table-names="];
 /// The unprivileged user that the server runs as when the tests run as root.
 const NOBODY: u32 = 65534;
 
@@ -59,6 +61,11 @@ impl TestServer {
         Self::start_named(&installed::selected_mysql(), options).await
     }
 
+    /// Starts a MariaDB, whatever the other tests run on.
+    pub(crate) async fn start_mariadb(options: &[&str]) -> Self {
+        Self::start_named(&installed::selected_mariadb(), options).await
+    }
+
     /// Starts a MySQL, whatever the other tests run on.
     pub(crate) async fn start_mysql(options: &[&str]) -> Self {
         Self::start_named(installed::MYSQL, options).await
@@ -77,7 +84,7 @@ impl TestServer {
     }
 
     async fn launch(name: &str, options: &[&str], iam: Option<&IamRig>) -> Self {
-        let program = Program::find(name);
+        let program = Program::find(name, options);
         let dir = TempDir::with_prefix("rdsaccess-").expect("a temporary directory");
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).expect("a directory others can enter");
         copy(&program.template(), &dir.path().join("data")).expect("a copy of the empty data directory");
@@ -203,12 +210,16 @@ struct Program {
     server: PathBuf,
     install: PathBuf,
     is_mysql: bool,
+    /// Options that the data directory is made with
+    made_with: Vec<String>,
 }
 
 impl Program {
-    fn find(name: &str) -> Self {
+    fn find(name: &str, options: &[&str]) -> Self {
         let Programs { server, install, is_mysql } = installed::mysql(name);
-        Self { name: name.to_owned(), server, install, is_mysql }
+        let matters = |option: &&&str| is_mysql && MADE_WITH.iter().any(|name| option.starts_with(name));
+        let made_with = options.iter().filter(matters).map(|option| (*option).to_owned()).collect();
+        Self { name: name.to_owned(), server, install, is_mysql, made_with }
     }
 
     /// An empty data directory, made once and kept beside the test programs.
@@ -217,7 +228,7 @@ impl Program {
         // A newer build of the server gets another template.
         let built = fs::metadata(&self.server).and_then(|program| program.modified()).expect("the server's age");
         let built = built.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
-        let template = place.join(format!("{}-empty-{built}", self.name));
+        let template = place.join(format!("{}{}-empty-{built}", self.name, self.made_with.concat()));
         if !template.exists() {
             let dir = TempDir::with_prefix("rdsaccess-install-").expect("a temporary directory");
             fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).expect("a directory others can enter");
@@ -237,7 +248,7 @@ impl Program {
     fn install(&self, data: &Path) {
         let mut command = if self.is_mysql {
             let mut command = Command::new(&self.install);
-            command.args(["--no-defaults", "--initialize-insecure"]);
+            command.args(["--no-defaults", "--initialize-insecure"]).args(&self.made_with);
             command
         } else {
             let mut command = Command::new(&self.install);

@@ -5,10 +5,7 @@ use rdsaccess::access::Access;
 use rdsaccess::engine::Server;
 
 use super::*;
-use crate::installed::MYSQL;
 use crate::server_mariadb::{ADMIN, DBA};
-
-const MARIADB: &str = "mariadb-10.11";
 
 /// What is done by hand after `r` was granted to the role, and who can take it back instead of the administrator.
 struct Case {
@@ -74,8 +71,7 @@ async fn forget(server: &TestServer) {
     }
 }
 
-async fn is_judged_as_the_server_does(name: &str, refusal: u16, cases: &[Case]) {
-    let server = TestServer::start_named(name, &[]).await;
+async fn is_judged_as_the_server_does(server: TestServer, refusal: u16, cases: &[Case]) {
     server.by_hand(&["CREATE DATABASE app", "CREATE TABLE app.t (id INT)"]).await;
     let ro = on(&["app"], role("hoop_ro", Access::ReadOnly));
     ensure(&mysql(&server), &ro).await;
@@ -115,10 +111,10 @@ async fn assert_refused(server: &TestServer, sql: &str, code: u16) {
 
 #[tokio::test]
 async fn of_mariadb_are_judged_as_the_server_does() {
-    is_judged_as_the_server_does(MARIADB, 1698, ON_MARIADB).await;
+    is_judged_as_the_server_does(TestServer::start_mariadb(&[]).await, 1698, ON_MARIADB).await;
 }
 
 #[tokio::test]
 async fn of_mysql_are_judged_as_the_server_does() {
-    is_judged_as_the_server_does(MYSQL, 1227, ON_MYSQL).await;
+    is_judged_as_the_server_does(TestServer::start_mysql(&[]).await, 1227, ON_MYSQL).await;
 }
