@@ -142,6 +142,8 @@ impl Planner<'_> {
         }
         let observed = Observed {
             ownership: roles::ownership(cluster, self.spec),
+            auth: role.map(|role| terms::auth_of(cluster, &self.reach, role)).unwrap_or_default(),
+            notes: Vec::new(),
             login: login_gaps,
             coverage,
             uncovered,

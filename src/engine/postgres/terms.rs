@@ -53,6 +53,12 @@ fn join_iam(cluster: &Cluster, reach: &Reach<'_>, spec: &RoleSpec, role: Option<
     out.opening.push(Step::mine(Sql::of("GRANT {} TO {}", &pair)));
 }
 
+/// How the login proves itself now.
+pub(super) fn auth_of(cluster: &Cluster, reach: &Reach<'_>, role: &Role) -> Auth {
+    let takes_tokens = reach.memberships_of(role.oid).any(|membership| is_iam(cluster, membership.role));
+    if takes_tokens { Auth::Iam } else { Auth::Password }
+}
+
 /// Why a login by token is impossible on this server.
 pub(super) fn refusal(cluster: &Cluster, spec: &RoleSpec) -> Option<Fault> {
     let impossible = spec.terms.auth == Auth::Iam && cluster.role_named(IAM_ROLE).is_none();

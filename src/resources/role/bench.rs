@@ -37,7 +37,14 @@ pub(super) struct Bench {
     /// Whether sessions are ended when a password is replaced
     ends_sessions: bool,
     /// What the person should know of what was done
-    notes: Mutex<Vec<String>>,
+    notes: Mutex<Vec<Note>>,
+}
+
+/// What the person should know.
+struct Note {
+    /// What it is about; the rest is about what an apply as a whole left
+    summary: Option<&'static str>,
+    text: String,
 }
 
 /// Refuses what does not fit the database, before anything is opened.
@@ -288,6 +295,11 @@ impl Bench {
     }
 
     fn note(&self, notes: Vec<String>) {
+        self.note_as(None, notes);
+    }
+
+    fn note_as(&self, summary: Option<&'static str>, notes: impl IntoIterator<Item = String>) {
+        let notes = notes.into_iter().map(|text| Note { summary, text });
         self.notes.lock().unwrap_or_else(PoisonError::into_inner).extend(notes);
     }
 
@@ -322,7 +334,9 @@ impl Subject for Rotation<'_> {
             let mut spec = bench.spec_of(credential);
             // A repair replaces a password that somebody else has set: that one must not stay good.
             spec.terms.keeps_old_password &= self.goal == Goal::Renew;
-            bench.server.ensure(&spec, Some(&credential.password)).await?;
+            let done = bench.server.ensure(&spec, Some(&credential.password)).await?;
+            let text = |note: String| format!("{}, role `{}`: {note}.", bench.target.arn, spec.name);
+            bench.note_as(Some("The password before has ended"), done.notes.into_iter().map(text));
             if bench.server.proves(&spec, &credential.password).await? {
                 return Ok(());
             }

@@ -193,7 +193,9 @@ async fn observe(context: &Context, reading: &mut Reading<Role>, target: Target)
             return Ok(false);
         }
         reading.state.access = observed.access.into();
+        reading.state.auth = observed.auth.into();
         bench.spec.access = observed.access;
+        bench.spec.terms.auth = observed.auth;
         observed = bench.look().await?;
     }
     steps::show(&mut reading.state, &bench, &observed);

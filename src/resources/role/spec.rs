@@ -171,12 +171,14 @@ fn holds(grants: &BTreeSet<Grant>, wanted: &Grant) -> bool {
 mod tests {
     use super::super::model::GrantBlock;
     use super::*;
-    use crate::access::{DatabaseName, ObjectKind};
+    use crate::access::{Auth, DatabaseName, ObjectKind};
     use crate::engine::Ownership;
 
     fn observed(databases: &[(&str, Vec<Missing>)], login: Vec<Missing>) -> Observed {
         Observed {
             ownership: Ownership::Ours,
+            auth: Auth::Password,
+            notes: Vec::new(),
             login,
             coverage: Coverage { databases: databases.iter().map(|(n, g)| ((*n).to_owned(), g.clone())).collect() },
             uncovered: Coverage::default(),
