@@ -54,7 +54,7 @@ pub(super) fn compare(catalog: &Catalog, spec: &RoleSpec, demand_tls: bool) -> C
         }
         None => {
             for gaps in comparison.coverage.databases.values_mut() {
-                *gaps = vec![Missing::plain("role is missing")];
+                *gaps = vec![Missing::lacking("role is missing")];
             }
         }
     }

@@ -117,7 +117,7 @@ impl Planner<'_> {
         let mut databases = Vec::new();
         for (database, contents) in &self.survey.open {
             let (gaps, mut limits, steps) = self.compare(database, contents).into_parts();
-            let gaps = if role.is_some() { gaps } else { vec![Missing::plain("role is missing")] };
+            let gaps = if role.is_some() { gaps } else { vec![Missing::lacking("role is missing")] };
             coverage.databases.insert(database.name.clone(), gaps);
             limits.extend(login_limits.iter().cloned());
             if !limits.is_empty() {

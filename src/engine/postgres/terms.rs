@@ -24,13 +24,13 @@ pub(super) fn compare(
     let (terms, name) = (&spec.terms, ident(spec.name.as_str()));
     let (held, wanted) = (role.and_then(|role| role.valid_until), terms.valid_until.map(Expiry::seconds));
     if held != wanted {
-        out.gaps.plain(format!("login is valid {}, not {}", end(held), end(wanted)));
+        out.gaps.of_terms(format!("login is valid {}, not {}", end(held), end(wanted)));
         let text = terms.valid_until.map_or_else(|| "infinity".to_owned(), |expiry| expiry.to_string());
         out.opening.push(Step::mine(Sql::of("ALTER ROLE {} VALID UNTIL {}", &[name.clone(), literal(&text)])));
     }
     let (held, wanted) = (role.map_or(NO_LIMIT, |role| role.connection_limit), limit(terms));
     if held != wanted {
-        out.gaps.plain(format!("login may have {}, not {}", sessions(held), sessions(wanted)));
+        out.gaps.of_terms(format!("login may have {}, not {}", sessions(held), sessions(wanted)));
         out.opening.push(Step::mine(Sql::of("ALTER ROLE {} CONNECTION LIMIT {}", &[name.clone(), number(wanted)])));
     }
     if terms.auth == Auth::Iam {

@@ -96,7 +96,7 @@ pub(super) fn coverage(observed: &Observed) -> BTreeMap<String, String> {
 
 /// The `coverage` of a role that is not there.
 pub(super) fn missing(observed: &Observed) -> BTreeMap<String, String> {
-    let gap = || vec![Missing::plain("role is missing")];
+    let gap = || vec![Missing::lacking("role is missing")];
     let mut all =
         Coverage { databases: observed.coverage.databases.keys().map(|name| (name.clone(), gap())).collect() };
     if all.databases.is_empty() {
