@@ -168,17 +168,6 @@ impl Bench {
         self.look().await
     }
 
-    /// Takes over an account without a mark and without a secret when it is exactly what is wanted: a login with tokens
-    /// on an engine that has no place for a mark.
-    pub(super) async fn adopt_equal(&mut self) -> Result<(), Reports> {
-        let wanted = RoleSpec { adopt: true, ..self.spec.clone() };
-        let seen = self.server.read(&wanted).await?;
-        if seen.ownership == Ownership::Ours && seen.login.is_empty() && seen.coverage.is_complete() {
-            self.spec = wanted;
-        }
-        Ok(())
-    }
-
     /// Refuses databases that are chosen and cannot be covered, before anything is made.
     pub(super) fn check_databases(&self, role: &Role, observed: &Observed) -> Result<(), Error> {
         let missing = spec::missing_databases(role, observed);

@@ -80,9 +80,6 @@ impl Resource for RoleResource {
         let mut bench = Bench::open(context, target, &apply.planned, None, false).await?;
         // A secret of ours exists before the role does: a run that was killed in between left it.
         bench.spec.adopt = bench.secret().await?.is_some();
-        if apply.planned.is_iam() && plan::has_no_mark(bench.target.engine) {
-            bench.adopt_equal().await?;
-        }
         let observed = bench.observe().await?;
         bench.check_databases(&apply.planned, &observed)?;
         steps::describe(&mut apply.state, &bench.target);

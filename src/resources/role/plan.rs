@@ -1,7 +1,7 @@
 //! What a plan of a role says beyond the declarations.
 
 use crate::access::rotation::Goal;
-use crate::access::{EngineKind, Identifier, Target};
+use crate::access::{Identifier, Target};
 use crate::context::{Context, Takes};
 use crate::report::Report;
 use crate::resources::rotation::{OK, Trigger, moves, trigger};
@@ -217,11 +217,6 @@ pub(super) fn needs_server(prior: &Role, planned: &Role, private: &Private) -> b
         || prior.credential != planned.credential
         || !spec::is_complete(&prior.coverage)
         || reason(prior, planned, private).is_some()
-}
-
-/// Engines on which an account may be there without any mark of ours.
-pub(super) fn has_no_mark(kind: EngineKind) -> bool {
-    kind == EngineKind::Mariadb
 }
 
 #[cfg(test)]
