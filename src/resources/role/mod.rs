@@ -172,6 +172,8 @@ async fn observe(context: &Context, reading: &mut Reading<Role>, target: Target)
         import_defaults(&mut reading.state, &target)?;
     }
     if context.refresh() == Refresh::Aws && !reading.imported {
+        secret::look(context, &mut reading.state, &target).await?;
+        note_refresh(context, &mut reading.private);
         return Ok(true);
     }
     let prior = reading.state.clone();
@@ -206,7 +208,8 @@ async fn observe(context: &Context, reading: &mut Reading<Role>, target: Target)
 /// database has switched, that password may still be needed.
 async fn tokens(apply: &mut Apply<Role>, bench: &Bench) -> Result<Observed, Reports> {
     let observed = bench.converge().await?;
-    secret::forget_left(bench).await?;
+    let prior = apply.prior.as_ref().and_then(|prior| prior.secret_ref.get());
+    secret::forget_left(bench, prior).await?;
     secret::none(&mut apply.state);
     apply.state.credential = OK.to_owned().into();
     Ok(observed)
