@@ -246,6 +246,17 @@ impl Bench {
         }
     }
 
+    /// Whether another password is what opens a login that is barred: the stored one is not or no longer good, as the
+    /// catalog tells, or what everything but a password repairs was repaired and something is lacking still.
+    async fn needs_password(&self, spec: &RoleSpec, credential: &Credential) -> Result<bool, Reports> {
+        match self.server.accepts(spec, &credential.password).await {
+            Err(engine::Error { fault: Fault::LoginBarred(_), .. }) => {
+                Ok(!self.server.read(spec).await?.login.is_empty())
+            }
+            answer => Ok(!answer?),
+        }
+    }
+
     /// When the password of the login whose turn it is was set, where the server says so.
     pub(super) async fn password_set(&self) -> Result<Option<PasswordSet>, Reports> {
         Ok(self.server.password_set(self.turns().0).await?)
@@ -295,7 +306,7 @@ impl Bench {
     /// What the person should know of what was done so far.
     pub(super) fn take_notes(&self, summary: &str) -> Vec<Report> {
         let notes = std::mem::take(&mut *self.notes.lock().unwrap_or_else(PoisonError::into_inner));
-        notes.into_iter().map(|text| Report::warning(summary, text)).collect()
+        notes.into_iter().map(|note| Report::warning(note.summary.unwrap_or(summary), note.text)).collect()
     }
 }
 
@@ -309,9 +320,13 @@ impl Subject for Rotation<'_> {
     fn accepts<'a>(&'a self, credential: &'a Credential) -> BoxFuture<'a, Result<bool, Reports>> {
         let bench = self.bench;
         Box::pin(async move {
-            match bench.server.proves(&bench.spec_of(credential), &credential.password).await {
+            let spec = bench.spec_of(credential);
+            match bench.server.proves(&spec, &credential.password).await {
                 // A login with tokens takes no password at all, and says so in words of its own.
                 Err(engine::Error { fault: Fault::LoginBarred(_), .. }) if bench.gets_password => Ok(false),
+                Err(error @ engine::Error { fault: Fault::LoginBarred(_), .. }) => {
+                    if bench.needs_password(&spec, credential).await? { Ok(false) } else { Err(error.into()) }
+                }
                 answer => Ok(answer?),
             }
         })
