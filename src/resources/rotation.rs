@@ -68,9 +68,11 @@ pub(super) fn trigger(
     if keepers {
         return Some(Trigger::Keepers);
     }
-    let observed: Timestamp = private.get(OBSERVED_AT)?.parse().ok()?;
+    let observed = observed_at(private)?;
     match planned.due(rotated_at) {
         Attr::Known(due) if observed >= due => Some(Trigger::Due),
+        // An age that is not known yet may turn out to be over.
+        Attr::Unknown if planned.after.is_unknown() && rotated_at.is_known() => Some(Trigger::Due),
         _ => None,
     }
 }
@@ -78,6 +80,11 @@ pub(super) fn trigger(
 /// The time of this call, as state keeps it.
 pub(super) fn now(context: &Context) -> String {
     seconds(context.now()).to_string()
+}
+
+/// When the object was last refreshed, as plan and apply see it.
+pub(super) fn observed_at(private: &Private) -> Option<Timestamp> {
+    private.get(OBSERVED_AT)?.parse().ok()
 }
 
 /// Notes the time of a refresh.
@@ -203,6 +210,14 @@ mod tests {
         let schedule = after(Some("30d"));
         assert_eq!(trigger(&schedule, &schedule, &since(), &Private::default()), None, "never refreshed");
         assert_eq!(trigger(&schedule, &schedule, &Attr::Null, &observed("2030-01-01T00:00:00Z")), None);
+    }
+
+    #[test]
+    fn an_age_that_is_not_known_yet_may_be_over() {
+        let schedule = Schedule { after: Attr::Unknown, keepers: Attr::Null };
+        let at = observed("2026-01-01T00:00:01Z");
+        assert_eq!(trigger(&after(None), &schedule, &since(), &at), Some(Trigger::Due));
+        assert_eq!(trigger(&after(None), &schedule, &Attr::Null, &at), None, "nothing was stored yet");
     }
 
     #[test]

@@ -15,10 +15,10 @@ use crate::wish::{DatabaseWish, Wish};
 use crate::workspace::Workspace;
 
 const IT: &str = "rdsaccess_role.it";
-const SOON: Duration = Duration::from_secs(60);
+pub(crate) const SOON: Duration = Duration::from_secs(60);
 
 /// A call to the fake AWS that hangs, and is refused when it ends: whoever died meanwhile has not made it.
-fn hang(rig: &Rig, action: &str, skip: u32) {
+pub(crate) fn hang(rig: &Rig, action: &str, skip: u32) {
     rig.control(
         "POST",
         "faults",
@@ -29,7 +29,7 @@ fn hang(rig: &Rig, action: &str, skip: u32) {
     );
 }
 
-fn hangs(rig: &Rig) -> bool {
+pub(crate) fn hangs(rig: &Rig) -> bool {
     rig.control("GET", "faults", &Value::Null)[0]["hits"] == 1
 }
 
@@ -85,14 +85,14 @@ impl Stage {
 }
 
 /// Starts a command in a process group of its own, as a shell does.
-fn start(workspace: &Workspace<'_>, command: &str) -> Child {
+pub(crate) fn start(workspace: &Workspace<'_>, command: &str) -> Child {
     let mut command = workspace.command(&[command, "-input=false", "-no-color", "-auto-approve"]);
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
     command.spawn().expect("terraform runs")
 }
 
 /// Kills the provider below a running command as the kernel would; the command fails and says so.
-fn kill_provider(terraform: Child) {
+pub(crate) fn kill_provider(terraform: Child) {
     let providers = providers_of(terraform.id());
     assert!(!providers.is_empty(), "terraform runs no provider");
     for pid in providers {

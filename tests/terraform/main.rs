@@ -55,6 +55,7 @@ mod secrets;
 mod security_group;
 mod sql;
 mod token;
+mod turns;
 mod wish;
 mod workspace;
 mod workspace_tests;

@@ -28,7 +28,10 @@ pub(super) fn ownership(catalog: &Catalog, spec: &RoleSpec) -> Ownership {
             "the account {printed} belongs to the administrator that the provider logs in as; it cannot be a role"
         )),
         _ if spec.adopt => Ownership::Ours,
-        Some(mark) if mark.target == spec.mark.target => Ownership::Ours,
+        Some(mark) if mark.is_same_owner(&spec.mark) => Ownership::Ours,
+        Some(mark) if mark.target == spec.mark.target => {
+            Ownership::Foreign(format!("the account {printed} is {}", mark.bearer()))
+        }
         Some(mark) => Ownership::Foreign(format!("the account {printed} is marked as made for {}", mark.target)),
         None if catalog.dialect.has_attributes() => {
             Ownership::Foreign(format!("the account {printed} exists and does not carry the mark of this provider"))

@@ -25,7 +25,10 @@ pub(super) fn ownership(cluster: &Cluster, spec: &RoleSpec) -> Ownership {
     }
     match role.mark() {
         _ if spec.adopt => Ownership::Ours,
-        Some(mark) if mark.target == spec.mark.target => Ownership::Ours,
+        Some(mark) if mark.is_same_owner(&spec.mark) => Ownership::Ours,
+        Some(mark) if mark.target == spec.mark.target => {
+            Ownership::Foreign(format!("the role `{name}` is {}", mark.bearer()))
+        }
         Some(mark) => Ownership::Foreign(format!(
             "the role `{name}` was made by this provider for another database ({}), so it came here with a snapshot or \
              a copy; import it to manage it here",

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::future::BoxFuture;
 
 use crate::access::rotation::Goal;
-use crate::access::{Arn, HostPattern, RoleName, Target};
+use crate::access::{Arn, HostPattern, Identifier, RoleName, SecretRef, Target};
 use crate::context::Context;
 use crate::engine::{self, Fault, Observed, Ownership, PasswordSet, Removal, RemovalAction, RoleSpec, Server};
 use crate::report::Report;
@@ -29,6 +29,8 @@ pub(super) struct Bench {
     pub(super) spec: RoleSpec,
     /// The second login: wanted, or left from a strategy before
     clone: Option<RoleSpec>,
+    /// The secret of a role of its own that has the name of the second login
+    clone_taken: Option<SecretRef>,
     /// Whether it is the second login's turn
     is_clones_turn: bool,
     strategy: Strategy,
@@ -70,7 +72,8 @@ impl Bench {
         let had_clone = prior.is_some_and(|prior| prior.strategy() == Strategy::TwoUsers);
         let clone = if had_clone || role.strategy() == Strategy::TwoUsers {
             let name = clone_name(&spec.name).map_err(|invalid| Report::error("Invalid name", invalid.0))?;
-            Some(RoleSpec { name, adopt: had_clone, ..spec.clone() })
+            let mark = spec.mark.clone().of_second(spec.name.as_str());
+            Some(RoleSpec { name, mark, adopt: had_clone, ..spec.clone() })
         } else {
             None
         };
@@ -82,22 +85,46 @@ impl Bench {
             target,
             spec,
             clone,
+            clone_taken: None,
             is_clones_turn: false,
             strategy: role.strategy(),
             gets_password: prior.is_some_and(Role::is_iam) && !role.is_iam(),
             ends_sessions: role.always_ends_sessions(),
             notes: Mutex::default(),
         };
+        bench.spare_others(role.host.get()).await?;
         if !role.is_iam() {
-            bench.find_turn().await?;
+            bench.find_turn(prior.and_then(|prior| prior.secret_ref.get())).await?;
         }
         Ok(bench)
     }
 
-    /// Whose turn it is stands in the proven version; a pending one that names the second login says that it is ours.
-    async fn find_turn(&mut self) -> Result<(), Reports> {
+    /// A login with a secret of its own is another role, also where a state says that there is a second login: its turn
+    /// may never have come.
+    async fn spare_others(&mut self, host: Option<&HostPattern>) -> Result<(), Reports> {
+        let Some(clone) = &self.clone else { return Ok(()) };
+        let held = self.store.find(&place(self.target.arn.clone(), &clone.name, host)).await?;
+        if let Some(held) = held.filter(|held| held.is_for(&self.target.resource_id)) {
+            self.clone_taken = Some(held.secret_ref);
+            self.clone = None;
+        }
+        Ok(())
+    }
+
+    /// Whose turn it is stands in the proven version; a pending one that names the second login says that it is ours. The
+    /// secret is the one that the state knows: after a restore it carries another mark, and after a change of the store
+    /// another place is looked at.
+    async fn find_turn(&mut self, known: Option<&SecretRef>) -> Result<(), Reports> {
         let Some(name) = self.clone.as_ref().map(|clone| clone.name.clone()) else { return Ok(()) };
-        let Some(held) = self.secret().await? else { return Ok(()) };
+        let held = match known {
+            Some(secret_ref) => self.store.look(secret_ref).await?.filter(|held| !held.deleted),
+            None => None,
+        };
+        let held = match held {
+            Some(held) => Some(held),
+            None => self.secret().await?,
+        };
+        let Some(held) = held else { return Ok(()) };
         let mut is_for_clone = [false; 2];
         for (version, found) in [&held.proven, &held.pending].into_iter().zip(&mut is_for_clone) {
             if let Some(version) = version {
@@ -160,6 +187,12 @@ impl Bench {
 
     /// What is there, refusing logins that belong to somebody else.
     pub(super) async fn observe(&self) -> Result<Observed, Reports> {
+        if let (Some(secret_ref), Strategy::TwoUsers) = (&self.clone_taken, self.strategy) {
+            let name = &self.spec.name;
+            let words =
+                format!("the second login of `{name}` would be a role of its own, whose secret is {secret_ref}");
+            return Err(Error::Foreign { arn: self.target.arn.clone(), words }.into());
+        }
         for spec in std::iter::once(&self.spec).chain(&self.clone) {
             if let Ownership::Foreign(words) = self.server.read(spec).await?.ownership {
                 return Err(Error::Foreign { arn: self.target.arn.clone(), words }.into());

@@ -113,7 +113,9 @@ impl Resource for RoleResource {
         let before = bench.observe().await?;
         bench.check_databases(&apply.planned, &before)?;
         let observed = if apply.planned.is_iam() {
-            tokens(apply, &bench).await?
+            let observed = tokens(apply, &bench).await?;
+            steps::reached(apply, &prior);
+            observed
         } else {
             password(context, apply, &mut bench, &prior).await?
         };
@@ -122,6 +124,7 @@ impl Resource for RoleResource {
             bench.end_sessions().await?;
         }
         apply.warnings.extend(bench.take_notes("Something of the role remains"));
+        steps::whole(apply);
         steps::finish(apply, &bench, &observed)
     }
 
@@ -230,6 +233,7 @@ async fn password(
     if let Some(reason) = reason {
         let settled = bench.settle(context, reason.goal()).await?;
         secret::settled(context, apply, bench, &settled).await?;
+        steps::reached(apply, prior);
         let (old, new) = (prior.secret_ref.get(), apply.state.secret_ref.get());
         apply.warnings.extend(leave_old_place(context, None, &arn, old, new).await);
     } else {

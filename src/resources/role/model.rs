@@ -221,6 +221,12 @@ impl Role {
         }
     }
 
+    /// Whether two logins take turns, or may: a strategy that is not known yet may be that one.
+    pub(super) fn may_take_turns(&self) -> bool {
+        let is_open = self.rotation.get().map_or(self.rotation.is_unknown(), |rotation| rotation.strategy.is_unknown());
+        is_open || self.strategy() == Strategy::TwoUsers
+    }
+
     /// Fills `rotation_due_at` from what is known.
     pub(super) fn set_due(&mut self) {
         self.rotation_due_at = self.schedule().due(&self.rotated_at).map(|due| due.to_string());

@@ -1,10 +1,10 @@
 //! What a plan of a role says beyond the declarations.
 
 use crate::access::rotation::Goal;
-use crate::access::{Identifier, Target};
+use crate::access::{Expiry, HostPattern, Identifier, Invalid, Target};
 use crate::context::{Context, Takes};
 use crate::report::Report;
-use crate::resources::rotation::{OK, Trigger, moves, trigger};
+use crate::resources::rotation::{OK, Trigger, moves, observed_at, trigger};
 use crate::schema::{Attr, Change, Private, Reports};
 use crate::value::Path;
 
@@ -43,7 +43,10 @@ pub(super) fn reason(prior: &Role, planned: &Role, private: &Private) -> Option<
     if prior.is_iam() {
         return Some(Reason::FirstPassword);
     }
-    if let Some(wanted) = trigger(&prior.schedule(), &planned.schedule(), &prior.rotated_at, private) {
+    // An age that is over after the login has ended leads nowhere: no login can prove another password.
+    let goes_on = |wanted: &Trigger| *wanted != Trigger::Due || ended(planned, private).is_none();
+    let wanted = trigger(&prior.schedule(), &planned.schedule(), &prior.rotated_at, private);
+    if let Some(wanted) = wanted.filter(goes_on) {
         return Some(Reason::Rotation(wanted));
     }
     let is_clones_turn = prior.username.get().map(String::as_str) != prior.name.get().map(|name| name.as_str());
@@ -53,14 +56,30 @@ pub(super) fn reason(prior: &Role, planned: &Role, private: &Private) -> Option<
     prior.credential.get().is_none_or(|word| word != OK).then_some(Reason::Repair)
 }
 
+/// When the login ended, where that was before the last refresh.
+fn ended(planned: &Role, private: &Private) -> Option<Expiry> {
+    let until = *planned.valid_until.get()?;
+    (until.seconds() <= observed_at(private)?.as_second()).then_some(until)
+}
+
+/// A password that is wanted for a login that has ended: said before anything is stored.
+fn refuse_ended(planned: &Role, private: &Private) -> Option<Report> {
+    let (name, arn) = (planned.name.get()?, planned.target_arn.get()?);
+    let until = ended(planned, private)?;
+    let detail = format!(
+        "The login of `{name}` on {arn} ended at {until}, and a new password counts only once a login has proven it. Set a \
+         later `valid_until` or leave it out; to keep the login ended, undo what asks for a new password, such as \
+         another value of `rotation.keepers`."
+    );
+    Some(Report::error("The login has ended", detail).at(Path::attribute("valid_until")))
+}
+
 /// Fills in what is known already and marks what the change moves.
 pub(super) async fn plan(context: &Context, change: &mut Change<Role>) -> Result<(), Reports> {
     let target = target(context, change).await?;
     defaults(change, target.as_ref())?;
-    if let (Attr::Known(name), true) = (&change.planned.name, change.is_create()) {
-        change.planned.username = name.to_string().into();
-    }
     let Some(prior) = change.prior.clone() else {
+        change.planned.username = username(&change.planned);
         first_credential(&mut change.planned);
         return Ok(());
     };
@@ -70,8 +89,10 @@ pub(super) async fn plan(context: &Context, change: &mut Change<Role>) -> Result
         return Ok(());
     }
     coverage(change, &prior);
-    credential(context, change, &prior);
-    Ok(())
+    credential(&mut change.planned, &prior, &change.private, || moves_secret(context, &prior));
+    let refusal =
+        reason(&prior, &change.planned, &change.private).and_then(|_| refuse_ended(&change.planned, &change.private));
+    refusal.map_or(Ok(()), |report| Err(report.into()))
 }
 
 /// The database, where it is known and something changes that its engine has a say in; its rules are checked.
@@ -90,7 +111,7 @@ async fn target(context: &Context, change: &Change<Role>) -> Result<Option<Targe
     Ok(Some(target))
 }
 
-fn invalid(error: crate::access::Invalid) -> Report {
+fn invalid(error: Invalid) -> Report {
     Report::error("Invalid default", error.0)
 }
 
@@ -102,14 +123,23 @@ fn defaults(change: &mut Change<Role>, target: Option<&Target>) -> Result<(), Re
             _ => Attr::Unknown,
         };
     }
-    if change.config.host.is_null() && change.is_create() {
-        change.planned.host = match target {
-            Some(target) if spec::has_hosts(target.engine) => spec::default_host().map_err(invalid)?.into(),
-            Some(_) => Attr::Null,
-            None => Attr::Unknown,
+    if change.config.host.is_null() {
+        let has_hosts = match &change.prior {
+            Some(prior) => Some(prior.host.is_known()),
+            None => target.map(|target| spec::has_hosts(target.engine)),
         };
+        change.planned.host = left_out_host(has_hosts).map_err(invalid)?;
     }
     Ok(())
+}
+
+/// The host part that nobody wrote down, also when it was written before: engine with hosts, without, not known yet.
+fn left_out_host(has_hosts: Option<bool>) -> Result<Attr<HostPattern>, Invalid> {
+    Ok(match has_hosts {
+        Some(true) => spec::default_host()?.into(),
+        Some(false) => Attr::Null,
+        None => Attr::Unknown,
+    })
 }
 
 /// Arguments that the rules of the database are about.
@@ -161,34 +191,39 @@ fn first_credential(planned: &mut Role) {
     }
 }
 
-/// A password that is replaced moves its version; tokens leave nothing of a password.
-fn credential(context: &Context, change: &mut Change<Role>, prior: &Role) {
-    if change.planned.auth.is_unknown() {
-        unknown(&mut change.planned);
-        change.planned.username = Attr::Unknown;
+/// The login whose turn it will be, where a plan can tell. Of two logins the secret knows, and a secret that is already
+/// there may name either.
+fn username(planned: &Role) -> Attr<String> {
+    match &planned.name {
+        Attr::Known(_) if planned.may_take_turns() => Attr::Unknown,
+        name => name.clone().map(|name| name.to_string()),
+    }
+}
+
+/// A password that is replaced moves its version; tokens leave nothing of a password. `moves` says whether the store
+/// has another place for the secret by now.
+fn credential(planned: &mut Role, prior: &Role, private: &Private, moves: impl FnOnce() -> bool) {
+    if planned.auth.is_unknown() {
+        unknown(planned);
+        planned.username = Attr::Unknown;
         return;
     }
-    if change.planned.is_iam() {
-        secret::none(&mut change.planned);
-        change.planned.credential = OK.to_owned().into();
-        change.planned.username = change.planned.name.clone().map(|name| name.to_string());
+    if planned.is_iam() {
+        secret::none(planned);
+        planned.credential = OK.to_owned().into();
+        planned.username = username(planned);
         return;
     }
-    let reason = reason(prior, &change.planned, &change.private);
-    if let Some(reason) = reason {
-        let secret_ref = change.planned.secret_ref.clone();
-        unknown(&mut change.planned);
-        change.planned.credential = OK.to_owned().into();
-        if matches!(reason, Reason::Rotation(_) | Reason::Leave) && !moves_secret(context, prior) {
-            change.planned.secret_ref = secret_ref;
+    if reason(prior, planned, private).is_some() {
+        unknown(planned);
+        planned.credential = OK.to_owned().into();
+        // A secret that is there gets another version; one that is gone may come back under another ARN.
+        if secret::is_stored(prior) && !moves() {
+            planned.secret_ref = prior.secret_ref.clone();
         }
-        if change.planned.strategy() == Strategy::TwoUsers {
-            change.planned.username = Attr::Unknown;
-        } else {
-            change.planned.username = change.planned.name.clone().map(|name| name.to_string());
-        }
+        planned.username = username(planned);
     }
-    change.planned.set_due();
+    planned.set_due();
 }
 
 fn unknown(planned: &mut Role) {
@@ -276,6 +311,114 @@ mod tests {
         let broken = Role { credential: "no stored password".to_owned().into(), ..role("single", "hoop_ro") };
         assert_eq!(why(&broken, &role("single", "hoop_ro")), Some(Reason::Repair));
         assert_eq!(Reason::Repair.goal(), Goal::Ensure);
+    }
+
+    /// What an update of a role with a secret plans.
+    fn update(prior: &Role, planned: Role, private: &Private, moves: bool) -> Role {
+        let mut planned = Role {
+            secret_ref: prior.secret_ref.clone(),
+            secret_version: prior.secret_version.clone(),
+            username: prior.username.clone(),
+            rotated_at: prior.rotated_at.clone(),
+            credential: prior.credential.clone(),
+            ..planned
+        };
+        credential(&mut planned, prior, private, || moves);
+        planned
+    }
+
+    fn stored(credential: &str, strategy: &str, username: &str) -> Role {
+        Role {
+            secret_ref: "arn:aws:secretsmanager:us-east-1:123456789012:secret:a-AbCdEf"
+                .parse::<crate::access::SecretRef>()
+                .unwrap()
+                .into(),
+            secret_version: "v1".to_owned().into(),
+            rotated_at: "2026-01-01T00:00:00Z".to_owned().into(),
+            credential: credential.to_owned().into(),
+            ..role(strategy, username)
+        }
+    }
+
+    fn refreshed(at: &str) -> Private {
+        let mut private = Private::default();
+        private.set("observed_at", at);
+        private
+    }
+
+    fn aged(after: &str, role: Role) -> Role {
+        let rotation = role.rotation.get().cloned().unwrap_or_default();
+        let after = after.parse::<crate::access::Span>().unwrap().into();
+        Role { rotation: Rotation { after, ..rotation }.into(), ..role }
+    }
+
+    #[test]
+    fn a_secret_stays_where_it_is_unless_it_is_gone_or_its_place_moves() {
+        let plan = |word: &str, moves| {
+            let prior = stored(word, "single", "hoop_ro");
+            update(&prior, aged("30d", prior.clone()), &refreshed("2026-03-01T00:00:00Z"), moves)
+        };
+        for word in [OK, "the stored password is refused", "the stored password is not proven"] {
+            assert!(plan(word, false).secret_ref.is_known(), "{word}");
+            assert!(plan(word, false).secret_version.is_unknown(), "{word}");
+            assert!(plan(word, true).secret_ref.is_unknown(), "{word}, elsewhere");
+        }
+        for word in ["no stored password", "not read: no administrator is known yet"] {
+            assert!(plan(word, false).secret_ref.is_unknown(), "{word}: it may come back under another ARN");
+        }
+        let broken = stored("the stored password is refused", "single", "hoop_ro");
+        assert!(update(&broken, broken.clone(), &Private::default(), false).secret_ref.is_known(), "a repair");
+    }
+
+    #[test]
+    fn whose_turn_it_is_is_not_known_before_a_role_with_two_logins_is_made() {
+        let open = Role { rotation: Attr::Unknown, ..role("single", "") };
+        let strategy = Rotation { strategy: Attr::Unknown, ..Rotation::default() };
+        let half_open = Role { rotation: strategy.into(), ..role("single", "") };
+        for unsure in [role("two_users", ""), open, half_open] {
+            assert!(username(&unsure).is_unknown(), "{:?}", unsure.rotation);
+        }
+        assert_eq!(username(&role("single", "")), "hoop_ro".to_owned().into());
+        assert_eq!(username(&Role { rotation: Attr::Null, ..role("single", "") }), "hoop_ro".to_owned().into());
+    }
+
+    #[test]
+    fn a_strategy_that_is_not_known_yet_may_leave_the_second_login_or_keep_it() {
+        let clone = stored(OK, "two_users", "hoop_ro_clone");
+        for rotation in [Attr::Unknown, Rotation { strategy: Attr::Unknown, ..Rotation::default() }.into()] {
+            let planned = update(&clone, Role { rotation, ..clone.clone() }, &Private::default(), false);
+            assert!(planned.username.is_unknown() && planned.secret_version.is_unknown(), "{planned:?}");
+            assert!(planned.rotated_at.is_unknown());
+        }
+        let left = update(&clone, role("single", ""), &Private::default(), false);
+        assert_eq!(left.username, "hoop_ro".to_owned().into(), "one login is certain");
+    }
+
+    #[test]
+    fn an_age_does_not_replace_the_password_of_a_login_that_has_ended() {
+        let until = |at: &str| Role {
+            valid_until: at.parse::<Expiry>().unwrap().into(),
+            target_arn: "arn:aws:rds:eu-central-1:123456789012:db:ledger".parse::<crate::access::Arn>().unwrap().into(),
+            ..aged("30d", stored(OK, "single", "hoop_ro"))
+        };
+        let (ended, open) = (until("2026-02-01T00:00:00Z"), until("2026-04-01T00:00:00Z"));
+        let private = refreshed("2026-03-01T00:00:00Z");
+        assert_eq!(reason(&open, &open, &private), Some(Reason::Rotation(Trigger::Due)));
+        assert_eq!(reason(&ended, &ended, &private), None);
+        assert_eq!(reason(&ended, &open, &private), Some(Reason::Rotation(Trigger::Due)), "it goes on");
+        assert!(refuse_ended(&open, &private).is_none());
+        let refusal = refuse_ended(&ended, &private).unwrap().to_string();
+        for word in ["The login has ended", "2026-02-01T00:00:00Z", "`hoop_ro`", "db:ledger", "rotation.keepers"] {
+            assert!(refusal.contains(word), "{word} is not in: {refusal}");
+        }
+        assert!(refuse_ended(&ended, &Private::default()).is_none(), "never refreshed");
+    }
+
+    #[test]
+    fn a_host_that_is_written_no_more_is_the_default_again() {
+        assert_eq!(left_out_host(Some(true)).unwrap().get().map(HostPattern::as_str), Some("%"));
+        assert!(left_out_host(Some(false)).unwrap().is_null());
+        assert!(left_out_host(None).unwrap().is_unknown());
     }
 
     #[test]

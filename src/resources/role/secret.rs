@@ -16,6 +16,17 @@ use super::error::Error;
 use super::model::Role;
 use super::plan::Reason;
 
+/// What `credential` says of a secret that holds no proven version.
+const UNPROVEN: &str = "the stored password is not proven";
+/// What `credential` says when the server takes another password.
+const REFUSED: &str = "the stored password is refused";
+
+/// Whether the state says that there is a secret, whatever becomes of its password.
+pub(super) fn is_stored(state: &Role) -> bool {
+    let says = state.credential.get().is_some_and(|word| [OK, UNPROVEN, REFUSED].contains(&word.as_str()));
+    says && state.secret_ref.is_known()
+}
+
 /// Writes the proven secret into the state.
 pub(super) async fn settled(
     context: &Context,
@@ -79,7 +90,7 @@ pub(super) async fn read(context: &Context, bench: &Bench, state: &mut Role, see
             Some(fits) => fits,
             None => bench.accepts(&bench.store.value(&held.secret_ref, version).await?, seen).await?,
         };
-        let word = if works { OK } else { "the stored password is refused" };
+        let word = if works { OK } else { REFUSED };
         state.credential = word.to_owned().into();
     }
     Ok(())
@@ -113,7 +124,7 @@ async fn labels(
         return Ok(None);
     };
     let Some(version) = held.proven.clone() else {
-        state.credential = "the stored password is not proven".to_owned().into();
+        state.credential = UNPROVEN.to_owned().into();
         return Ok(None);
     };
     state.secret_ref = held.secret_ref.clone().into();

@@ -7,7 +7,7 @@ use crate::schema::{Apply, Attr, Reports};
 
 use super::bench::Bench;
 use super::error::Error;
-use super::model::Role;
+use super::model::{Role, Rotation, Strategy};
 use super::spec;
 
 /// Writes what AWS says of the database into the state.
@@ -37,6 +37,44 @@ fn default_database(kind: EngineKind, observed: &Observed) -> String {
         (Some(name), _) => name.as_str().to_owned(),
         (None, EngineKind::Postgres) => "postgres".to_owned(),
         (None, _) => String::new(),
+    }
+}
+
+/// Keeps what an update has reached of the credential, whatever fails after it: a password that is promoted is in use,
+/// and another one for the same reason would end it. All else stays as it was, so that the next plan still sees it.
+pub(super) fn reached(apply: &mut Apply<Role>, prior: &Role) {
+    apply.state = partly(prior, &apply.planned, &apply.state);
+    apply.saved = true;
+}
+
+fn partly(prior: &Role, planned: &Role, state: &Role) -> Role {
+    let mut kept = with_credential(prior.clone(), state);
+    kept.auth = planned.auth.clone();
+    kept.rotation = planned.rotation.clone();
+    // A second login that may be there must not be forgotten before it is taken away.
+    let strategy = if planned.strategy() == Strategy::TwoUsers { planned } else { prior };
+    if let Some(strategy) = strategy.rotation.get().map(|rotation| rotation.strategy.clone()) {
+        let rotation = planned.rotation.get().cloned().unwrap_or_default();
+        kept.rotation = Rotation { strategy, ..rotation }.into();
+    }
+    kept
+}
+
+/// Goes on from [`reached`] to all that was planned.
+pub(super) fn whole(apply: &mut Apply<Role>) {
+    apply.state = with_credential(apply.planned.clone(), &apply.state);
+}
+
+/// A role with the credential of another state.
+fn with_credential(role: Role, of: &Role) -> Role {
+    Role {
+        secret_ref: of.secret_ref.clone(),
+        secret_version: of.secret_version.clone(),
+        username: of.username.clone(),
+        rotated_at: of.rotated_at.clone(),
+        rotation_due_at: of.rotation_due_at.clone(),
+        credential: of.credential.clone(),
+        ..role
     }
 }
 
@@ -122,6 +160,8 @@ pub(super) fn takes_away(prior: &Role, planned: &Role, before: &Observed) -> boo
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::access::{Access, Auth, Coverage, Missing};
 
@@ -147,5 +187,39 @@ mod tests {
         let named = Missing { names: vec!["missing".to_owned()], ..Missing::plain("holds INSERT on missing_parts") };
         assert!(takes(vec![], vec![named]));
         assert!(takes(vec![Missing::plain("is a member of the_missing_ones")], vec![]));
+    }
+
+    fn role(strategy: Option<&str>, round: &str, version: &str) -> Role {
+        let rotation = strategy.map(|strategy| Rotation {
+            keepers: BTreeMap::from([("round".to_owned(), round.to_owned())]).into(),
+            strategy: strategy.to_owned().into(),
+            ..Rotation::default()
+        });
+        Role {
+            access: Access::ReadOnly.into(),
+            auth: Auth::Password.into(),
+            rotation: rotation.into(),
+            secret_version: version.to_owned().into(),
+            ..Role::default()
+        }
+    }
+
+    #[test]
+    fn what_is_reached_of_a_credential_is_kept_and_nothing_else() {
+        let prior = role(Some("two_users"), "1", "v1");
+        let planned = Role { access: Access::Ddl.into(), ..role(Some("single"), "2", "") };
+        let state = Role { secret_version: "v2".to_owned().into(), ..planned.clone() };
+        let kept = partly(&prior, &planned, &state);
+        assert_eq!((&kept.access, &kept.secret_version), (&prior.access, &state.secret_version));
+        assert_eq!(kept.schedule().keepers, planned.schedule().keepers, "the same rotation is not wanted again");
+        assert_eq!(kept.strategy(), Strategy::TwoUsers, "the second login may still be there");
+        assert_eq!(with_credential(planned.clone(), &kept), state, "and all of it is whole again at the end");
+
+        let bare = partly(&prior, &role(None, "", ""), &state);
+        assert_eq!((bare.strategy(), bare.schedule().keepers), (Strategy::TwoUsers, Attr::Null));
+        let two = partly(&role(None, "", "v1"), &role(Some("two_users"), "1", ""), &state);
+        assert_eq!(two.strategy(), Strategy::TwoUsers, "the second login may have been made");
+        let iam = Role { auth: Auth::Iam.into(), ..role(None, "", "") };
+        assert_eq!(partly(&role(None, "", "v1"), &iam, &iam).auth, iam.auth);
     }
 }

@@ -1,0 +1,235 @@
+//! Two logins that take turns, when something else happens: a moved store, a role that is made again, a failed step, a
+//! kill, and a role that already has the name of the second login.
+
+use serde_json::{Value, json};
+
+use crate::blocks;
+use crate::fixture::{fill, has_role, is_unproven, login, master_secret, our_roles, secret_of, within};
+use crate::killed::{SOON, hang, hangs, kill_provider, start};
+use crate::rig::{Database, Rig};
+use crate::sql::{Login, as_owner};
+use crate::wish::{DatabaseWish, Wish};
+use crate::workspace::Workspace;
+
+const IT: &str = "rdsaccess_role.it";
+
+struct Stage {
+    rig: Rig,
+    admin: String,
+}
+
+impl Stage {
+    fn new(engine: &str) -> Self {
+        let wish = DatabaseWish::instance("payments-prod", "us-east-1", "ledger", engine).holding(&["shop"]);
+        let rig = Rig::start(&Wish::organization().with(wish));
+        fill(rig.database(0), &["shop"]);
+        let admin = master_secret(&rig, rig.database(0));
+        Self { rig, admin }
+    }
+
+    fn database(&self) -> &Database {
+        self.rig.database(0)
+    }
+
+    /// A role resource with these lines.
+    fn role(&self, label: &str, lines: &str) -> String {
+        format!(
+            "resource \"rdsaccess_role\" \"{label}\" {{\n  target_arn = \"{}\"\n  access = \"read_only\"\n  admin = {{ \
+             secret_ref = \"{}\" }}\n  {lines}\n}}\n",
+            self.database().arn,
+            self.admin
+        )
+    }
+
+    fn write(&self, workspace: &Workspace<'_>, provider: &str, lines: &str) {
+        workspace.write("main.tf", &(blocks::provider(&self.rig, provider) + &self.role("it", lines)));
+    }
+
+    fn login(&self, state: &Value) -> Login<'_> {
+        login(&self.rig, self.database(), state)
+    }
+
+    fn reads(&self, login: &Login<'_>) -> bool {
+        let rows = login.clone().database("shop").run(&self.rig, "SELECT note FROM orders");
+        rows.is_ok_and(|rows| rows == [["first"]])
+    }
+
+    fn destroyed(&self, workspace: &Workspace<'_>) {
+        workspace.destroy().ok();
+        assert!(our_roles(self.database()).is_empty(), "both logins go: {:?}", our_roles(self.database()));
+        let secret = secret_of(&self.rig, self.database(), "hoop_ro").expect("it waits for its deletion");
+        assert!(secret.get("DeletedDate").is_some(), "{secret}");
+    }
+}
+
+fn two_users(round: u8) -> String {
+    format!("rotation = {{ strategy = \"two_users\", keepers = {{ round = \"{round}\" }} }}")
+}
+
+fn apply(workspace: &Workspace<'_>) -> Value {
+    workspace.apply().ok();
+    workspace.plan().nothing();
+    workspace.resource(IT).expect("the role is in the state")
+}
+
+fn username(state: &Value) -> &str {
+    state["username"].as_str().expect("a name")
+}
+
+#[test]
+fn a_moved_store_does_not_end_the_login_in_use() {
+    let stage = Stage::new("mariadb");
+    let workspace = Workspace::new(&stage.rig);
+    stage.write(&workspace, "", &two_users(1));
+    apply(&workspace);
+    stage.write(&workspace, "", &two_users(2));
+    let clones = apply(&workspace);
+    let second = stage.login(&clones);
+
+    let moved = "store = { secrets_manager = { name_prefix = \"other/\" } }";
+    stage.write(&workspace, moved, &two_users(2));
+    workspace.plan().nothing();
+    stage.write(&workspace, moved, &two_users(3));
+    let first = apply(&workspace);
+    assert_eq!((username(&clones), username(&first)), ("hoop_ro_clone", "hoop_ro"));
+    assert_ne!(first["secret_ref"], clones["secret_ref"]);
+    assert!(stage.reads(&stage.login(&first)) && stage.reads(&second), "the login before stays good");
+}
+
+/// A role that goes without its secret, and comes again when it is the second login's turn.
+fn is_made_again(engine: &str, on_destroy: &str) {
+    let stage = Stage::new(engine);
+    let workspace = Workspace::new(&stage.rig);
+    let lines = |round| format!("on_destroy = \"{on_destroy}\"\n  {}", two_users(round));
+    stage.write(&workspace, "", &lines(1));
+    let first = stage.login(&apply(&workspace));
+    stage.write(&workspace, "", &lines(2));
+    let second = stage.login(&apply(&workspace));
+    workspace.destroy().ok();
+    let stays = on_destroy == "retain";
+    assert_eq!([stage.reads(&first), stage.reads(&second)], [stays, stays], "{on_destroy}");
+    let again = apply(&workspace);
+    assert_eq!(username(&again), "hoop_ro_clone", "its turn goes on");
+    assert!(stage.reads(&stage.login(&again)));
+    stage.write(&workspace, "", &two_users(3));
+    assert_eq!(username(&apply(&workspace)), "hoop_ro");
+    stage.destroyed(&workspace);
+}
+
+#[test]
+fn a_retained_role_takes_up_its_turn_on_postgres() {
+    is_made_again("postgres", "retain");
+}
+
+#[test]
+fn a_disabled_role_takes_up_its_turn_on_mariadb() {
+    is_made_again("mariadb", "disable");
+}
+
+#[test]
+fn a_step_that_fails_after_a_rotation_does_not_repeat_it() {
+    let stage = Stage::new("postgres");
+    let (database, workspace) = (stage.database(), Workspace::new(&stage.rig));
+    stage.write(&workspace, "", &two_users(1));
+    apply(&workspace);
+    stage.write(&workspace, "", &two_users(2));
+    let clones = apply(&workspace);
+    as_owner(database, "shop", "CREATE TABLE kept (id int)");
+    as_owner(database, "shop", "ALTER TABLE kept OWNER TO hoop_ro_clone");
+    stage.write(&workspace, "", "rotation = { keepers = { round = \"3\" } }");
+    let error = workspace.apply().error();
+    assert!(error.contains("hoop_ro_clone owns"), "{error}");
+    let reached = workspace.resource(IT).expect("the role is in the state");
+    assert_ne!(reached["secret_version"], clones["secret_version"]);
+    assert_eq!((username(&reached), &reached["rotation"]["keepers"]["round"]), ("hoop_ro", &json!("3")));
+    let in_use = stage.login(&reached);
+    assert!(stage.reads(&in_use));
+
+    as_owner(database, "shop", "DROP TABLE kept");
+    let single = apply(&workspace);
+    assert_eq!(single["secret_version"], reached["secret_version"], "the password is not replaced again");
+    assert!(stage.reads(&in_use));
+    assert!(!has_role(database, "hoop_ro_clone"), "the second login is not forgotten");
+    stage.destroyed(&workspace);
+}
+
+/// The provider dies when the second login has its password, and before that is promoted.
+fn is_killed_at_the_second_turn<'a>(stage: &'a Stage, workspace: &Workspace<'_>) -> Login<'a> {
+    stage.write(workspace, "", &two_users(1));
+    let first = stage.login(&apply(workspace));
+    stage.write(workspace, "", &two_users(2));
+    hang(&stage.rig, "UpdateSecretVersionStage", 0);
+    let terraform = start(workspace, "apply");
+    assert!(within(SOON, || hangs(&stage.rig)), "the promotion was never asked for");
+    kill_provider(terraform);
+    stage.rig.control("DELETE", "faults", &Value::Null);
+    assert!(has_role(stage.database(), "hoop_ro_clone"), "it was made before the kill");
+    assert!(stage.reads(&first), "whoever reads the secret still gets in");
+    first
+}
+
+#[test]
+fn a_killed_turn_of_the_second_login_is_continued_on_postgres() {
+    let stage = Stage::new("postgres");
+    let workspace = Workspace::new(&stage.rig);
+    let first = is_killed_at_the_second_turn(&stage, &workspace);
+    let stored = stage.rig.calls("PutSecretValue").len();
+    let clones = apply(&workspace);
+    assert_eq!(username(&clones), "hoop_ro_clone");
+    assert!(stage.reads(&stage.login(&clones)) && stage.reads(&first));
+    assert_eq!(stage.rig.calls("PutSecretValue").len(), stored, "the pending password was used, not replaced");
+    assert!(!is_unproven(&secret_of(&stage.rig, stage.database(), "hoop_ro").unwrap()));
+    stage.destroyed(&workspace);
+}
+
+#[test]
+fn a_killed_turn_of_the_second_login_is_destroyed_on_mariadb() {
+    let stage = Stage::new("mariadb");
+    let workspace = Workspace::new(&stage.rig);
+    let first = is_killed_at_the_second_turn(&stage, &workspace);
+    stage.destroyed(&workspace);
+    assert!(!stage.reads(&first));
+}
+
+/// `hoop_ro_clone` as a role of its own and as the second login of `hoop_ro`: whichever comes second is refused.
+#[test]
+fn a_role_and_a_second_login_of_one_name_do_not_take_each_other_over() {
+    for engine in ["postgres", "mariadb"] {
+        let stage = Stage::new(engine);
+        let own = stage.role("own", "name = \"hoop_ro_clone\"");
+        let write = |workspace: &Workspace<'_>, text: &str| {
+            workspace.write("main.tf", &(blocks::provider(&stage.rig, "") + text));
+        };
+        let workspace = Workspace::new(&stage.rig);
+        write(&workspace, &own);
+        workspace.apply().ok();
+        write(&workspace, &(own.clone() + &stage.role("it", &two_users(1))));
+        let refused = workspace.apply().error();
+        assert!(refused.contains("The name of the role is taken") && refused.contains("role of its own"), "{refused}");
+        assert!(!has_role(stage.database(), "hoop_ro"), "nothing was made");
+        workspace.destroy().ok();
+
+        // Before its first turn there is no second login that could be in the way.
+        let two = Workspace::new(&stage.rig);
+        write(&two, &stage.role("it", &two_users(1)));
+        two.apply().ok();
+        write(&workspace, &own);
+        workspace.apply().ok();
+        let made = workspace.resource("rdsaccess_role.own").expect("the role is in the state");
+        write(&two, &stage.role("it", &two_users(2)));
+        let refused = two.apply().error();
+        assert!(refused.contains("role of its own"), "{refused}");
+        two.destroy().ok();
+        assert!(stage.reads(&stage.login(&made)), "{engine}: a destroy of the other role spares it");
+        workspace.destroy().ok();
+
+        write(&two, &stage.role("it", &two_users(1)));
+        two.apply().ok();
+        write(&two, &stage.role("it", &two_users(2)));
+        let clones = apply(&two);
+        write(&workspace, &own);
+        let refused = workspace.apply().error();
+        assert!(refused.contains("The name of the role is taken"), "{refused}");
+        assert!(stage.reads(&stage.login(&clones)), "{engine}: the second login is as it was");
+    }
+}
