@@ -12,6 +12,7 @@ mod property;
 mod removal;
 mod round_trips;
 mod secrets;
+mod sessions;
 mod tokens;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -109,7 +109,7 @@ impl Server for Mysql {
     }
 
     fn proves<'a>(&'a self, role: &'a RoleSpec, password: &'a Secret<String>) -> Reply<'a, bool> {
-        self.reply(self.try_login(&role.name, password))
+        self.reply(self.proves_password(role, password))
     }
 
     fn end_sessions<'a>(&'a self, role: &'a RoleSpec) -> Reply<'a, Vec<String>> {
