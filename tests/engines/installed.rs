@@ -9,6 +9,7 @@ use std::process::Command;
 /// The MySQL that tests start which are about MySQL.
 pub const MYSQL: &str = "mysql-9.7";
 
+const MARIADB: &str = "mariadb-10.11";
 const SELECTED_POSTGRES: &str = "RDSACCESS_TEST_PG";
 const SELECTED_MYSQL: &str = "RDSACCESS_TEST_MYSQL";
 
@@ -19,7 +20,12 @@ pub fn selected_postgres() -> String {
 
 /// The MariaDB or MySQL to test on.
 pub fn selected_mysql() -> String {
-    selected(SELECTED_MYSQL, "mariadb-10.11")
+    selected(SELECTED_MYSQL, MARIADB)
+}
+
+/// The MariaDB that tests start which are about MariaDB.
+pub fn selected_mariadb() -> String {
+    Some(selected_mysql()).filter(|name| name.starts_with("mariadb-")).unwrap_or_else(|| MARIADB.to_owned())
 }
 
 fn selected(variable: &str, default: &str) -> String {
@@ -79,8 +85,16 @@ fn installed_mariadb(version: &str) -> Option<Programs> {
     is_wanted.then_some(Programs { server, install, is_mysql: false })
 }
 
+/// The folders with the plugins of a server that takes tokens. MySQL needs its own as well: without a component from
+/// there it goes on letting changed passwords in, out of its memory.
+pub fn plugins_with_auth(name: &str) -> Vec<PathBuf> {
+    let is_mysql = mysql(name).is_mysql;
+    let own = is_mysql.then(|| unpacked(name).join("root/usr/lib/mysql/plugin"));
+    own.into_iter().chain([auth_plugin(is_mysql)]).collect()
+}
+
 /// The folder with `aws_auth.so`, the stand-in for RDS's authentication plugin.
-pub fn auth_plugin(is_mysql: bool) -> PathBuf {
+fn auth_plugin(is_mysql: bool) -> PathBuf {
     let folder = unpacked(if is_mysql { "plugins/mysql" } else { "plugins/mariadb" });
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fakes/databases/aws_auth.c");
     let changed = |path: &Path| path.metadata().and_then(|file| file.modified()).expect("the age of the plugin");

@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::net::TcpListener;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -33,6 +33,8 @@ const RDS_PRIVILEGES: &str = "SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, RELO
 /// What the administrator of RDS for MySQL 8.0.36 and later holds on top, through a role.
 const RDS_MYSQL_PRIVILEGES: &str =
     "CREATE ROLE, DROP ROLE, APPLICATION_PASSWORD_ADMIN, ROLE_ADMIN, SET_ANY_DEFINER, XA_RECOVER_ADMIN";
+/// Options that MySQL must be given when the data directory is made, and the same afterwards.
+const MADE_WITH: [&str; 1] = ["--lower-case-table-names="];
 /// The unprivileged user that the server runs as when the tests run as root.
 const NOBODY: u32 = 65534;
 
@@ -59,6 +61,11 @@ impl TestServer {
         Self::start_named(&installed::selected_mysql(), options).await
     }
 
+    /// Starts a MariaDB, whatever the other tests run on.
+    pub(crate) async fn start_mariadb(options: &[&str]) -> Self {
+        Self::start_named(&installed::selected_mariadb(), options).await
+    }
+
     /// Starts a MySQL, whatever the other tests run on.
     pub(crate) async fn start_mysql(options: &[&str]) -> Self {
         Self::start_named(installed::MYSQL, options).await
@@ -71,17 +78,13 @@ impl TestServer {
 
     /// Starts `mariadb-<version>` or `mysql-<version>` with RDS's authentication plugin, which takes tokens.
     pub(crate) async fn start_with_iam(name: &str, rig: &IamRig) -> Self {
-        let is_mysql = installed::mysql(name).is_mysql;
-        let folder = option("--plugin-dir=", &installed::auth_plugin(is_mysql)).into_string().expect("a path in UTF-8");
-        let mut options = vec![folder.as_str(), "--plugin-load-add=aws_auth.so"];
-        if !is_mysql {
-            options.push("--plugin-maturity=experimental");
-        }
+        let of_mariadb = (!installed::mysql(name).is_mysql).then_some("--plugin-maturity=experimental");
+        let options: Vec<&str> = of_mariadb.into_iter().chain(["--plugin-load-add=aws_auth.so"]).collect();
         Self::launch(name, &options, Some(rig)).await
     }
 
     async fn launch(name: &str, options: &[&str], iam: Option<&IamRig>) -> Self {
-        let program = Program::find(name);
+        let program = Program::find(name, options);
         let dir = TempDir::with_prefix("rdsaccess-").expect("a temporary directory");
         fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).expect("a directory others can enter");
         copy(&program.template(), &dir.path().join("data")).expect("a copy of the empty data directory");
@@ -90,6 +93,9 @@ impl TestServer {
         own(dir.path()).expect("files that belong to the server's user");
         let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port").port();
         let environment = iam.map(|rig| rig.environment(&rig.register(port)));
+        if iam.is_some() {
+            link_plugins(name, &dir.path().join("plugins")).expect("a folder of plugins");
+        }
         let process = program.run(dir.path(), port, options, environment.into_iter().flatten());
         let mut server = Self { process, dir, port, root, is_mysql: program.is_mysql };
         server.wait_until_up().await;
@@ -204,12 +210,16 @@ struct Program {
     server: PathBuf,
     install: PathBuf,
     is_mysql: bool,
+    /// Options that the data directory is made with
+    made_with: Vec<String>,
 }
 
 impl Program {
-    fn find(name: &str) -> Self {
+    fn find(name: &str, options: &[&str]) -> Self {
         let Programs { server, install, is_mysql } = installed::mysql(name);
-        Self { name: name.to_owned(), server, install, is_mysql }
+        let matters = |option: &&&str| is_mysql && MADE_WITH.iter().any(|name| option.starts_with(name));
+        let made_with = options.iter().filter(matters).map(|option| (*option).to_owned()).collect();
+        Self { name: name.to_owned(), server, install, is_mysql, made_with }
     }
 
     /// An empty data directory, made once and kept beside the test programs.
@@ -218,7 +228,7 @@ impl Program {
         // A newer build of the server gets another template.
         let built = fs::metadata(&self.server).and_then(|program| program.modified()).expect("the server's age");
         let built = built.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
-        let template = place.join(format!("{}-empty-{built}", self.name));
+        let template = place.join(format!("{}{}-empty-{built}", self.name, self.made_with.concat()));
         if !template.exists() {
             let dir = TempDir::with_prefix("rdsaccess-install-").expect("a temporary directory");
             fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).expect("a directory others can enter");
@@ -238,7 +248,7 @@ impl Program {
     fn install(&self, data: &Path) {
         let mut command = if self.is_mysql {
             let mut command = Command::new(&self.install);
-            command.args(["--no-defaults", "--initialize-insecure"]);
+            command.args(["--no-defaults", "--initialize-insecure"]).args(&self.made_with);
             command
         } else {
             let mut command = Command::new(&self.install);
@@ -298,6 +308,8 @@ impl Program {
         let special: &[&str] = if self.is_mysql { &["--mysqlx=OFF"] } else { &["--innodb-log-file-size=4M"] };
         let mut command = Command::new(&self.server);
         command.arg("--no-defaults").envs(environment);
+        let plugins = dir.join("plugins");
+        command.args(plugins.exists().then(|| option("--plugin-dir=", &plugins)));
         for (name, file) in [
             ("--datadir=", "data"),
             ("--tmpdir=", ""),
@@ -315,6 +327,18 @@ impl Program {
         command.args(common).args(special).args(options).arg(format!("--port={port}")).args(run_as_nobody());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the server runs")
     }
+}
+
+/// One folder with links to the plugins of several.
+fn link_plugins(name: &str, folder: &Path) -> io::Result<()> {
+    fs::create_dir(folder)?;
+    for from in installed::plugins_with_auth(name) {
+        for entry in fs::read_dir(from)? {
+            let entry = entry?;
+            symlink(entry.path(), folder.join(entry.file_name()))?;
+        }
+    }
+    Ok(())
 }
 
 fn option(name: &str, path: &Path) -> OsString {

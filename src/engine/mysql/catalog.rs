@@ -45,6 +45,11 @@ pub(super) struct AccountName {
 }
 
 impl AccountName {
+    /// As information_schema prints it: without escapes, the host as it is kept.
+    pub(super) fn printed(&self) -> String {
+        format!("'{}'@'{}'", self.user, self.host.to_lowercase())
+    }
+
     /// Whether this is the account; host names ignore case.
     pub(super) fn is(&self, other: &Self) -> bool {
         self.user == other.user && self.host.eq_ignore_ascii_case(&other.host)
@@ -171,6 +176,20 @@ pub(super) struct Membership {
     pub(super) role: String,
     /// Host of the role on MySQL
     pub(super) role_host: Option<String>,
+    /// Whether the member may pass it on and take it back
+    pub(super) with_admin: bool,
+}
+
+impl Membership {
+    /// The role; MariaDB's have an empty host in the tables of grants.
+    pub(super) fn role_name(&self) -> AccountName {
+        AccountName { user: self.role.clone(), host: self.role_host.clone().unwrap_or_default() }
+    }
+
+    /// Whether both are about the same role.
+    pub(super) fn is_of_role(&self, other: &Self) -> bool {
+        self.role_name().is(&other.role_name())
+    }
 }
 
 /// What decides how statements are written and how stored grants are read.
@@ -202,8 +221,10 @@ impl Settings {
 pub(super) struct Catalog {
     /// Engine and version
     pub(super) dialect: Dialect,
-    /// User of the account that is logged in
-    pub(super) administrator: String,
+    /// The account that is logged in
+    pub(super) administrator: AccountName,
+    /// Its active roles on MySQL, as the server prints them: quoted, one after the other
+    pub(super) active_roles: String,
     /// Settings
     pub(super) settings: Settings,
     /// Databases that exist, system ones included
@@ -228,13 +249,15 @@ impl Catalog {
         let dialect = session.dialect();
         let mut sets = session.batch(&queries(dialect)).await?.into_iter();
         let mut next = || sets.next().unwrap_or_default();
-        let current_user = typed::<(String,)>(next()).pop().map(|(account,)| account).unwrap_or_default();
+        let (current_user, active_roles) = typed::<(String, Option<String>)>(next()).pop().unwrap_or_default();
+        let (user, host) = current_user.rsplit_once('@').unwrap_or_default();
         let settings = settings(dialect, &typed(next()));
         let databases = typed::<(String,)>(next()).into_iter().map(|(name,)| name).collect();
         let accounts = next();
         let mut catalog = Self {
             dialect,
-            administrator: current_user.rsplit_once('@').map(|(user, _)| user.to_owned()).unwrap_or_default(),
+            administrator: AccountName { user: user.to_owned(), host: host.to_owned() },
+            active_roles: active_roles.unwrap_or_default(),
             settings,
             databases,
             accounts: if dialect.mariadb { mariadb_accounts(accounts) } else { mysql_accounts(accounts) },
@@ -275,8 +298,9 @@ impl Catalog {
 
 fn queries(dialect: Dialect) -> Vec<Statement> {
     let accounts = if dialect.has_dual_passwords() { ACCOUNTS_WITH_OLD_PASSWORDS } else { ACCOUNTS };
+    let active_roles = !dialect.mariadb && dialect.has_roles();
     let mut queries = vec![
-        "SELECT CURRENT_USER()",
+        if active_roles { "SELECT CURRENT_USER(), CURRENT_ROLE()" } else { "SELECT CURRENT_USER(), NULL" },
         "SHOW VARIABLES WHERE Variable_name IN ('partial_revokes', 'lower_case_table_names', \
          'default_authentication_plugin', 'authentication_policy', 'caching_sha2_password_digest_rounds', \
          'mandatory_roles')",
@@ -290,10 +314,10 @@ fn queries(dialect: Dialect) -> Vec<Statement> {
          WHERE PRIVILEGE_TYPE <> 'USAGE' OR IS_GRANTABLE = 'YES'",
     ];
     if dialect.mariadb {
-        queries.push("SELECT User, Host, Role, NULL FROM mysql.roles_mapping");
+        queries.push("SELECT User, Host, Role, NULL, Admin_option FROM mysql.roles_mapping");
         queries.push("SELECT 1 FROM information_schema.plugins WHERE PLUGIN_NAME = 'AWSAuthenticationPlugin'");
     } else if dialect.has_roles() {
-        queries.push("SELECT TO_USER, TO_HOST, FROM_USER, FROM_HOST FROM mysql.role_edges");
+        queries.push("SELECT TO_USER, TO_HOST, FROM_USER, FROM_HOST, WITH_ADMIN_OPTION FROM mysql.role_edges");
     }
     if dialect.has_attributes() {
         queries
@@ -449,8 +473,14 @@ fn global_privileges(rows: Vec<Row>) -> Vec<(String, Privilege)> {
 }
 
 fn memberships(rows: Vec<Row>) -> Vec<Membership> {
-    let membership = |(user, host, role, role_host)| Membership { member: AccountName { user, host }, role, role_host };
-    typed::<(String, String, String, Option<String>)>(rows).into_iter().map(membership).collect()
+    type Columns = (String, String, String, Option<String>, String);
+    let membership = |(user, host, role, role_host, admin): Columns| Membership {
+        member: AccountName { user, host },
+        role,
+        role_host,
+        with_admin: admin == "Y",
+    };
+    typed::<Columns>(rows).into_iter().map(membership).collect()
 }
 
 #[cfg(test)]

@@ -202,9 +202,9 @@ impl Comparison {
         }
     }
 
-    /// Privileges on everything. The view prints `'user'@'host'` without escapes, so the same text is built here.
+    /// Privileges on everything.
     fn compare_everything(&mut self, catalog: &Catalog, name: &AccountName) {
-        let printed = format!("'{}'@'{}'", name.user, name.host.to_lowercase());
+        let printed = name.printed();
         let held = catalog.global.iter().filter(|(grantee, _)| *grantee == printed);
         let held: Privileges = held.map(|(_, privilege)| privilege.clone()).collect();
         if !held.is_empty() {

@@ -5,7 +5,7 @@
 //! | `connect` | sessions, their bound, certificates |
 //! | `catalog`, `named` | what is there, read once per server; the tables and routines that `grants` name |
 //! | `rules` | what a configuration may say |
-//! | `wanted`, `grants`, `login`, `roles`, `change` | what should be, and the difference, in words and in statements: all pure |
+//! | `wanted`, `grants`, `login`, `roles`, `memberships`, `change` | what should be, and the difference, in words and SQL: all pure |
 //! | `privilege`, `pattern`, `password` | what a level holds, how grants name databases, hashes |
 //! | `lock`, `apply`, `drop` | the one writer, sending it, attempts, removal |
 //! | `quote`, `error` | safe SQL, classes of failures |
@@ -19,6 +19,7 @@ mod error;
 mod grants;
 mod lock;
 mod login;
+mod memberships;
 mod named;
 mod password;
 mod pattern;

@@ -1,10 +1,11 @@
 //! The account itself: whose it is, what it lacks, and the statements that make and settle it. Pure.
 
-use super::catalog::{Account, AccountName, Catalog, Membership};
+use super::catalog::{Account, AccountName, Catalog};
 use super::connect::Dialect;
 use super::grants::Comparison;
 use super::login::{self, Way};
-use super::quote::{Statement, account as account_sql, identifier, literal};
+use super::memberships;
+use super::quote::{Statement, account as account_sql, literal};
 use crate::access::{Identifier, Mark, Missing};
 use crate::engine::{Ownership, RoleSpec};
 
@@ -23,7 +24,7 @@ pub(super) fn ownership(catalog: &Catalog, spec: &RoleSpec) -> Ownership {
     let printed = format!("'{}'@'{}'", name.user, name.host);
     match mark(account) {
         // The master user's secret lies where that of a role of this name would, so adoption proves nothing here.
-        _ if name.user == catalog.administrator => Ownership::Foreign(format!(
+        _ if name.user == catalog.administrator.user => Ownership::Foreign(format!(
             "the account {printed} belongs to the administrator that the provider logs in as; it cannot be a role"
         )),
         _ if spec.adopt => Ownership::Ours,
@@ -49,8 +50,9 @@ pub(super) fn compare(catalog: &Catalog, spec: &RoleSpec, demand_tls: bool) -> C
     match catalog.account(&name) {
         Some(account) => {
             comparison.login.extend(login::gaps(account, &spec.terms, demand_tls));
-            let roles = memberships(catalog, &name).map(|role| Missing::plain(format!("is a member of {}", role.role)));
-            comparison.login.extend(roles);
+            let roles = memberships::revocable(catalog, &name);
+            comparison.login.extend(roles.map(|role| Missing::plain(format!("is a member of {}", role.role))));
+            memberships::lasting(catalog, &name).for_each(|words| comparison.leave_everywhere(&words));
         }
         None => {
             for gaps in comparison.coverage.databases.values_mut() {
@@ -60,10 +62,6 @@ pub(super) fn compare(catalog: &Catalog, spec: &RoleSpec, demand_tls: bool) -> C
     }
     note_namesakes(&mut comparison, catalog, &name);
     comparison
-}
-
-fn memberships<'a>(catalog: &'a Catalog, name: &'a AccountName) -> impl Iterator<Item = &'a Membership> {
-    catalog.memberships.iter().filter(move |membership| membership.member.is(name))
 }
 
 /// Accounts that the server may choose instead of ours, because their host fits a client better.
@@ -101,8 +99,7 @@ pub(super) fn settle(
     demand_tls: bool,
 ) -> Vec<Statement> {
     let name = account_name(spec);
-    let leave = memberships(catalog, &name).map(|role| leave_role(role, &name));
-    let mut statements: Vec<Statement> = leave.collect();
+    let mut statements: Vec<Statement> = memberships::revocable(catalog, &name).map(memberships::revoke).collect();
     statements.extend(login::end_old_password(&name, account, way, &spec.terms));
     let mut clauses = match account {
         Some(account) => login::of_present(catalog.dialect, account, way, &spec.terms, demand_tls),
@@ -131,15 +128,6 @@ pub(super) fn lock(name: &AccountName) -> Statement {
 /// Drops the account with its grants.
 pub(super) fn drop_account(name: &AccountName) -> Statement {
     Statement::new(format!("dropping the account {}", name.user), format!("DROP USER {}", account_sql(name)))
-}
-
-fn leave_role(membership: &Membership, name: &AccountName) -> Statement {
-    let role = match &membership.role_host {
-        Some(host) => account_sql(&AccountName { user: membership.role.clone(), host: host.clone() }),
-        None => identifier(&membership.role),
-    };
-    let sql = format!("REVOKE {role} FROM {}", account_sql(name));
-    Statement::new(format!("revoking the role {}", membership.role), sql)
 }
 
 /// The server merges the object into the attributes that are there: only a null takes the old purpose away.

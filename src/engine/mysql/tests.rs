@@ -28,7 +28,8 @@ fn catalog(dialect: Dialect, databases: &[&str]) -> Catalog {
     let modern = !dialect.mariadb && dialect.version >= (8, 0, 0);
     Catalog {
         dialect,
-        administrator: "admin".to_owned(),
+        administrator: name("admin", "%"),
+        active_roles: String::new(),
         settings: Settings {
             form: NameForm::Pattern,
             folds_case: false,
@@ -49,6 +50,11 @@ fn catalog(dialect: Dialect, databases: &[&str]) -> Catalog {
 
 fn name(user: &str, host: &str) -> AccountName {
     AccountName { user: user.to_owned(), host: host.to_owned() }
+}
+
+fn member(user: &str, role: &str, role_host: Option<&str>, with_admin: bool) -> Membership {
+    let role_host = role_host.map(str::to_owned);
+    Membership { member: name(user, "%"), role: role.to_owned(), role_host, with_admin }
 }
 
 fn privileges(names: &str) -> Privileges {
@@ -268,7 +274,7 @@ fn rights_beyond_the_level_are_taken_back_exactly() {
     ];
     catalog.global = vec![("'hoop_ro'@'%'".to_owned(), Privilege::named("PROCESS").unwrap())];
     catalog.memberships =
-        vec![Membership { member: name("hoop_ro", "%"), role: "admins".into(), role_host: Some("%".into()) }];
+        vec![member("hoop_ro", "admins", Some("%"), false), member("admin", "admins", Some("%"), true)];
     assert_eq!(
         coverage(&catalog, &spec(Access::ReadOnly))[0].1,
         "holds DELETE beyond the level on 2 tables: t, u; holds DROP, GRANT OPTION beyond the level; holds EXECUTE \
@@ -291,6 +297,34 @@ fn rights_beyond_the_level_are_taken_back_exactly() {
             "REVOKE `admins`@`%` FROM `hoop_ro`@`%`",
         ]
     );
+}
+
+#[test]
+fn a_role_that_the_administrator_may_not_take_back_is_named_and_left() {
+    for (dialect, role_host, who, role) in [
+        (MYSQL_8, Some("%"), "whoever has ROLE_ADMIN", "`admins`@`%`"),
+        (MARIADB, None, "whoever has the role WITH ADMIN OPTION", "`admins`"),
+    ] {
+        let mut catalog = catalog(dialect, &["app"]);
+        catalog.accounts = vec![account(&catalog)];
+        catalog.grants = vec![grant("app", "SELECT, SHOW VIEW")];
+        catalog.memberships = vec![member("hoop_ro", "admins", role_host, false)];
+        let spec = adopted(Access::ReadOnly);
+        let uncovered = |catalog: &Catalog| compare(catalog, &spec, true).uncovered.texts()["app"].clone();
+        let words = |who: &str| {
+            format!("is a member of admins, which admin may not take back; {who} can: REVOKE {role} FROM `hoop_ro`@`%`")
+        };
+        assert_eq!(uncovered(&catalog), words(who));
+        assert_eq!(login_gaps(&catalog, &spec), [""; 0]);
+        assert_eq!(sql(&catalog, &spec), [""; 0]);
+
+        catalog.memberships.push(member("boss", "admins", role_host, true));
+        assert_eq!(uncovered(&catalog), words("boss@%"));
+        // A namesake of the administrator and a namesake of the role are others.
+        catalog.memberships.push(Membership { member: name("admin", "10.%"), ..catalog.memberships[1].clone() });
+        catalog.memberships.push(member("admin", "admin", role_host, true));
+        assert_eq!(login_gaps(&catalog, &spec), [""; 0]);
+    }
 }
 
 #[test]
@@ -396,7 +430,7 @@ fn the_mark_decides_whose_an_account_is() {
 #[test]
 fn the_administrator_is_never_taken_for_a_role() {
     let mut catalog = catalog(MARIADB, &["app"]);
-    catalog.administrator = "hoop_ro".to_owned();
+    catalog.administrator = name("hoop_ro", "%");
     catalog.accounts = vec![account(&catalog)];
     assert!(matches!(ownership(&catalog, &adopted(Access::ReadOnly)), Ownership::Foreign(_)));
     assert!(plan(&catalog, &adopted(Access::ReadOnly), None, true).is_err());

@@ -254,14 +254,9 @@ async fn creating_takes_at_most_three_statements_more_than_databases_in_few_roun
     assert!(!log.contains("Connect"), "the session is used again");
 }
 
-#[tokio::test]
-async fn a_folding_server_takes_names_in_any_case() {
-    let server = TestServer::start(&[]).await;
-    if server.is_mysql {
-        return; // MySQL fixes the setting when the data directory is made
-    }
-    drop(server);
-    let server = TestServer::start(&["--lower-case-table-names=1"]).await;
+const FOLDING: &str = "--lower-case-table-names=1";
+
+async fn takes_names_in_any_case(server: TestServer) {
     server.by_hand(&["CREATE DATABASE App_Prod", "CREATE TABLE App_Prod.T (id INT)"]).await;
     assert_complete(
         &ensure(&mysql(&server), &on(&["App_Prod"], role("hoop_ro", Access::ReadOnly))).await,
@@ -275,6 +270,16 @@ async fn a_folding_server_takes_names_in_any_case() {
     let position = server.log_position();
     assert_complete(&ensure(&mysql(&server), &spec).await, &["app_prod"]);
     assert_eq!(changing(&server.logged_since(position)), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_folding_mariadb_takes_names_in_any_case() {
+    takes_names_in_any_case(TestServer::start_mariadb(&[FOLDING]).await).await;
+}
+
+#[tokio::test]
+async fn a_folding_mysql_takes_names_in_any_case() {
+    takes_names_in_any_case(TestServer::start_mysql(&[FOLDING]).await).await;
 }
 
 #[tokio::test]

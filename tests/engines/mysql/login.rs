@@ -6,7 +6,10 @@ use rdsaccess::engine::{Fault, Server, Terms};
 use super::*;
 
 async fn prepared() -> TestServer {
-    let server = TestServer::start(&[]).await;
+    furnished(TestServer::start(&[]).await).await
+}
+
+async fn furnished(server: TestServer) -> TestServer {
     server.by_hand(&["CREATE DATABASE app", "CREATE TABLE app.t (id INT)"]).await;
     server
 }
@@ -74,21 +77,24 @@ async fn bounds_that_were_set_by_hand_are_named_and_lifted() {
 }
 
 #[tokio::test]
-async fn a_second_way_to_log_in_goes_and_the_password_stays() {
-    let server = prepared().await;
+async fn an_old_password_that_was_kept_by_hand_goes() {
+    let server = furnished(TestServer::start_mysql(&[]).await).await;
     let ro = role("hoop_ro", Access::ReadOnly);
     ensure(&mysql(&server), &ro).await;
-    if server.is_mysql {
-        // MySQL's second way is the old password.
-        server.by_hand(&["ALTER USER hoop_ro@'%' IDENTIFIED BY 'other-Pass1' RETAIN CURRENT PASSWORD"]).await;
-        enter(&server, "hoop_ro", "app").await;
-        assert_eq!(gaps(&mysql(&server).read(&ro).await.unwrap()), ["an old password is still good"]);
-        assert!(!mysql(&server).accepts(&ro, &password()).await.unwrap(), "the old password is not the password");
-        assert_complete(&mysql(&server).ensure(&ro, None).await.unwrap(), &["app"]);
-        assert!(server.connect(("hoop_ro", PASSWORD), "app").await.is_err());
-        server.connect(("hoop_ro", "other-Pass1"), "app").await.unwrap();
-        return;
-    }
+    server.by_hand(&["ALTER USER hoop_ro@'%' IDENTIFIED BY 'other-Pass1' RETAIN CURRENT PASSWORD"]).await;
+    enter(&server, "hoop_ro", "app").await;
+    assert_eq!(gaps(&mysql(&server).read(&ro).await.unwrap()), ["an old password is still good"]);
+    assert!(!mysql(&server).accepts(&ro, &password()).await.unwrap(), "the old password is not the password");
+    assert_complete(&mysql(&server).ensure(&ro, None).await.unwrap(), &["app"]);
+    assert!(server.connect(("hoop_ro", PASSWORD), "app").await.is_err());
+    server.connect(("hoop_ro", "other-Pass1"), "app").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_second_way_to_log_in_to_mariadb_goes_and_the_password_stays() {
+    let server = furnished(TestServer::start_mariadb(&[]).await).await;
+    let ro = role("hoop_ro", Access::ReadOnly);
+    ensure(&mysql(&server), &ro).await;
     let with_both = "ALTER USER hoop_ro@'%' IDENTIFIED VIA mysql_native_password USING PASSWORD('R0le-pass.word~geheim') \
                      OR mysql_native_password USING PASSWORD('other-Pass1')";
     server.by_hand(&[with_both]).await;
@@ -123,19 +129,22 @@ async fn where_iam_is_off_tokens_are_refused_and_nothing_is_changed() {
 }
 
 #[tokio::test]
+async fn mariadb_cannot_keep_an_old_password_and_nothing_is_changed() {
+    let server = furnished(TestServer::start_mariadb(&[]).await).await;
+    let keeping = on_terms(Terms { keeps_old_password: true, ..Terms::default() });
+    let position = server.log_position();
+    let error = mysql(&server).ensure(&keeping, Some(&password())).await.unwrap_err();
+    assert!(matches!(&error.fault, Fault::Unsupported(text) if text.contains("MySQL 8.0.14")), "{error}");
+    assert_eq!(changing(&server.logged_since(position)), [""; 0]);
+}
+
+#[tokio::test]
 async fn a_new_password_leaves_the_old_one_good_until_the_next() {
-    let server = prepared().await;
+    let server = furnished(TestServer::start_mysql(&[]).await).await;
     let keeping = on_terms(Terms { keeps_old_password: true, ..Terms::default() });
     let mysql = mysql(&server);
     let passwords = ["First-pass.word~1", "Second-pass.word~2", "Third-pass.word~3"];
     let [first, second, third] = passwords.map(Secret::<String>::from);
-    if !server.is_mysql {
-        let position = server.log_position();
-        let error = mysql.ensure(&keeping, Some(&first)).await.unwrap_err();
-        assert!(matches!(&error.fault, Fault::Unsupported(text) if text.contains("MySQL 8.0.14")), "{error}");
-        assert_eq!(changing(&server.logged_since(position)), [""; 0]);
-        return;
-    }
     let enters = async |password: &Secret<String>| server.connect(("hoop_ro", password.expose()), "app").await.is_ok();
     for password in [&first, &second] {
         assert_complete(&mysql.ensure(&keeping, Some(password)).await.unwrap(), &["app"]);
@@ -190,10 +199,17 @@ async fn an_account_without_a_name_and_what_it_gives_to_everybody_are_named() {
     assert!(uncovered.contains("an account without a name exists for host %"), "{uncovered}");
     assert!(uncovered.contains("everybody from % holds INSERT"), "{uncovered}");
     assert!(observed.coverage.is_complete() && observed.login.is_empty());
-    if !server.is_mysql {
-        server.by_hand(&["GRANT PROCESS ON *.* TO PUBLIC", "GRANT DELETE ON app.t TO PUBLIC"]).await;
-        let uncovered = texts(&mysql(&server).read(&ro).await.unwrap().uncovered)["app"].clone();
-        assert!(uncovered.contains("PUBLIC holds rights on all databases"), "{uncovered}");
-        assert!(uncovered.contains("PUBLIC holds DELETE on table t"), "{uncovered}");
-    }
+}
+
+#[tokio::test]
+async fn what_mariadb_gives_to_everybody_is_named() {
+    let server = furnished(TestServer::start_mariadb(&[]).await).await;
+    let ro = role("hoop_ro", Access::ReadOnly);
+    ensure(&mysql(&server), &ro).await;
+    server.by_hand(&["GRANT PROCESS ON *.* TO PUBLIC", "GRANT DELETE ON app.t TO PUBLIC"]).await;
+    let observed = mysql(&server).read(&ro).await.unwrap();
+    let uncovered = &texts(&observed.uncovered)["app"];
+    assert!(uncovered.contains("PUBLIC holds rights on all databases"), "{uncovered}");
+    assert!(uncovered.contains("PUBLIC holds DELETE on table t"), "{uncovered}");
+    assert!(observed.coverage.is_complete() && observed.login.is_empty());
 }

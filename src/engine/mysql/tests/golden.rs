@@ -162,8 +162,9 @@ fn changed(catalog: &Catalog, access: Access) -> Catalog {
     ];
     catalog.global = vec![("'hoop_ro'@'%'".to_owned(), Privilege::named("PROCESS").unwrap())];
     if catalog.dialect.has_roles() {
-        let role_host = (!catalog.dialect.mariadb).then(|| "%".to_owned());
-        catalog.memberships = vec![Membership { member: name("hoop_ro", "%"), role: "admins".into(), role_host }];
+        let role_host = (!catalog.dialect.mariadb).then_some("%");
+        catalog.memberships =
+            vec![member("hoop_ro", "admins", role_host, false), member("admin", "admins", role_host, true)];
     }
     catalog
 }
