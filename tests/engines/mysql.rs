@@ -10,6 +10,7 @@ mod locks;
 mod login;
 mod memberships;
 mod mysql_server;
+mod powers;
 mod property;
 mod removal;
 mod round_trips;

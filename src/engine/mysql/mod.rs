@@ -5,7 +5,7 @@
 //! | `connect` | sessions, their bound, certificates |
 //! | `catalog`, `named` | what is there, read once per server; the tables and routines that `grants` name |
 //! | `rules` | what a configuration may say |
-//! | `wanted`, `grants`, `login`, `roles`, `memberships`, `change` | what should be, and the difference, in words and SQL: all pure |
+//! | `wanted`, `grants`, `login`, `roles`, `memberships`, `powers`, `change` | what should be, and the difference, in words and SQL: all pure |
 //! | `privilege`, `pattern`, `password` | what a level holds, how grants name databases, hashes |
 //! | `lock`, `apply`, `drop` | the one writer, sending it, attempts, removal |
 //! | `quote`, `error` | safe SQL, classes of failures |
@@ -23,6 +23,7 @@ mod memberships;
 mod named;
 mod password;
 mod pattern;
+mod powers;
 mod privilege;
 mod quote;
 mod roles;

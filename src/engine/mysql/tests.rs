@@ -43,6 +43,7 @@ fn catalog(dialect: Dialect, databases: &[&str]) -> Catalog {
         grants: Vec::new(),
         objects: Vec::new(),
         global: Vec::new(),
+        proxies: Vec::new(),
         memberships: Vec::new(),
         named: Default::default(),
     }

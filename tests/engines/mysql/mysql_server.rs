@@ -92,7 +92,10 @@ async fn an_old_password_proves_nothing() {
     server.by_hand(&["ALTER USER hoop_ro@'%' IDENTIFIED BY 'other-Pass1' RETAIN CURRENT PASSWORD"]).await;
     let mysql = self::mysql(&server);
     enter(&server, "hoop_ro", "app_prod").await;
-    assert!(!mysql.proves(&ro, &password()).await.unwrap(), "it logs in, but only beside the password of somebody else");
+    assert!(
+        !mysql.proves(&ro, &password()).await.unwrap(),
+        "it logs in, but only beside the password of somebody else"
+    );
     assert!(mysql.proves(&ro, &Secret::from("other-Pass1")).await.unwrap());
 
     // What a repair does with that answer: the stored password is set again, and the other one ends.

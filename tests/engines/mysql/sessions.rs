@@ -1,6 +1,6 @@
 //! What our own sessions rely on, whatever the server would have them do.
 
-use rdsaccess::access::Access;
+use rdsaccess::access::{Access, Identifier};
 use rdsaccess::engine::Server;
 
 use super::*;
@@ -11,7 +11,8 @@ const SWALLOWING: &str = "文";
 #[tokio::test]
 async fn a_character_set_that_the_server_imposes_changes_no_name() {
     let server = TestServer::start(&["--init-connect=SET NAMES gbk"]).await;
-    let (database, table) = (format!("CREATE DATABASE `{SWALLOWING}`"), format!("CREATE TABLE `{SWALLOWING}`.t (id INT)"));
+    let (database, table) =
+        (format!("CREATE DATABASE `{SWALLOWING}`"), format!("CREATE TABLE `{SWALLOWING}`.t (id INT)"));
     server.by_hand(&["SET NAMES utf8mb4", &database, &table]).await;
     let mut conn = server.connect(crate::server_mariadb::ADMIN, "").await.unwrap();
     let imposed: Vec<String> = conn.query("SELECT @@character_set_client").await.unwrap();
