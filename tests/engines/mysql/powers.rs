@@ -127,7 +127,8 @@ async fn a_disabled_role_keeps_no_role_and_no_account_to_act_as() {
             "CREATE ROLE ours",
             "CREATE ROLE theirs",
             "GRANT ours TO admin1 WITH ADMIN OPTION",
-            "GRANT ours, theirs TO hoop_ro@'%'",
+            "GRANT ours TO hoop_ro@'%'",
+            "GRANT theirs TO hoop_ro@'%'",
         ])
         .await;
     lets_act(&server, "hoop_ro", "admin1", 0).await;
