@@ -3,6 +3,7 @@
 
 use super::catalog::{AccountName, Catalog, Membership, Proxy};
 use super::change::{Change, On};
+use super::memberships;
 use super::privilege::{Privileges, contains_level, list};
 use super::quote::{Statement, account as account_sql};
 
@@ -94,11 +95,11 @@ fn proxies<'a>(catalog: &'a Catalog, name: &'a AccountName) -> impl Iterator<Ite
     catalog.proxies.iter().filter(|proxy| proxy.account.is(name))
 }
 
-/// Everybody may give and take PROXY on the own account; on another, who holds it with the grant option.
+/// Everybody may give and take PROXY on the own account; on another that it may touch, who holds it with the grant option.
 fn may_revoke(catalog: &Catalog, proxy: &Proxy) -> bool {
     let administrator = &catalog.administrator;
     let passes_on = |held: &Proxy| {
         held.with_grant && held.account.is(administrator) && (held.on.user.is_empty() || held.on.user == proxy.on.user)
     };
-    proxy.on.is(administrator) || catalog.proxies.iter().any(passes_on)
+    proxy.on.is(administrator) || catalog.proxies.iter().any(passes_on) && memberships::may_touch(catalog, &proxy.on)
 }

@@ -4,7 +4,7 @@ use rdsaccess::access::Access;
 use rdsaccess::engine::{Fault, Ownership, Removal, RemovalAction, Server};
 
 use super::*;
-use crate::server_mariadb::DBA;
+use crate::server_mariadb::{ADMIN, DBA};
 
 async fn prepared() -> TestServer {
     let server = TestServer::start(&[]).await;
@@ -69,7 +69,7 @@ async fn a_right_on_everything_is_drift_once_the_account_is_ours() {
     may_not(&mut enter(&server, "hoop_ro", "app").await, "CREATE USER x").await;
 }
 
-/// Grants PROXY to the role by hand; a GRANT would need it with the grant option first.
+/// Grants PROXY to an account by hand; a GRANT would need it with the grant option first.
 async fn lets_act(server: &TestServer, account: &str, on: &str, with_grant: u8) {
     let row = format!(
         "INSERT INTO mysql.proxies_priv (Host, User, Proxied_host, Proxied_user, With_grant, Grantor) \
@@ -78,43 +78,49 @@ async fn lets_act(server: &TestServer, account: &str, on: &str, with_grant: u8) 
     server.by_hand(&[&row, "FLUSH PRIVILEGES"]).await;
 }
 
+/// PROXY on an account, which the administrator may take back or not: the server says the same.
+async fn is_judged_as_the_server_does(server: &TestServer, on: &str, may: bool) {
+    let ro = role("hoop_ro", Access::ReadOnly);
+    lets_act(server, "hoop_ro", on, 0).await;
+    let (words, sql) =
+        (format!("may act as `{on}`@`%` (PROXY)"), format!("REVOKE PROXY ON `{on}`@`%` FROM `hoop_ro`@`%`"));
+    let seen = mysql(server).read(&ro).await.unwrap();
+    let uncovered = texts(&seen.uncovered).remove("app").unwrap_or_default();
+    let gaps: Vec<&str> = seen.login.iter().map(|gap| gap.what.as_str()).collect();
+    let position = server.log_position();
+    assert_complete(&ensure(&mysql(server), &ro).await, &["app"]);
+    let sent = changing(&server.logged_since(position));
+    if may {
+        assert_eq!((gaps, sent), (vec![words.as_str()], vec![sql]));
+        assert_eq!(uncovered, "");
+    } else {
+        let said = format!("{words}, which admin1 may not take back; whoever has PROXY on it can: {sql}");
+        assert!(uncovered.contains(&said), "{uncovered}");
+        assert_eq!((gaps, sent), (vec![], vec![]));
+        let mut admin = server.connect(ADMIN, "").await.unwrap();
+        assert!(admin.query_drop(sql).await.is_err(), "the server lets the administrator");
+    }
+    let count = "SELECT COUNT(*) FROM mysql.proxies_priv WHERE User = 'hoop_ro'";
+    assert_eq!(server.by_hand(&[count]).await, [[if may { "0" } else { "1" }]]);
+    server.by_hand(&["DELETE FROM mysql.proxies_priv WHERE User = 'hoop_ro'", "FLUSH PRIVILEGES"]).await;
+}
+
 #[tokio::test]
 async fn a_right_to_act_as_another_account_is_seen_and_taken_back_where_that_is_allowed() {
     let server = prepared().await;
-    let ro = role("hoop_ro", Access::ReadOnly);
-    ensure(&mysql(&server), &ro).await;
-    lets_act(&server, "hoop_ro", DBA.0, 0).await;
-    let sql = "REVOKE PROXY ON `dba`@`%` FROM `hoop_ro`@`%`";
-    let held = async || {
-        let count = "SELECT COUNT(*) FROM mysql.proxies_priv WHERE User = 'hoop_ro'";
-        server.by_hand(&[count]).await[0][0].clone()
-    };
-
-    // The administrator has no PROXY on that account: the server refuses it.
-    let mut admin = server.connect(crate::server_mariadb::ADMIN, "").await.unwrap();
-    assert!(admin.query_drop(sql).await.is_err());
-    let position = server.log_position();
-    let observed = ensure(&mysql(&server), &ro).await;
-    assert_complete(&observed, &["app"]);
-    let words =
-        format!("may act as `dba`@`%` (PROXY), which admin1 may not take back; whoever has PROXY on it can: {sql}");
-    assert!(texts(&observed.uncovered)["app"].contains(&words), "{observed:?}");
-    assert_eq!(changing(&server.logged_since(position)), [""; 0]);
-    assert_eq!(held().await, "1");
-
-    lets_act(&server, "admin1", "", 1).await;
-    let seen = mysql(&server).read(&ro).await.unwrap();
-    assert_eq!(seen.login[0].what, "may act as `dba`@`%` (PROXY)");
-    let position = server.log_position();
-    assert_complete(&ensure(&mysql(&server), &ro).await, &["app"]);
-    assert_eq!(changing(&server.logged_since(position)), [sql]);
-    assert_eq!(held().await, "0");
-
-    // On its own account the administrator needs nothing.
-    server.by_hand(&["DELETE FROM mysql.proxies_priv WHERE User = 'admin1'", "FLUSH PRIVILEGES"]).await;
-    lets_act(&server, "hoop_ro", "admin1", 0).await;
-    assert_complete(&ensure(&mysql(&server), &ro).await, &["app"]);
-    assert_eq!(held().await, "0");
+    ensure(&mysql(&server), &role("hoop_ro", Access::ReadOnly)).await;
+    server.by_hand(&["CREATE USER other@'%' IDENTIFIED BY 'Other-1'"]).await;
+    is_judged_as_the_server_does(&server, "other", false).await;
+    is_judged_as_the_server_does(&server, ADMIN.0, true).await;
+    lets_act(&server, ADMIN.0, "other", 0).await;
+    is_judged_as_the_server_does(&server, "other", false).await;
+    server.by_hand(&["DELETE FROM mysql.proxies_priv WHERE User = 'admin1'"]).await;
+    lets_act(&server, ADMIN.0, "other", 1).await;
+    is_judged_as_the_server_does(&server, "other", true).await;
+    is_judged_as_the_server_does(&server, DBA.0, false).await;
+    lets_act(&server, ADMIN.0, "", 1).await;
+    // On MySQL that account is a system user.
+    is_judged_as_the_server_does(&server, DBA.0, !server.is_mysql).await;
 }
 
 #[tokio::test]
@@ -131,15 +137,14 @@ async fn a_disabled_role_keeps_no_role_and_no_account_to_act_as() {
             "GRANT theirs TO hoop_ro@'%'",
         ])
         .await;
-    lets_act(&server, "hoop_ro", "admin1", 0).await;
+    if server.is_mysql {
+        server.by_hand(&["GRANT SYSTEM_USER ON *.* TO theirs"]).await;
+    }
+    lets_act(&server, "hoop_ro", ADMIN.0, 0).await;
     let how = Removal { action: RemovalAction::Disable, ..removal::dropped() };
     let warnings = mysql(&server).remove(&ro, &how).await.unwrap();
-    assert!(
-        warnings.len() == 1
-            && warnings[0].starts_with("the disabled account 'hoop_ro'@'%' is a member of theirs, which"),
-        "{warnings:?}"
-    );
-    let grants: Vec<String> = server.by_hand(&["SHOW GRANTS FOR hoop_ro@'%'"]).await.concat();
-    let text = grants.join("\n");
-    assert!(text.contains("theirs") && !text.contains("ours") && !text.contains("PROXY"), "{text}");
+    let words = "the disabled account 'hoop_ro'@'%' is a member of theirs, which admin1 may not take back";
+    assert!(warnings.len() == 1 && warnings[0].starts_with(words), "{warnings:?}");
+    let left = server.by_hand(&["SHOW GRANTS FOR hoop_ro@'%'"]).await.concat().join("\n");
+    assert!(left.contains("theirs") && !left.contains("ours") && !left.contains("PROXY"), "{left}");
 }
