@@ -68,7 +68,8 @@ pub trait Server: Send + Sync {
 
     /// Whether a client gets in with this name and password: always one real login, never a computation. This is what
     /// a stored password must pass before it is promoted. On MySQL and MariaDB the server chooses the account by the
-    /// client's address, so that a more specific host with another password makes the difference.
+    /// client's address, so that a more specific host with another password makes the difference. An older password that
+    /// MySQL keeps beside the new one gets in and still proves nothing: it ends with the next change.
     ///
     /// # Errors
     /// As [`Server::accepts`].

@@ -10,10 +10,12 @@ mod locks;
 mod login;
 mod memberships;
 mod mysql_server;
+mod powers;
 mod property;
 mod removal;
 mod round_trips;
 mod secrets;
+mod sessions;
 mod tokens;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -192,6 +192,17 @@ impl Membership {
     }
 }
 
+/// A right to act as another account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Proxy {
+    /// Who holds it
+    pub(super) account: AccountName,
+    /// The other account; without a user it is any
+    pub(super) on: AccountName,
+    /// Whether it may be passed on and taken back
+    pub(super) with_grant: bool,
+}
+
 /// What decides how statements are written and how stored grants are read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Settings {
@@ -237,6 +248,8 @@ pub(super) struct Catalog {
     pub(super) objects: Vec<ObjectGrant>,
     /// Privileges on everything: `'user'@'host'` as the server prints it, and the privilege
     pub(super) global: Vec<(String, Privilege)>,
+    /// Rights to act as other accounts
+    pub(super) proxies: Vec<Proxy>,
     /// Granted roles
     pub(super) memberships: Vec<Membership>,
     /// What exists of the objects that the role in question names
@@ -264,6 +277,7 @@ impl Catalog {
             grants: next().iter().filter_map(database_grant).collect(),
             objects: object_grants(next(), next(), next()),
             global: global_privileges(next()),
+            proxies: proxies(next()),
             memberships: memberships(next()),
             named: Named::default(),
         };
@@ -312,6 +326,7 @@ fn queries(dialect: Dialect) -> Vec<Statement> {
         "SELECT User, Host, Db, Routine_type, Routine_name, Proc_priv FROM mysql.procs_priv",
         "SELECT GRANTEE, PRIVILEGE_TYPE, IS_GRANTABLE FROM information_schema.user_privileges \
          WHERE PRIVILEGE_TYPE <> 'USAGE' OR IS_GRANTABLE = 'YES'",
+        "SELECT User, Host, Proxied_user, Proxied_host, With_grant FROM mysql.proxies_priv",
     ];
     if dialect.mariadb {
         queries.push("SELECT User, Host, Role, NULL, Admin_option FROM mysql.roles_mapping");
@@ -470,6 +485,15 @@ fn global_privileges(rows: Vec<Row>) -> Vec<(String, Privilege)> {
         }
     }
     found
+}
+
+fn proxies(rows: Vec<Row>) -> Vec<Proxy> {
+    let proxy = |(user, host, on_user, on_host, with_grant)| Proxy {
+        account: AccountName { user, host },
+        on: AccountName { user: on_user, host: on_host },
+        with_grant,
+    };
+    typed::<(String, String, String, String, bool)>(rows).into_iter().map(proxy).collect()
 }
 
 fn memberships(rows: Vec<Row>) -> Vec<Membership> {

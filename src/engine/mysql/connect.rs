@@ -23,9 +23,12 @@ const RESTED: Duration = Duration::from_secs(10);
 /// Statements in one round trip at most.
 const BATCH: usize = 200;
 
-/// Settings that our SQL relies on. `NO_AUTO_CREATE_USER`, where it still exists, keeps a GRANT from creating an account
-/// without a password when the account vanished in between.
-const SETTINGS: &str = "SET SESSION sql_mode = IF(VERSION() LIKE '%MariaDB%' OR VERSION() LIKE '5.%', \
+/// Settings that our SQL relies on. The server may impose another character set than the handshake asked for (its option
+/// `skip-character-set-client-handshake`, or `init_connect`), and some of those take a backtick for the second half of a
+/// character. `NO_AUTO_CREATE_USER`, where it still exists, keeps a GRANT from creating an account without a password when
+/// the account vanished in between. A session whose machine vanished must not hold the writer's lock for the server's own
+/// eight hours; `wait_timeout` counts only between statements and is longer than any pause of ours.
+const SETTINGS: &str = "SET NAMES utf8mb4, SESSION wait_timeout = 180, SESSION sql_mode = IF(VERSION() LIKE '%MariaDB%' OR VERSION() LIKE '5.%', \
      'NO_BACKSLASH_ESCAPES,STRICT_TRANS_TABLES,NO_AUTO_CREATE_USER', 'NO_BACKSLASH_ESCAPES,STRICT_TRANS_TABLES'), \
      SESSION lock_wait_timeout = 30, SESSION innodb_lock_wait_timeout = 30";
 

@@ -13,7 +13,7 @@ use super::error::{Class, Failure};
 use super::grants::take_everything;
 use super::pattern::NameForm;
 use super::quote::{Statement, bytes};
-use super::roles::{account_name, compare, drop_account, lock, ownership};
+use super::roles::{account_name, compare, drop_account, lasting, leave, lock, ownership};
 use crate::access::list_names;
 use crate::engine::{Fault, Ownership, Removal, RemovalAction, RoleSpec};
 
@@ -74,9 +74,14 @@ impl Mysql {
         if how.action == RemovalAction::Disable {
             let comparison = compare(&catalog, spec, self.demands_tls());
             statements.extend(take_everything(&comparison, &catalog, &name));
+            statements.extend(leave(&catalog, &name));
         }
         session.batch(&statements).await?;
         let mut warnings = Vec::new();
+        if how.action == RemovalAction::Disable {
+            let printed = name.printed();
+            warnings.extend(lasting(&catalog, &name).map(|words| format!("the disabled account {printed} {words}")));
+        }
         if how.end_sessions {
             warnings.extend(self.end_sessions(&mut session, &catalog, &name, |_| true).await?);
         } else {

@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use super::catalog::{AccountName, Catalog, DatabaseGrant, Object, ObjectGrant, is_system};
 use super::change::{Change, On, push};
 use super::pattern::unescape;
+use super::powers::on_everything;
 use super::privilege::{Privilege, Privileges, contains_level, list, smallest_level};
 use super::quote::{Statement, account as account_sql, identifier};
 use super::wanted::Wanted;
@@ -204,9 +205,7 @@ impl Comparison {
 
     /// Privileges on everything.
     fn compare_everything(&mut self, catalog: &Catalog, name: &AccountName) {
-        let printed = name.printed();
-        let held = catalog.global.iter().filter(|(grantee, _)| *grantee == printed);
-        let held: Privileges = held.map(|(_, privilege)| privilege.clone()).collect();
+        let held = on_everything(catalog, name);
         if !held.is_empty() {
             self.login.push(Missing::plain(format!("holds {} on all databases", list(&held))));
             self.revoke_on(On::Everything, &held);

@@ -21,6 +21,12 @@ pub(super) fn lasting<'a>(catalog: &'a Catalog, name: &'a AccountName) -> impl I
     })
 }
 
+/// Whether the administrator may give and take what concerns this account or role: not that of a system user of MySQL,
+/// unless it is one.
+pub(super) fn may_touch(catalog: &Catalog, name: &AccountName) -> bool {
+    Reach::of(catalog).may_touch(name)
+}
+
 /// Takes a role back.
 pub(super) fn revoke(membership: &Membership) -> Statement {
     Statement::new(format!("revoking the role {}", membership.role), revoke_sql(membership))
@@ -90,8 +96,12 @@ impl<'a> Reach<'a> {
         if catalog.dialect.mariadb {
             return passes_it_on;
         }
-        let is_guarded = holds(catalog, &membership.role_name(), &["SYSTEM_USER"]);
-        (passes_it_on || self.holds(&["ROLE_ADMIN", "SUPER"])) && (!is_guarded || self.holds(&["SYSTEM_USER"]))
+        (passes_it_on || self.holds(&["ROLE_ADMIN", "SUPER"])) && self.may_touch(&membership.role_name())
+    }
+
+    /// MySQL keeps what concerns a system user to system users.
+    fn may_touch(&self, name: &AccountName) -> bool {
+        !holds(self.catalog, name, &["SYSTEM_USER"]) || self.holds(&["SYSTEM_USER"])
     }
 
     fn holds(&self, privileges: &[&str]) -> bool {

@@ -5,7 +5,7 @@
 //! | `connect` | sessions, their bound, certificates |
 //! | `catalog`, `named` | what is there, read once per server; the tables and routines that `grants` name |
 //! | `rules` | what a configuration may say |
-//! | `wanted`, `grants`, `login`, `roles`, `memberships`, `change` | what should be, and the difference, in words and SQL: all pure |
+//! | `wanted`, `grants`, `login`, `roles`, `memberships`, `powers`, `change` | what should be, and the difference, in words and SQL: all pure |
 //! | `privilege`, `pattern`, `password` | what a level holds, how grants name databases, hashes |
 //! | `lock`, `apply`, `drop` | the one writer, sending it, attempts, removal |
 //! | `quote`, `error` | safe SQL, classes of failures |
@@ -23,6 +23,7 @@ mod memberships;
 mod named;
 mod password;
 mod pattern;
+mod powers;
 mod privilege;
 mod quote;
 mod roles;
@@ -110,7 +111,7 @@ impl Server for Mysql {
     }
 
     fn proves<'a>(&'a self, role: &'a RoleSpec, password: &'a Secret<String>) -> Reply<'a, bool> {
-        self.reply(self.try_login(&role.name, password))
+        self.reply(self.proves_password(role, password))
     }
 
     fn end_sessions<'a>(&'a self, role: &'a RoleSpec) -> Reply<'a, Vec<String>> {

@@ -5,6 +5,7 @@ use super::connect::Dialect;
 use super::grants::Comparison;
 use super::login::{self, Way};
 use super::memberships;
+use super::powers;
 use super::quote::{Statement, account as account_sql, literal};
 use crate::access::{Auth, Gap, Identifier, Mark, Missing};
 use crate::engine::{Ownership, RoleSpec};
@@ -27,8 +28,11 @@ pub(super) fn ownership(catalog: &Catalog, spec: &RoleSpec) -> Ownership {
         _ if name.user == catalog.administrator.user => Ownership::Foreign(format!(
             "the account {printed} belongs to the administrator that the provider logs in as; it cannot be a role"
         )),
-        _ if spec.adopt => Ownership::Ours,
-        Some(mark) if mark.is_same_owner(&spec.mark) => Ownership::Ours,
+        Some(mark) if spec.adopt || mark.is_same_owner(&spec.mark) => Ownership::Ours,
+        None if spec.adopt => match powers::obstacle(catalog, &name) {
+            Some(words) => Ownership::Foreign(format!("the account {printed} is more than a role: it {words}")),
+            None => Ownership::Ours,
+        },
         Some(mark) if mark.target == spec.mark.target => {
             Ownership::Foreign(format!("the account {printed} is {}", mark.bearer()))
         }
@@ -67,7 +71,9 @@ pub(super) fn compare(catalog: &Catalog, spec: &RoleSpec, demand_tls: bool) -> C
             comparison.login.extend(login::gaps(account, &spec.terms, demand_tls));
             let roles = memberships::revocable(catalog, &name);
             comparison.login.extend(roles.map(|role| Missing::plain(format!("is a member of {}", role.role))));
-            memberships::lasting(catalog, &name).for_each(|words| comparison.leave_everywhere(&words));
+            let proxies = powers::revocable_proxies(catalog, &name);
+            comparison.login.extend(proxies.map(|proxy| Missing::plain(powers::proxy_words(proxy))));
+            lasting(catalog, &name).for_each(|words| comparison.leave_everywhere(&words));
         }
         None => {
             for gaps in comparison.coverage.databases.values_mut() {
@@ -77,6 +83,17 @@ pub(super) fn compare(catalog: &Catalog, spec: &RoleSpec, demand_tls: bool) -> C
     }
     note_namesakes(&mut comparison, catalog, &name);
     comparison
+}
+
+/// Rights beside the level that the administrator may take back: granted roles, and other accounts to act as.
+pub(super) fn leave<'a>(catalog: &'a Catalog, name: &'a AccountName) -> impl Iterator<Item = Statement> + 'a {
+    let roles = memberships::revocable(catalog, name).map(memberships::revoke);
+    roles.chain(powers::revocable_proxies(catalog, name).map(powers::revoke_proxy))
+}
+
+/// Those that it may not take back, in words.
+pub(super) fn lasting<'a>(catalog: &'a Catalog, name: &'a AccountName) -> impl Iterator<Item = String> + 'a {
+    memberships::lasting(catalog, name).chain(powers::lasting_proxies(catalog, name))
 }
 
 /// Accounts that the server may choose instead of ours, because their host fits a client better.
@@ -114,7 +131,7 @@ pub(super) fn settle(
     demand_tls: bool,
 ) -> Vec<Statement> {
     let name = account_name(spec);
-    let mut statements: Vec<Statement> = memberships::revocable(catalog, &name).map(memberships::revoke).collect();
+    let mut statements: Vec<Statement> = leave(catalog, &name).collect();
     statements.extend(login::end_old_password(&name, account, way, &spec.terms));
     let mut clauses = match account {
         Some(account) => login::of_present(catalog.dialect, account, way, &spec.terms, demand_tls),

@@ -43,6 +43,7 @@ fn catalog(dialect: Dialect, databases: &[&str]) -> Catalog {
         grants: Vec::new(),
         objects: Vec::new(),
         global: Vec::new(),
+        proxies: Vec::new(),
         memberships: Vec::new(),
         named: Default::default(),
     }
@@ -450,4 +451,24 @@ fn names_of_folding_servers_are_compared_in_lower_case() {
     catalog.settings.folds_case = true;
     catalog.accounts = vec![account(&catalog)];
     assert_eq!(coverage(&catalog, &chosen(&["App"]))[0].0, "app");
+}
+
+#[test]
+fn a_right_on_everything_makes_an_unmarked_account_somebody_elses() {
+    for (dialect, with_a_level_is_ours) in [(MYSQL_57, true), (MARIADB, true), (MYSQL_8, false)] {
+        let mut catalog = catalog(dialect, &["app"]);
+        catalog.accounts.push(Account { attributes: None, ..account(&catalog) });
+        let spec = adopted(Access::ReadOnly);
+        assert_eq!(ownership(&catalog, &spec), Ownership::Ours);
+        catalog.global.push(("'hoop_ro'@'%'".to_owned(), Privilege::named("SUPER").unwrap()));
+        let Ownership::Foreign(words) = ownership(&catalog, &spec) else { panic!("{dialect:?}") };
+        assert!(words.contains("is more than a role: it holds SUPER on all databases"), "{words}");
+        assert!(words.ends_with("first: REVOKE SUPER ON *.* FROM `hoop_ro`@`%`"), "{words}");
+        catalog.grants.push(grant("app", "SELECT, SHOW VIEW"));
+        assert_eq!(ownership(&catalog, &spec) == Ownership::Ours, with_a_level_is_ours, "{dialect:?}");
+
+        let marked = account(&Catalog { dialect: MYSQL_8, ..catalog.clone() }).attributes;
+        catalog.accounts[0].attributes = marked;
+        assert_eq!(ownership(&catalog, &spec), Ownership::Ours);
+    }
 }

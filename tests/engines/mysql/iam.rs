@@ -185,8 +185,8 @@ async fn an_administrator_enters_with_tokens(name: &str) {
     assert_eq!(engine(&right).end_sessions(&spec).await.unwrap(), [""; 0]);
     assert_eq!(engine(&right).remove(&spec, &removal::dropped()).await.unwrap(), [""; 0]);
     assert_eq!(server.by_hand(&["SELECT COUNT(*) FROM mysql.user WHERE User = 'hoop_ro'"]).await, [["0"]]);
-    // All but `proves`, which logs in as the role alone.
-    assert_eq!(rig.log().matches("accepted admin1").count(), 6, "{}", rig.log());
+    // `proves` as well, which asks whether the login was by the account's own password.
+    assert_eq!(rig.log().matches("accepted admin1").count(), 7, "{}", rig.log());
 
     let wrong = TokenWish { user: "hoop_ro".to_owned(), ..right };
     let error = engine(&wrong).ping().await.unwrap_err();

@@ -95,3 +95,25 @@ async fn an_old_password_that_another_plugin_keeps_from_staying_is_named() {
     assert!(server.connect(("hoop_ro", "x-Other1"), "app_prod").await.is_err());
     assert!(ensure(&mysql(&server), &keeping).await.notes.is_empty());
 }
+
+#[tokio::test]
+async fn an_old_password_proves_nothing() {
+    let server = TestServer::start_mysql(&[]).await;
+    server.by_hand(&SCHEMA).await;
+    let (mysql, ro) = (mysql(&server), role("hoop_ro", Access::ReadOnly));
+    ensure(&mysql, &ro).await;
+    assert!(mysql.proves(&ro, &password()).await.unwrap());
+    server.by_hand(&["ALTER USER hoop_ro@'%' IDENTIFIED BY 'other-Pass1' RETAIN CURRENT PASSWORD"]).await;
+    let mysql = self::mysql(&server);
+    enter(&server, "hoop_ro", "app_prod").await;
+    assert!(
+        !mysql.proves(&ro, &password()).await.unwrap(),
+        "it logs in, but only beside the password of somebody else"
+    );
+    assert!(mysql.proves(&ro, &Secret::from("other-Pass1")).await.unwrap());
+
+    // What a repair does with that answer: the stored password is set again, and the other one ends.
+    assert_complete(&ensure(&mysql, &ro).await, &["appXprod", "app_prod"]);
+    assert!(mysql.proves(&ro, &password()).await.unwrap());
+    assert!(server.connect(("hoop_ro", "other-Pass1"), "").await.is_err());
+}

@@ -19,8 +19,18 @@ class MySql(MariaDb):
         return [str(unpacked("mysql-9.7") / "bin/mysqld"), "--no-defaults"]
 
     def options(self) -> list[str]:
-        plugins = f"--plugin-dir={unpacked('plugins/mysql')}"
+        plugins = f"--plugin-dir={self.plugins()}"
         return [plugins, "--mysqlx=OFF", "--innodb-redo-log-capacity=8M", "--innodb-use-native-aio=0"]
+
+    def plugins(self) -> Path:
+        """A folder with our plugin beside MySQL's own. Without the server's `component_reference_cache` no change of an
+        account reaches the memory of caching_sha2_password, and a password that has ended goes on logging in."""
+        folder = self.directory / "plugins"
+        folder.mkdir(mode=0o755)
+        for source in (unpacked("mysql-9.7") / "root/usr/lib/mysql/plugin", unpacked("plugins/mysql")):
+            for plugin in source.iterdir():
+                (folder / plugin.name).symlink_to(plugin)
+        return folder
 
     def more_for_the_master(self, account: str) -> list[str]:
         return [
