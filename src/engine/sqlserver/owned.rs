@@ -59,7 +59,8 @@ impl<'a> Moved<'a> {
     }
 }
 
-/// Gives a right again. What the owner gave is given by the next owner.
+/// Gives a right again. What the owner gave is given by the next owner. Every principal is visible to `db_owner`, and
+/// the catalog spells every right as statements do, so none is left out.
 fn give_again(content: &Content, user: &User, right: &Right) -> Option<String> {
     let (name, on) = (right_name(right)?, clause(&right.on)?);
     let grantee = identifier(content.name_of(right.grantee)?);

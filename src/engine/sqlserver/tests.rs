@@ -196,6 +196,7 @@ fn the_text_of_a_repair_and_of_a_removal_is_the_committed_one() {
     (login.disabled, login.locked, login.default_database) = (true, true, "app".to_owned());
     let repair = text(&batches(&catalog, &spec(Access::ReadOnly), Some("Geheim-1234")));
     golden("repair.sql", &repair);
+    app.users.push(fixed_role("public", 0));
     app.users.push(user("other", 8, &[8; 16]));
     app.users.push(user("third", 9, &[10; 16]));
     let on = |name: &str| Securable::Object("mine]".into(), name.into());

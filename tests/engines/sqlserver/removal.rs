@@ -74,7 +74,8 @@ async fn a_schema_that_a_role_made_keeps_the_rights_of_others() {
         let column = |row: &tiberius::Row, at: usize| row.get::<&str, _>(at).unwrap_or_default().trim_end().to_owned();
         rows.iter().map(|row| (0..5).map(|at| column(row, at)).collect::<Vec<_>>().join(" ")).collect()
     };
-    let before: Vec<String> = rights().await.into_iter().map(|right| right.replace(ddl.name.as_str(), "dbo")).collect();
+    let before: Vec<String> =
+        rights().await.into_iter().map(|right| right.replace(&ddl.name.to_string(), "dbo")).collect();
     assert_eq!(before.len(), 6, "{before:?}");
     assert_eq!(sqlserver.remove(&ddl, &how(RemovalAction::Drop, true)).await.unwrap(), [""; 0]);
     assert_eq!(rights().await, before);
