@@ -138,7 +138,10 @@ pub(super) fn plan(
         (Some(_), Some(password)) => batches.push(set_password(&spec.name, &literal(password)?)),
         (Some(_), None) => {}
     }
-    let comparison = compare(catalog, spec);
+    let comparison = match password {
+        Some(_) => compare(&with_password_set(catalog, spec), spec),
+        None => compare(catalog, spec),
+    };
     if !comparison.server.is_empty() {
         batches.push(Statement::transaction(format!("settling the login {}", spec.name), &comparison.server));
     }
@@ -151,6 +154,16 @@ pub(super) fn plan(
         batches.push(Batch::on_server(enable(&spec.name)));
     }
     Ok(batches)
+}
+
+/// What is after the password was set: no lock and no duty to change it.
+fn with_password_set(catalog: &Catalog, spec: &RoleSpec) -> Catalog {
+    let mut after = catalog.clone();
+    let names = after.names;
+    for login in after.principals.iter_mut().filter(|login| names.same(&login.name, spec.name.as_str())) {
+        (login.must_change, login.locked) = (false, false);
+    }
+    after
 }
 
 /// What no server of this engine could give, refused before anything is sent.

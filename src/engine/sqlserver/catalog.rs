@@ -58,14 +58,28 @@ pub(super) struct Principal {
     pub(super) password_age: Option<i64>,
 }
 
-/// A right on the server.
+/// What a right of the server is on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Place {
+    /// The server itself
+    Server,
+    /// A login
+    Login(String),
+    /// A role of the server
+    Role(String),
+    /// Anything else, by its class in `sys.server_permissions`
+    Other(String),
+}
+
+/// A right on the server, or on something that is not in a database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ServerRight {
     pub(super) grantee: i64,
-    /// 100 for the server itself
-    pub(super) class: i64,
+    pub(super) on: Place,
     pub(super) name: String,
     pub(super) state: State,
+    /// Who gave it, and alone can take it back
+    pub(super) grantor: i64,
 }
 
 /// Whether a right is given or taken.
@@ -77,6 +91,8 @@ pub(super) enum State {
     Grantable,
     /// DENY, which wins over every GRANT
     Denied,
+    /// A column that was taken out of a grant on its table
+    Excepted,
 }
 
 impl State {
@@ -85,7 +101,7 @@ impl State {
             "G" => Some(Self::Granted),
             "W" => Some(Self::Grantable),
             "D" => Some(Self::Denied),
-            // `R` stands for a column that was taken out of a grant on its table.
+            "R" => Some(Self::Excepted),
             _ => None,
         }
     }
@@ -102,8 +118,23 @@ pub(super) enum Securable {
     Object(String, String),
     /// A column of a table
     Column(String, String, String),
+    /// A type or a collection of XML schemas: its class as statements write it, its schema and its name
+    InSchema(&'static str, String, String),
+    /// A role or user: its class as statements write it, and its name
+    Principal(&'static str, String),
     /// Anything else, by its class in `sys.database_permissions`
     Other(String),
+}
+
+impl Securable {
+    /// The schema that it is, or lies in.
+    pub(super) fn schema(&self) -> Option<&str> {
+        match self {
+            Self::Schema(schema) | Self::Object(schema, _) | Self::Column(schema, _, _) => Some(schema),
+            Self::InSchema(_, schema, _) => Some(schema),
+            Self::Database | Self::Principal(..) | Self::Other(_) => None,
+        }
+    }
 }
 
 /// A right inside a database.
@@ -113,6 +144,10 @@ pub(super) struct Right {
     pub(super) on: Securable,
     pub(super) name: String,
     pub(super) state: State,
+    /// Who gave it: a right can be taken back in the giver's name only
+    pub(super) grantor: i64,
+    /// Whether what it is on has an owner of its own, beside that of its schema
+    pub(super) owned: bool,
 }
 
 /// A user or role of a database.
@@ -199,6 +234,11 @@ impl Content {
         self.users.iter().find(|user| user.kind != "R" && !sid.is_empty() && user.sid == sid)
     }
 
+    /// The name of a user or role.
+    pub(super) fn name_of(&self, id: i64) -> Option<&str> {
+        self.users.iter().find(|user| user.id == id).map(|user| user.name.as_str())
+    }
+
     /// The roles that a user is a direct member of.
     pub(super) fn roles_of(&self, user: &User) -> Vec<&str> {
         let ids = self.members.iter().filter(|(_, member)| *member == user.id).map(|(role, _)| *role);
@@ -220,22 +260,29 @@ DATEDIFF(SECOND, CAST(LOGINPROPERTY(p.name, 'PasswordLastSetTime') AS datetime),
 FROM sys.server_principals AS p LEFT JOIN sys.sql_logins AS l ON l.principal_id = p.principal_id;
 SELECT m.member_principal_id, r.name FROM sys.server_role_members AS m \
 JOIN sys.server_principals AS r ON r.principal_id = m.role_principal_id;
-SELECT grantee_principal_id, class, permission_name, state FROM sys.server_permissions;
+SELECT p.grantee_principal_id, p.class, p.permission_name, p.state, p.grantor_principal_id, p.class_desc, n.name, n.type \
+FROM sys.server_permissions AS p \
+LEFT JOIN sys.server_principals AS n ON p.class = 101 AND n.principal_id = p.major_id;
 SELECT d.name, d.collation_name, d.owner_sid, d.state_desc, d.is_read_only, HAS_DBACCESS(d.name), \
 d.source_database_id, d.is_distributor FROM sys.databases AS d;";
 
-/// Rights are read for users and for `public` only: a role that a login should not be in is left with all its rights.
+/// Rights are read for everybody: who takes a schema over has to give its rights again. `HAS_PERMS_BY_NAME` reads a name
+/// as statements do, so it is quoted; no name of a database is too long for that.
 const DATABASE: &str = "\
-SELECT HAS_PERMS_BY_NAME(DB_NAME(), 'DATABASE', 'CONTROL');
+SELECT HAS_PERMS_BY_NAME(QUOTENAME(DB_NAME()), 'DATABASE', 'CONTROL');
 SELECT principal_id, name, sid, type, authentication_type, owning_principal_id FROM sys.database_principals;
 SELECT role_principal_id, member_principal_id FROM sys.database_role_members;
-SELECT p.grantee_principal_id, p.class, p.permission_name, p.state, p.class_desc, s.name, o.name, c.name, z.name \
+SELECT p.grantee_principal_id, p.class, p.permission_name, p.state, p.class_desc, s.name, \
+COALESCE(o.name, u.name, t.name, x.name), c.name, u.type, p.grantor_principal_id, \
+COALESCE(o.principal_id, t.principal_id, x.principal_id) \
 FROM sys.database_permissions AS p \
-JOIN sys.database_principals AS g ON g.principal_id = p.grantee_principal_id AND (g.type = 'S' OR g.principal_id = 0) \
 LEFT JOIN sys.objects AS o ON p.class = 1 AND o.object_id = p.major_id \
-LEFT JOIN sys.schemas AS z ON z.schema_id = o.schema_id \
 LEFT JOIN sys.columns AS c ON p.class = 1 AND p.minor_id > 0 AND c.object_id = p.major_id AND c.column_id = p.minor_id \
-LEFT JOIN sys.schemas AS s ON p.class = 3 AND s.schema_id = p.major_id \
+LEFT JOIN sys.database_principals AS u ON p.class = 4 AND u.principal_id = p.major_id \
+LEFT JOIN sys.types AS t ON p.class = 6 AND t.user_type_id = p.major_id \
+LEFT JOIN sys.xml_schema_collections AS x ON p.class = 10 AND x.xml_collection_id = p.major_id \
+LEFT JOIN sys.schemas AS s ON s.schema_id = \
+CASE p.class WHEN 1 THEN o.schema_id WHEN 3 THEN p.major_id WHEN 6 THEN t.schema_id WHEN 10 THEN x.schema_id END \
 WHERE p.major_id >= 0;
 SELECT name, principal_id FROM sys.schemas;";
 
@@ -338,7 +385,15 @@ fn principal(row: &Row) -> Principal {
 
 fn server_right(row: &Row) -> Option<ServerRight> {
     let state = State::of(text(row, 3).trim_end())?;
-    Some(ServerRight { grantee: id(row, 0), class: id(row, 1), name: text(row, 2), state })
+    let name = text(row, 6);
+    let on = match id(row, 1) {
+        100 => Place::Server,
+        101 if name.is_empty() => Place::Other(text(row, 5)),
+        101 if text(row, 7).trim_end() == "R" => Place::Role(name),
+        101 => Place::Login(name),
+        _ => Place::Other(text(row, 5)),
+    };
+    Some(ServerRight { grantee: id(row, 0), on, name: text(row, 2), state, grantor: id(row, 4) })
 }
 
 fn database(row: &Row) -> Database {
@@ -390,16 +445,29 @@ fn content(results: &[Vec<Row>]) -> Content {
 
 fn right(row: &Row) -> Option<Right> {
     let state = State::of(text(row, 3).trim_end())?;
-    let (schema, object, column, object_schema) = (text(row, 5), text(row, 6), text(row, 7), text(row, 8));
+    let (schema, name, column) = (text(row, 5), text(row, 6), text(row, 7));
     let on = match id(row, 1) {
         0 => Securable::Database,
-        1 if object.is_empty() => Securable::Other(text(row, 4)),
-        1 if column.is_empty() => Securable::Object(object_schema, object),
-        1 => Securable::Column(object_schema, object, column),
         3 => Securable::Schema(schema),
+        1 | 4 | 6 | 10 if name.is_empty() => Securable::Other(text(row, 4)),
+        1 if column.is_empty() => Securable::Object(schema, name),
+        1 => Securable::Column(schema, name, column),
+        4 => Securable::Principal(principal_class(text(row, 8).trim_end()), name),
+        6 => Securable::InSchema("TYPE", schema, name),
+        10 => Securable::InSchema("XML SCHEMA COLLECTION", schema, name),
         _ => Securable::Other(text(row, 4)),
     };
-    Some(Right { grantee: id(row, 0), on, name: text(row, 2), state })
+    let (grantor, owned) = (id(row, 9), number(row, 10).is_some());
+    Some(Right { grantee: id(row, 0), on, name: text(row, 2), state, grantor, owned })
+}
+
+/// How statements write the class of a principal of this type.
+fn principal_class(kind: &str) -> &'static str {
+    match kind {
+        "R" => "ROLE",
+        "A" => "APPLICATION ROLE",
+        _ => "USER",
+    }
 }
 
 fn id(row: &Row, at: usize) -> i64 {

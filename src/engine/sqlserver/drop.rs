@@ -11,7 +11,8 @@ use super::apply::{Batch, Retry};
 use super::catalog::{Catalog, Principal, Reach, number};
 use super::connect::MASTER;
 use super::error::{Class, Failure};
-use super::grants::{drop_user, is_owner, owner_words, strip_user};
+use super::grants::{is_owner, owner_words, strip_user};
+use super::owned::drop_user;
 use super::quote::{Statement, bytes};
 use super::roles::{disable, drop_login, ownership};
 use crate::access::{Identifier, list_names};
@@ -125,13 +126,11 @@ impl SqlServer {
         }
     }
 
-    /// Ids of the sessions that belong to this login, also of those that act as somebody else now. Found by SID: a name
-    /// may have changed since.
+    /// Ids of the sessions that this login opened, also of those that act as somebody else now; not those of others that
+    /// act as this login. Found by SID: a name may have changed since.
     async fn sessions_of(&self, login: &Principal) -> Result<Vec<i64>, Failure> {
         let sid = bytes(&login.sid);
-        let sql = format!(
-            "SELECT session_id FROM sys.dm_exec_sessions WHERE security_id = {sid} OR original_security_id = {sid};"
-        );
+        let sql = format!("SELECT session_id FROM sys.dm_exec_sessions WHERE original_security_id = {sid};");
         let step = "listing the sessions of the login (needs VIEW SERVER STATE)";
         let mut session = self.pool.session(MASTER).await?;
         let results = session.run(&Statement::new(step, sql)).await?;

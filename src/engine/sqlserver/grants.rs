@@ -5,13 +5,16 @@
 //! any right that neither the level nor `grants` names, is taken back. Rights through `public` stay and are named.
 
 use super::catalog::{Catalog, Content, Database, Names, Principal, Right, Securable, State, User};
-use super::privilege::{is_within, level_of_right, level_of_role, level_roles, right as known_right};
+use super::owned::drop_user;
+use super::privilege::{contains_level, is_within, level_of_right, level_of_role, level_roles, right as known_right};
 use super::quote::identifier;
 use crate::access::{Access, Grant, Identifier, Missing, ObjectKind};
 use crate::engine::RoleSpec;
 
 /// `public` in every database.
 const PUBLIC: i64 = 0;
+/// `dbo` in every database: in its name members of `db_owner` give and take.
+pub(super) const DBO: i64 = 1;
 /// Rights that `public` has in every new database.
 const PUBLIC_BY_DEFAULT: [&str; 3] =
     ["CONNECT", "VIEW ANY COLUMN ENCRYPTION KEY DEFINITION", "VIEW ANY COLUMN MASTER KEY DEFINITION"];
@@ -80,7 +83,7 @@ pub(super) fn compare(catalog: &Catalog, database: &Database, content: &Content,
     difference
 }
 
-/// A database that is not covered: a user of the login there has to go.
+/// A database that is not covered: a user of the login there has to go, if it has what this provider gives.
 pub(super) fn compare_elsewhere(content: &Content, login: &Principal) -> Difference {
     let mut difference = Difference::default();
     let Some(user) = content.user_of(&login.sid) else { return difference };
@@ -89,26 +92,25 @@ pub(super) fn compare_elsewhere(content: &Content, login: &Principal) -> Differe
         difference.blocked = true;
         return difference;
     }
+    if !contains_level(&content.roles_of(user)) {
+        let (name, sql) = (&user.name, drop_user(content, user).join("; "));
+        let text = format!("the user {name} there is at no level, so somebody else made it; to take it away: {sql}");
+        difference.left.push(Missing::plain(text));
+        difference.blocked = true;
+        return difference;
+    }
     difference.gaps.push(Missing::plain(format!("user {} exists, and the database is not covered", user.name)));
     difference.statements = drop_user(content, user);
     difference
-}
-
-/// Takes a user away. What it owns as a container goes to `dbo`; objects in it stay where they are.
-pub(super) fn drop_user(content: &Content, user: &User) -> Vec<String> {
-    let schemas = content.schemas.iter().filter(|(_, owner)| *owner == user.id);
-    let schemas = schemas.map(|(schema, _)| format!("ALTER AUTHORIZATION ON SCHEMA::{} TO [dbo]", identifier(schema)));
-    let roles = content.users.iter().filter(|role| role.kind == "R" && role.owner == user.id);
-    let roles = roles.map(|role| format!("ALTER AUTHORIZATION ON ROLE::{} TO [dbo]", identifier(&role.name)));
-    schemas.chain(roles).chain([format!("DROP USER {}", identifier(&user.name))]).collect()
 }
 
 /// Takes every membership and right from a user and leaves it.
 pub(super) fn strip_user(content: &Content, user: &User) -> Vec<String> {
     let grantee = identifier(&user.name);
     let roles = content.roles_of(user).into_iter().map(|role| leave_role(role, &grantee));
-    let rights = content.rights.iter().filter(|right| right.grantee == user.id && right.state != State::Denied);
-    roles.chain(rights.filter_map(|right| revoke(&right.on, &right.name, &grantee))).collect()
+    let held = |right: &&Right| matches!(right.state, State::Granted | State::Grantable);
+    let rights = content.rights.iter().filter(|right| right.grantee == user.id).filter(held);
+    roles.chain(rights.filter_map(|right| take("REVOKE", content, right, &grantee))).collect()
 }
 
 /// Whether the user is the database's owner, who cannot be limited.
@@ -147,6 +149,8 @@ impl Difference {
 fn merge(list: &mut Vec<Missing>, missing: Missing, on: &Securable) {
     let (noun, name) = words(on);
     match list.iter_mut().find(|gap| gap.what == missing.what && gap.noun == noun && !name.is_empty()) {
+        // Two may have given the same right.
+        Some(gap) if gap.names.contains(&name) => {}
         Some(gap) => gap.names.push(name),
         None if noun.is_empty() => list.push(missing),
         None => list.push(Missing { noun: noun.to_owned(), names: vec![name], ..missing }),
@@ -175,6 +179,11 @@ fn without_login<'a>(catalog: &Catalog, named: &'a User) -> Found<'a> {
     match other {
         _ if named.kind == "R" => Found::Obstacle(format!("a role is named {} there", named.name)),
         Some(other) => Found::Obstacle(format!("the user {} there belongs to the login {}", named.name, other.name)),
+        None if !catalog.sees_logins => Found::Obstacle(format!(
+            "whose the user {} there is cannot be told, because logins are not all visible to {}: it lacks VIEW ANY \
+             DEFINITION",
+            named.name, catalog.me
+        )),
         None if named.kind == "S" && named.authentication == 1 => Found::Orphan(named),
         None => Found::Obstacle(format!("the user {} there is not one of a login of this server", named.name)),
     }
@@ -246,32 +255,36 @@ impl Side<'_> {
         if self.user.is_some() && !held.iter().filter(connects).any(|right| right.state != State::Denied) {
             difference.lack("missing CONNECT", grant(&Securable::Database, "CONNECT", &self.grantee));
         }
-        for right in held {
-            self.compare_right(right, wanted, difference);
+        for right in &held {
+            let same = |other: &&Right| other.state != State::Denied && self.is(other, &right.on, &right.name);
+            let is_asked = wanted.iter().any(|(on, name)| self.is(right, on, name)) || connects(&right);
+            // What is granted above in the name of `dbo` is no longer denied in that name.
+            let is_replaced = is_asked && right.grantor == DBO && !held.iter().copied().any(|other| same(&other));
+            if !(right.state == State::Denied && is_replaced) {
+                self.compare_right(right, is_asked, difference);
+            }
         }
     }
 
-    fn compare_right(&self, right: &Right, wanted: &[Wanted], difference: &mut Difference) {
-        let is_wanted = wanted.iter().any(|(on, name)| self.is(right, on, name));
-        let is_connect = right.name == "CONNECT" && right.on == Securable::Database;
+    fn compare_right(&self, right: &Right, is_asked: bool, difference: &mut Difference) {
+        let is_within = self.is_within(right);
         let (missing, prefix) = match right.state {
-            State::Denied if is_connect => return,
+            State::Excepted => return,
             State::Denied => (Missing::lacking(format!("is denied {}", right.name)), "REVOKE"),
             State::Grantable => (Missing::plain(format!("may pass on {}", right.name)), "REVOKE GRANT OPTION FOR"),
-            State::Granted if is_wanted || is_connect => return,
+            State::Granted if is_asked => return,
             State::Granted => {
                 difference.raise(level_of_right(&right.name));
-                if is_within(self.access, &right.name) {
+                if is_within {
                     return;
                 }
                 (Missing::plain(format!("holds {} beyond the level", right.name)), "REVOKE")
             }
         };
         // A right that is both too much and may be passed on loses both at once.
-        let excess =
-            right.state == State::Grantable && !is_wanted && !is_connect && !is_within(self.access, &right.name);
+        let excess = right.state == State::Grantable && !is_asked && !is_within;
         let prefix = if excess { "REVOKE" } else { prefix };
-        match take(prefix, &right.on, &right.name, &self.grantee) {
+        match take(prefix, self.content, right, &self.grantee) {
             Some(sql) => difference.add_on(missing, &right.on, sql),
             None => merge(&mut difference.left, missing, &right.on),
         }
@@ -280,9 +293,9 @@ impl Side<'_> {
     /// What everybody is given or denied here. Denials through other roles go with the membership.
     fn note_public(&self, wanted: &[Wanted], difference: &mut Difference) {
         for right in self.content.rights.iter().filter(|right| right.grantee == PUBLIC) {
-            let expected =
-                is_within(self.access, &right.name) || wanted.iter().any(|(on, name)| self.is(right, on, name));
+            let expected = self.is_within(right) || wanted.iter().any(|(on, name)| self.is(right, on, name));
             let says = match right.state {
+                State::Excepted => continue,
                 State::Denied => "is denied",
                 State::Granted | State::Grantable if expected => continue,
                 _ if PUBLIC_BY_DEFAULT.contains(&right.name.as_str()) && right.on == Securable::Database => continue,
@@ -290,12 +303,23 @@ impl Side<'_> {
             };
             let (noun, name) = words(&right.on);
             let on = if name.is_empty() { noun.to_owned() } else { format!(" on {noun} {name}") };
-            let text = match take("REVOKE", &right.on, &right.name, "public") {
+            let text = match take("REVOKE", self.content, right, "public") {
                 Some(sql) => format!("public {says} {}{on}; to take it back: {sql}", right.name),
                 None => format!("public {says} {}{on}", right.name),
             };
             difference.left.push(Missing::plain(text));
         }
+    }
+
+    /// Whether the level holds this right here. None holds rights on roles or users, nor ALTER on the database, which
+    /// is ALTER on both.
+    fn is_within(&self, right: &Right) -> bool {
+        let somewhere = match &right.on {
+            Securable::Principal(..) | Securable::Other(_) => false,
+            Securable::Database => right.name != "ALTER",
+            _ => true,
+        };
+        somewhere && is_within(self.access, &right.name)
     }
 
     fn is(&self, right: &Right, on: &Securable, name: &str) -> bool {
@@ -310,7 +334,7 @@ fn same_place(names: Names, one: &Securable, other: &Securable) -> bool {
         (Securable::Object(schema, one), Securable::Object(of, other)) => {
             names.same(schema, of) && names.same(one, other)
         }
-        _ => false,
+        (one, other) => one == other,
     }
 }
 
@@ -319,7 +343,7 @@ fn leave_role(role: &str, grantee: &str) -> String {
 }
 
 /// The place of a right in a statement; `None` for one that is not known here.
-fn clause(on: &Securable) -> Option<String> {
+pub(super) fn clause(on: &Securable) -> Option<String> {
     Some(match on {
         Securable::Database => String::new(),
         Securable::Schema(schema) => format!(" ON SCHEMA::{}", identifier(schema)),
@@ -327,6 +351,8 @@ fn clause(on: &Securable) -> Option<String> {
         Securable::Column(schema, object, column) => {
             format!(" ON OBJECT::{}.{} ({})", identifier(schema), identifier(object), identifier(column))
         }
+        Securable::InSchema(class, schema, name) => format!(" ON {class}::{}.{}", identifier(schema), identifier(name)),
+        Securable::Principal(class, name) => format!(" ON {class}::{}", identifier(name)),
         Securable::Other(_) => return None,
     })
 }
@@ -338,6 +364,11 @@ fn words(on: &Securable) -> (&'static str, String) {
         Securable::Schema(schema) => ("schema", schema.clone()),
         Securable::Object(schema, object) => ("object", format!("{schema}.{object}")),
         Securable::Column(schema, object, column) => ("column", format!("{schema}.{object}.{column}")),
+        Securable::InSchema("TYPE", schema, name) => ("type", format!("{schema}.{name}")),
+        Securable::InSchema(_, schema, name) => ("XML schema collection", format!("{schema}.{name}")),
+        Securable::Principal("ROLE", name) => ("role", name.clone()),
+        Securable::Principal("USER", name) => ("user", name.clone()),
+        Securable::Principal(_, name) => ("application role", name.clone()),
         Securable::Other(class) => ("securable", class.to_lowercase().replace('_', " ")),
     }
 }
@@ -347,12 +378,21 @@ fn grant(on: &Securable, name: &str, grantee: &str) -> String {
     format!("GRANT {name}{} TO {grantee}", clause(on).unwrap_or_default())
 }
 
-fn revoke(on: &Securable, name: &str, grantee: &str) -> Option<String> {
-    take("REVOKE", on, name, grantee)
+/// CASCADE also takes what was passed on, without which a right that may be passed on cannot be taken. What somebody else
+/// gave is taken in that name; REVOKE alone would do nothing and say nothing.
+fn take(prefix: &str, content: &Content, right: &Right, grantee: &str) -> Option<String> {
+    let name = right_name(right)?;
+    let on = clause(&right.on)?;
+    Some(format!("{prefix} {name}{on} FROM {grantee} CASCADE{}", in_name_of(content, right.grantor)))
 }
 
-/// CASCADE also takes what was passed on, without which a right that may be passed on cannot be taken.
-fn take(prefix: &str, on: &Securable, name: &str, grantee: &str) -> Option<String> {
-    let is_right = name.bytes().all(|b| b.is_ascii_uppercase() || b == b' ');
-    clause(on).filter(|_| is_right).map(|on| format!("{prefix} {name}{on} FROM {grantee} CASCADE"))
+/// The clause that acts in the name of who gave a right; nothing for `dbo`, in whose name the administrator acts.
+pub(super) fn in_name_of(content: &Content, grantor: i64) -> String {
+    let other = content.name_of(grantor).filter(|_| grantor != DBO);
+    other.map(|name| format!(" AS {}", identifier(name))).unwrap_or_default()
+}
+
+/// The name of a right of the catalog, as long as it can be nothing else in a statement.
+pub(super) fn right_name(right: &Right) -> Option<&str> {
+    Some(right.name.as_str()).filter(|name| name.bytes().all(|b| b.is_ascii_uppercase() || b == b' '))
 }

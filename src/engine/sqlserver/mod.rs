@@ -1,12 +1,13 @@
 //! SQL Server 2016 to 2022 on RDS: one login per instance, one user per covered database, fixed database roles.
 //!
 //! `connect` enters the server over the tunnel that `tls` makes, `catalog` reads what is, `roles` (the login) and
-//! `grants` (one database) compare it purely with what should be and build the statements, `apply` and `drop` send them.
+//! `grants` (one database) compare it purely with what should be and build the statements, `owned` those that take a user
+//! away, `apply` and `drop` send them.
 //! `password` makes the one literal that SQL Server needs, `privilege` knows what a level holds and what can be granted,
 //! `quote` is the only way to build SQL, `error` says what is worth a retry.
 //!
-//! Objects that a `ddl` role makes belong to the owner of their schema, not to the role: it owns nothing, and can be
-//! dropped at any time.
+//! Objects that a `ddl` role makes belong to the owner of their schema, not to the role. A schema that it makes belongs to
+//! the role: before its user goes, `owned` gives the schema to `dbo`, and everybody's rights in it again.
 
 mod apply;
 mod catalog;
@@ -14,6 +15,7 @@ mod connect;
 mod drop;
 mod error;
 mod grants;
+mod owned;
 mod password;
 mod privilege;
 mod quote;

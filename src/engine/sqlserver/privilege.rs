@@ -101,7 +101,12 @@ pub(super) fn level_of_right(right: &str) -> Option<Access> {
     }
 }
 
-/// Whether a level holds this right wherever it may be granted in a covered database.
+/// Whether these roles of a user contain a level, so that this provider may have made it a member.
+pub(super) fn contains_level(roles: &[&str]) -> bool {
+    roles.contains(&role(Access::ReadOnly))
+}
+
+/// Whether a level holds this right on every schema, and on what is in schemas.
 pub(super) fn is_within(access: Access, right: &str) -> bool {
     level_of_right(right).is_some_and(|level| level <= access)
 }

@@ -1,7 +1,7 @@
 //! The only way to build SQL for SQL Server.
 //!
-//! Names go between brackets, whatever QUOTED_IDENTIFIER says. `QUOTENAME` is never used: it answers NULL beyond 128
-//! characters. A text between quotes is needed in one place only, the password: see [`password`](super::password).
+//! Names go between brackets, whatever QUOTED_IDENTIFIER says. `QUOTENAME` quotes no name of ours: it answers NULL beyond
+//! 128 characters. A text between quotes is needed in one place only, the password: see [`password`](super::password).
 
 use std::fmt;
 

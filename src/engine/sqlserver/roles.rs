@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::catalog::{Catalog, Database, Principal, Reach, ServerRight, State};
+use super::catalog::{Catalog, Database, Place, Principal, Reach, ServerRight, State};
 use super::connect::MASTER;
 use super::grants::{Difference, compare as compare_database, compare_elsewhere};
+use super::privilege::contains_level;
 use super::quote::{Statement, identifier};
 use crate::access::{Access, Coverage, Identifier, Invalid, Missing, RoleName, Secret};
 use crate::engine::{Ownership, RoleSpec};
@@ -14,8 +15,10 @@ const LONGEST: usize = 128;
 /// Principals of the server, of every database, and of RDS.
 const RESERVED: [&str; 9] =
     ["sa", "public", "guest", "dbo", "sys", "information_schema", "rdsa", "rdsadmin", "rds_superuser_role"];
-/// Class of a right on the server itself.
-const SERVER: i64 = 100;
+/// The server role whose members act as `sa`.
+const SYSADMIN: &str = "sysadmin";
+/// `sa`, whatever its name.
+const SA: i64 = 1;
 
 /// Refuses a name that the engine cannot hold or that belongs to the server.
 ///
@@ -53,11 +56,47 @@ pub(super) fn ownership(catalog: &Catalog, spec: &RoleSpec) -> Ownership {
         Ownership::Foreign(format!("`{name}` is {kind}"))
     } else if let Err(invalid) = check_role_name(&spec.name) {
         Ownership::Foreign(invalid.to_string())
+    } else if let Some(words) = power(catalog, principal).filter(|_| spec.adopt && !is_covered(catalog, principal)) {
+        Ownership::Foreign(words)
     } else if spec.adopt {
         Ownership::Ours
     } else {
         Ownership::Foreign(format!("the login `{name}` exists, and no stored secret of this provider belongs to it"))
     }
+}
+
+/// Why the login looks like that of an administrator, and what to do when it is not.
+fn power(catalog: &Catalog, login: &Principal) -> Option<String> {
+    let name = identifier(&login.name);
+    let member = catalog.members.iter().find(|(member, _)| *member == login.id);
+    let of_role = member.map(|(_, role)| {
+        let sql = format!("ALTER SERVER ROLE {} DROP MEMBER {name}", identifier(role));
+        (format!("is a member of the server role {role}"), sql)
+    });
+    let rules = |right: &str| right == "CONTROL SERVER" || right.starts_with("ALTER ANY ");
+    let held = |right: &&ServerRight| {
+        right.grantee == login.id && right.on == Place::Server && right.state != State::Denied && rules(&right.name)
+    };
+    let by_right = || {
+        let right = catalog.rights.iter().find(held)?;
+        let sql = format!("REVOKE {} FROM {name} CASCADE", right.name);
+        Some((format!("holds {} on the server", right.name), sql))
+    };
+    let (what, sql) = of_role.or_else(by_right)?;
+    Some(format!(
+        "the login `{}` {what} and is at no level in any database, so it is taken for an administrator of somebody; if it \
+         is not, take that from it first: {sql}",
+        login.name
+    ))
+}
+
+/// Whether the login has a user at a level somewhere, which tells a login of ours that somebody raised by hand from one
+/// that is imported.
+fn is_covered(catalog: &Catalog, login: &Principal) -> bool {
+    catalog.databases.iter().any(|database| match &database.reach {
+        Reach::Open(content) => content.user_of(&login.sid).is_some_and(|user| contains_level(&content.roles_of(user))),
+        _ => false,
+    })
 }
 
 /// The login and every database, compared with a specification.
@@ -202,7 +241,7 @@ impl Comparison {
         if !catalog.names.same(&login.default_database, MASTER) {
             with(format!("default database is {}", login.default_database), "DEFAULT_DATABASE = [master]");
         }
-        if login.checks_expiration {
+        if login.checks_expiration && !login.must_change {
             with("password expiration is on".to_owned(), "CHECK_EXPIRATION = OFF");
         }
         if !login.checks_policy {
@@ -213,6 +252,10 @@ impl Comparison {
             with("login is locked".to_owned(), "CHECK_POLICY = OFF");
             self.server.push(format!("ALTER LOGIN {name} WITH CHECK_POLICY = ON"));
         }
+        if login.checks_expiration && login.must_change {
+            // Refused (15128) until a password was set, which ends the duty to change it.
+            self.login.push(Missing::plain("password expiration is on"));
+        }
         self.compare_server_rights(catalog, login, &name);
     }
 
@@ -222,23 +265,70 @@ impl Comparison {
             self.server.push(format!("ALTER SERVER ROLE {} DROP MEMBER {name}", identifier(role)));
         }
         let mine: Vec<&ServerRight> = catalog.rights.iter().filter(|right| right.grantee == login.id).collect();
-        let connects = |right: &&&ServerRight| right.name == "CONNECT SQL" && right.class == SERVER;
-        if !mine.iter().filter(connects).any(|right| right.state != State::Denied) {
+        let connects = |right: &&ServerRight| right.name == "CONNECT SQL" && right.on == Place::Server;
+        if !mine.iter().any(|right| connects(right) && right.state != State::Denied) {
             self.login.push(Missing::lacking("missing CONNECT SQL"));
             self.server.push(format!("GRANT CONNECT SQL TO {name}"));
         }
-        for right in mine.iter().filter(|right| right.class == SERVER && right.name != "CONNECT SQL") {
-            let says = if right.state == State::Denied { "is denied" } else { "holds" };
-            self.login.push(Missing::plain(format!("{says} {} on the server", right.name)));
-            self.server.push(format!("REVOKE {} FROM {name} CASCADE", right.name));
+        for right in mine {
+            // What is granted above is no longer denied in the same name.
+            let (denied, own) = (right.state == State::Denied, right.grantor == own_grantor(catalog));
+            if !connects(&right) || denied && !own {
+                self.compare_server_right(catalog, right, &name);
+            }
+        }
+    }
+
+    /// A right that no level holds. Only who gave it takes it back, unless the administrator is a sysadmin.
+    fn compare_server_right(&mut self, catalog: &Catalog, right: &ServerRight, name: &str) {
+        let says = if right.state == State::Denied { "is denied" } else { "holds" };
+        let (place, clause) = match &right.on {
+            Place::Server => ("the server".to_owned(), Some(String::new())),
+            Place::Login(login) => (format!("login {login}"), Some(format!(" ON LOGIN::{}", identifier(login)))),
+            Place::Role(role) => {
+                (format!("server role {role}"), Some(format!(" ON SERVER ROLE::{}", identifier(role))))
+            }
+            Place::Other(class) => (format!("securable {}", class.to_lowercase().replace('_', " ")), None),
+        };
+        let what = format!("{says} {} on {place}", right.name);
+        let gap = if right.state == State::Denied { Missing::lacking } else { Missing::plain };
+        let sql = clause.map(|clause| format!("REVOKE {}{clause} FROM {name} CASCADE", right.name));
+        let grantor = catalog.principals.iter().find(|principal| principal.id == right.grantor);
+        let giver = grantor.map_or("somebody who is not visible", |grantor| grantor.name.as_str());
+        match (sql, grantor) {
+            (Some(sql), _) if right.grantor == own_grantor(catalog) => {
+                self.login.push(gap(what));
+                self.server.push(sql);
+            }
+            (Some(sql), Some(grantor)) if is_sysadmin(catalog) => {
+                self.login.push(gap(what));
+                self.server.push(format!("{sql} AS {}", identifier(&grantor.name)));
+            }
+            (Some(sql), _) => {
+                let text = format!("the login {what}, given by {giver}, who alone can take it back: {sql}");
+                self.leave(MASTER, Missing::plain(text));
+            }
+            (None, _) => self.leave(MASTER, Missing::plain(format!("the login {what}, given by {giver}"))),
         }
     }
 }
 
+fn is_sysadmin(catalog: &Catalog) -> bool {
+    let me = catalog.principal(&catalog.me).map(|me| me.id);
+    me == Some(SA) || catalog.members.iter().any(|(member, role)| Some(*member) == me && role == SYSADMIN)
+}
+
+/// In whose name the administrator gives and takes on the server: a sysadmin does so as `sa`.
+fn own_grantor(catalog: &Catalog) -> i64 {
+    if is_sysadmin(catalog) { SA } else { catalog.principal(&catalog.me).map_or(-1, |me| me.id) }
+}
+
 /// Why the login gets in with no password at all, as far as the catalog tells.
 pub(super) fn barred(catalog: &Catalog, login: &Principal) -> Option<&'static str> {
-    let denied =
-        |right: &ServerRight| right.grantee == login.id && right.name == "CONNECT SQL" && right.state == State::Denied;
+    let denied = |right: &ServerRight| {
+        let is_connect = right.name == "CONNECT SQL" && right.on == Place::Server;
+        right.grantee == login.id && is_connect && right.state == State::Denied
+    };
     if login.disabled {
         Some("the login is disabled")
     } else if login.locked {

@@ -5,9 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::apply::{Batch, plan};
-use super::catalog::{Catalog, Content, Database, Names, Principal, Reach, Right, Securable, ServerRight, State, User};
+use super::catalog::{
+    Catalog, Content, Database, Names, Place, Principal, Reach, Right, Securable, ServerRight, State, User,
+};
 use super::connect::Pool;
-use super::grants::drop_user;
+use super::owned::drop_user;
 use super::quote::tests::{Token, lex};
 use super::roles::{check_role_name, compare, ownership};
 use crate::access::{Access, Endpoint, Grant, Mark, ObjectKind, RoleName, Secret, TlsMode, Trust};
@@ -81,7 +83,7 @@ fn covered() -> Content {
 }
 
 fn right(grantee: i64, on: Securable, name: &str, state: State) -> Right {
-    Right { grantee, on, name: name.to_owned(), state }
+    Right { grantee, on, name: name.to_owned(), state, grantor: 1, owned: false }
 }
 
 fn with_login(databases: &[(&str, Content)]) -> Catalog {
@@ -92,7 +94,7 @@ fn with_login(databases: &[(&str, Content)]) -> Catalog {
 }
 
 fn server_right(name: &str, state: State) -> ServerRight {
-    ServerRight { grantee: 270, class: 100, name: name.to_owned(), state }
+    ServerRight { grantee: 270, on: Place::Server, name: name.to_owned(), state, grantor: 260 }
 }
 
 fn spec(access: Access) -> RoleSpec {
@@ -185,7 +187,8 @@ fn the_text_of_a_repair_and_of_a_removal_is_the_committed_one() {
         right(7, Securable::Object("dbo".into(), "t".into()), "SELECT", State::Grantable),
         right(7, Securable::Column("dbo".into(), "t".into(), "c]".into()), "UPDATE", State::Granted),
     ];
-    let mut catalog = with_login(&[("app", app.clone())]);
+    // Elsewhere it is at its level, so it is ours.
+    let mut catalog = with_login(&[("app", app.clone()), ("web", covered())]);
     catalog.members.push((270, "securityadmin".to_owned()));
     catalog.rights =
         vec![server_right("CONNECT SQL", State::Denied), server_right("VIEW SERVER STATE", State::Granted)];
@@ -193,6 +196,21 @@ fn the_text_of_a_repair_and_of_a_removal_is_the_committed_one() {
     (login.disabled, login.locked, login.default_database) = (true, true, "app".to_owned());
     let repair = text(&batches(&catalog, &spec(Access::ReadOnly), Some("Geheim-1234")));
     golden("repair.sql", &repair);
+    app.users.push(fixed_role("public", 0));
+    app.users.push(user("other", 8, &[8; 16]));
+    app.users.push(user("third", 9, &[10; 16]));
+    let on = |name: &str| Securable::Object("mine]".into(), name.into());
+    app.rights.extend([
+        right(8, Securable::Column("mine]".into(), "t".into(), "c".into()), "SELECT", State::Excepted),
+        Right { grantor: 8, ..right(9, on("t"), "INSERT", State::Granted) },
+        Right { grantor: 7, ..right(8, on("t"), "INSERT", State::Grantable) },
+        right(8, on("t"), "SELECT", State::Granted),
+        right(0, Securable::Schema("mine]".into()), "DELETE", State::Denied),
+        right(9, Securable::InSchema("TYPE", "mine]".into(), "money".into()), "REFERENCES", State::Granted),
+        right(9, Securable::Principal("ROLE", "team]".into()), "ALTER", State::Granted),
+        right(9, Securable::Object("dbo".into(), "stays".into()), "SELECT", State::Granted),
+        Right { owned: true, ..right(9, on("owned"), "SELECT", State::Granted) },
+    ]);
     let user = app.users.iter().find(|user| user.id == 7).unwrap();
     golden("drop_user.sql", &format!("{};\n", drop_user(&app, user).join(";\n")));
 }

@@ -70,8 +70,9 @@ async fn drift_of_the_login_is_repaired() {
         "ALTER LOGIN hoop_ro WITH CHECK_EXPIRATION = ON;",
         "ALTER LOGIN hoop_ro WITH DEFAULT_DATABASE = [app];",
         "ALTER SERVER ROLE securityadmin ADD MEMBER hoop_ro;",
-        "GRANT VIEW SERVER STATE TO hoop_ro;",
-        "DENY CONNECT SQL TO hoop_ro;",
+        "GRANT VIEW SERVER STATE TO hoop_ro AS admin1;",
+        "GRANT ALTER ON LOGIN::admin1 TO hoop_ro AS admin1;",
+        "DENY CONNECT SQL TO hoop_ro AS admin1;",
     ];
     server.by_hand("master", &by_hand).await;
     let fresh = super::sqlserver(&server);
@@ -86,6 +87,7 @@ async fn drift_of_the_login_is_repaired() {
             "is a member of the server role securityadmin",
             "missing CONNECT SQL",
             "holds VIEW SERVER STATE on the server",
+            "holds ALTER on login admin1",
         ]
     );
     assert_complete(&converge(&fresh, &ro).await, &[&app]);
@@ -109,6 +111,128 @@ async fn a_denied_connect_is_a_gap() {
     assert_eq!(texts(&fresh.read(&ro).await.unwrap().coverage)[&app], "missing CONNECT");
     assert_complete(&converge(&fresh, &ro).await, &[&app]);
     enter(&server, &ro, &app).await;
+}
+
+/// Only who gave a right of the server takes it back.
+#[tokio::test]
+async fn a_right_of_the_server_that_somebody_else_gave_is_named_and_left() {
+    let server = TestServer::stand_in();
+    let app = server.database("app").await;
+    let sqlserver = sqlserver(&server);
+    let ro = role(&server, "hoop_ro", Access::ReadOnly, &[&app]);
+    ensure(&sqlserver, &ro).await;
+    let by_hand = ["GRANT VIEW SERVER STATE TO hoop_ro;", "GRANT IMPERSONATE ON LOGIN::dba TO hoop_ro;"];
+    server.by_hand("master", &by_hand).await;
+    let seen = super::sqlserver(&server).read(&ro).await.unwrap();
+    assert_complete(&seen, &[&app]);
+    assert_eq!(
+        texts(&seen.uncovered)["master"],
+        "the login holds IMPERSONATE on login dba, given by sa, who alone can take it back: \
+         REVOKE IMPERSONATE ON LOGIN::[dba] FROM [hoop_ro] CASCADE; \
+         the login holds VIEW SERVER STATE on the server, given by sa, who alone can take it back: \
+         REVOKE VIEW SERVER STATE FROM [hoop_ro] CASCADE"
+    );
+    let position = server.batches().len();
+    assert_complete(&converge(&sqlserver, &ro).await, &[&app]);
+    assert_eq!(server.changes_since(position), []);
+}
+
+#[tokio::test]
+async fn what_others_gave_or_denied_is_taken_in_their_name() {
+    let server = TestServer::start();
+    let app = server.database("app").await;
+    let sqlserver = sqlserver(&server);
+    let mut ro = role(&server, "hoop_ro", Access::ReadOnly, &[&app]);
+    ro.grants = [grant(&app, ObjectKind::Database, None, None, &["EXECUTE"])].into();
+    ensure(&sqlserver, &ro).await;
+    let user = format!("[{}]", ro.name);
+    let by_hand = [
+        "CREATE TABLE dbo.t (a int);",
+        "CREATE USER giver WITHOUT LOGIN;",
+        "GRANT INSERT ON SCHEMA::dbo TO giver WITH GRANT OPTION;",
+        "GRANT EXECUTE TO giver WITH GRANT OPTION;",
+        &format!("GRANT INSERT ON SCHEMA::dbo TO {user};"),
+        &format!("GRANT INSERT ON SCHEMA::dbo TO {user} AS giver;"),
+        &format!("DENY EXECUTE TO {user} AS giver;"),
+    ];
+    server.by_hand(&app, &by_hand).await;
+    let fresh = super::sqlserver(&server);
+    let seen = fresh.read(&ro).await.unwrap();
+    assert_eq!(texts(&seen.coverage)[&app], "holds INSERT beyond the level on schema dbo; is denied EXECUTE");
+    assert_complete(&converge(&fresh, &ro).await, &[&app]);
+    let mut reader = enter(&server, &ro, &app).await;
+    may_not(&mut reader, "INSERT INTO dbo.t VALUES (1);").await;
+}
+
+#[tokio::test]
+async fn a_wanted_right_that_is_denied_is_there_after_one_apply() {
+    let server = TestServer::start();
+    let app = server.database("app").await;
+    let sqlserver = sqlserver(&server);
+    let mut ro = role(&server, "hoop_ro", Access::ReadOnly, &[&app]);
+    ro.grants = [grant(&app, ObjectKind::Schema, Some("dbo"), None, &["EXECUTE"])].into();
+    ensure(&sqlserver, &ro).await;
+    let user = format!("[{}]", ro.name);
+    server.by_hand(&app, &["CREATE PROCEDURE dbo.p AS SELECT 1;"]).await;
+    server.by_hand(&app, &[&format!("DENY EXECUTE ON SCHEMA::dbo TO {user};")]).await;
+    let fresh = super::sqlserver(&server);
+    assert_eq!(texts(&fresh.read(&ro).await.unwrap().coverage)[&app], "missing EXECUTE on schema dbo");
+    assert_complete(&converge(&fresh, &ro).await, &[&app]);
+    may(&mut enter(&server, &ro, &app).await, "EXEC dbo.p;").await;
+}
+
+#[tokio::test]
+async fn a_right_to_alter_roles_or_the_database_is_beyond_every_level() {
+    let server = TestServer::start();
+    let app = server.database("app").await;
+    let sqlserver = sqlserver(&server);
+    let ddl = role(&server, "hoop_ddl", Access::Ddl, &[&app]);
+    ensure(&sqlserver, &ddl).await;
+    let user = format!("[{}]", ddl.name);
+    let by_hand = [
+        "CREATE ROLE app_admins;",
+        &format!("GRANT ALTER ON ROLE::app_admins TO {user};"),
+        &format!("GRANT ALTER TO {user};"),
+    ];
+    server.by_hand(&app, &by_hand).await;
+    let fresh = super::sqlserver(&server);
+    assert_eq!(
+        texts(&fresh.read(&ddl).await.unwrap().coverage)[&app],
+        "holds ALTER beyond the level; holds ALTER beyond the level on role app_admins"
+    );
+    assert_complete(&converge(&fresh, &ddl).await, &[&app]);
+    let mut session = enter(&server, &ddl, &app).await;
+    may_not(&mut session, &format!("ALTER ROLE app_admins ADD MEMBER {user};")).await;
+    may(&mut session, "CREATE TABLE dbo.t (a int);").await;
+}
+
+/// Without sight of all logins, the user of another login looks like that of none.
+#[tokio::test]
+async fn a_user_of_a_login_that_is_not_visible_is_not_taken_over() {
+    let server = TestServer::stand_in();
+    let app = server.database("app").await;
+    server.by_hand("master", &["CREATE LOGIN other WITH PASSWORD = N'Other-pass1';"]).await;
+    server.by_hand(&app, &["CREATE USER hoop_ro FOR LOGIN other;"]).await;
+    let ro = role(&server, "hoop_ro", Access::ReadOnly, &[&app]);
+    server.by_hand("master", &["REVOKE VIEW ANY DEFINITION FROM admin1;", "REVOKE ALTER ANY LOGIN FROM admin1;"]).await;
+    let seen = sqlserver(&server).read(&ro).await.unwrap();
+    assert_eq!(texts(&seen.coverage), BTreeMap::new());
+    assert!(texts(&seen.uncovered)[&app].contains("cannot be told"), "{:?}", seen.uncovered);
+}
+
+/// `HAS_PERMS_BY_NAME` reads a name as a statement does.
+#[tokio::test]
+async fn a_database_is_managed_whatever_its_name() {
+    let server = TestServer::start();
+    let mut names = Vec::new();
+    for name in ["we.b", "a]b [c", "1-st"] {
+        names.push(server.database(name).await);
+    }
+    names.sort();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let sqlserver = sqlserver(&server);
+    let ro = role(&server, "hoop_ro", Access::ReadOnly, &names);
+    assert_complete(&ensure(&sqlserver, &ro).await, &names);
 }
 
 #[tokio::test]
@@ -213,6 +337,24 @@ async fn a_narrowed_choice_takes_the_user_away() {
 }
 
 #[tokio::test]
+async fn a_user_that_somebody_made_outside_the_chosen_databases_stays() {
+    let server = TestServer::start();
+    let (app, old) = (server.database("app").await, server.database("old").await);
+    let sqlserver = sqlserver(&server);
+    let ro = role(&server, "hoop_ro", Access::ReadOnly, &[&app]);
+    ensure(&sqlserver, &ro).await;
+    let user = format!("[{}]", ro.name);
+    let by_hand =
+        [format!("CREATE USER {user} FOR LOGIN {user};"), format!("ALTER ROLE db_backupoperator ADD MEMBER {user};")];
+    server.by_hand(&old, &by_hand.each_ref().map(String::as_str)).await;
+    let fresh = super::sqlserver(&server);
+    assert_complete(&converge(&fresh, &ro).await, &[&app]);
+    let left = texts(&fresh.read(&ro).await.unwrap().uncovered)[&old].clone();
+    assert!(left.contains("somebody else made it") && left.contains("DROP USER"), "{left}");
+    enter(&server, &ro, &old).await;
+}
+
+#[tokio::test]
 async fn names_are_taken_as_the_server_takes_them() {
     let server = TestServer::stand_in();
     server.database("Sales").await;
@@ -235,6 +377,33 @@ async fn a_login_of_somebody_else_is_not_touched() {
         assert!(matches!(error.fault, rdsaccess::engine::Fault::Foreign(_)), "{error}");
         assert!(matches!(sqlserver.read(&spec).await.unwrap().ownership, Ownership::Foreign(_)));
         assert_eq!(server.changes_since(position), []);
+    }
+}
+
+/// A login that is imported may be anybody's. One that is at a level is ours, and loses what it got by hand.
+#[tokio::test]
+async fn an_administrators_login_is_not_imported() {
+    let server = TestServer::stand_in();
+    let app = server.database("app").await;
+    let sqlserver = sqlserver(&server);
+    for (name, power, first) in [
+        ("second", "ALTER SERVER ROLE processadmin ADD MEMBER second;", "ALTER SERVER ROLE [processadmin] DROP MEMBER"),
+        ("third", "GRANT ALTER ANY LOGIN TO third AS admin1;", "REVOKE ALTER ANY LOGIN FROM [third]"),
+    ] {
+        let make = format!("CREATE LOGIN {name} WITH PASSWORD = N'Their-pass1';");
+        server.by_hand("master", &[&make, power]).await;
+        server.by_hand(&app, &[&format!("CREATE USER {name} FOR LOGIN {name};")]).await;
+        let spec = role(&server, name, Access::ReadOnly, &[&app]);
+        let position = server.batches().len();
+        let error = sqlserver.ensure(&spec, Some(&password())).await.unwrap_err();
+        assert!(matches!(error.fault, rdsaccess::engine::Fault::Foreign(_)), "{error}");
+        assert!(error.to_string().contains(first), "{error}");
+        assert_eq!(server.changes_since(position), []);
+        server.connect((name, "Their-pass1"), &app).await.unwrap();
+        let undo =
+            power.replace("ADD MEMBER", "DROP MEMBER").replace("GRANT", "REVOKE").replace("TO third", "FROM third");
+        server.by_hand("master", &[&undo]).await;
+        assert_complete(&super::sqlserver(&server).ensure(&spec, None).await.unwrap(), &[&app]);
     }
 }
 

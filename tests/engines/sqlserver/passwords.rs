@@ -136,6 +136,23 @@ async fn a_refresh_asks_for_a_time_and_never_logs_in() {
     assert!(sqlserver.proves(&ro, &Secret::from(NEXT)).await.unwrap());
 }
 
+/// The server refuses to end the expiration before the password was changed (15128).
+#[tokio::test]
+async fn the_duty_to_change_a_password_ends_with_the_next_password() {
+    let server = TestServer::stand_in();
+    let app = server.database("app").await;
+    let sqlserver = sqlserver(&server);
+    let ro = role(&server, "hoop_ro", Access::ReadOnly, &[&app]);
+    ensure(&sqlserver, &ro).await;
+    let by_hand = "ALTER LOGIN hoop_ro WITH PASSWORD = N'By-hand-pass1' MUST_CHANGE, CHECK_EXPIRATION = ON;";
+    server.by_hand("master", &[by_hand]).await;
+    let seen = converge(&super::sqlserver(&server), &ro).await;
+    assert_eq!(seen.login.iter().map(|gap| gap.what.as_str()).collect::<Vec<_>>(), ["password expiration is on"]);
+    let seen = super::sqlserver(&server).ensure(&ro, Some(&Secret::from(NEXT))).await.unwrap();
+    assert_complete(&seen, &[&app]);
+    assert!(sqlserver.proves(&ro, &Secret::from(NEXT)).await.unwrap());
+}
+
 #[tokio::test]
 async fn a_weak_password_is_refused_with_the_policy_and_without_its_text() {
     let server = TestServer::stand_in();

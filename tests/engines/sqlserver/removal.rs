@@ -34,6 +34,74 @@ async fn a_dropped_role_leaves_nothing_behind() {
     assert_eq!(sqlserver.remove(&ddl, &how(RemovalAction::Drop, true)).await.unwrap(), [""; 0], "again");
 }
 
+/// ALTER AUTHORIZATION takes every right on what it moves from everybody.
+#[tokio::test]
+async fn a_schema_that_a_role_made_keeps_the_rights_of_others() {
+    let server = TestServer::start();
+    let app = server.database("app").await;
+    let sqlserver = sqlserver(&server);
+    let ddl = role(&server, "hoop_ddl", Access::Ddl, &[&app]);
+    let mut ro = role(&server, "hoop_ro", Access::ReadOnly, &[&app]);
+    ensure(&sqlserver, &ddl).await;
+    ensure(&sqlserver, &ro).await;
+    let mut maker = enter(&server, &ddl, &app).await;
+    for statement in ["CREATE SCHEMA mine;", "CREATE TABLE mine.t (a int, b int);", "CREATE TABLE mine.hidden (a int);"]
+    {
+        may(&mut maker, statement).await;
+    }
+    drop(maker);
+    ro.grants = [
+        grant(&app, ObjectKind::Table, Some("mine"), Some(&["t"]), &["INSERT"]),
+        grant(&app, ObjectKind::Schema, Some("mine"), None, &["EXECUTE"]),
+    ]
+    .into();
+    assert_complete(&converge(&sqlserver, &ro).await, &[&app]);
+    let by_hand = [
+        "CREATE USER other WITHOUT LOGIN;",
+        "GRANT DELETE ON SCHEMA::mine TO other WITH GRANT OPTION;",
+        "GRANT DELETE ON SCHEMA::mine TO public AS other;",
+        "DENY SELECT ON OBJECT::mine.hidden TO other;",
+        &format!("CREATE ROLE team AUTHORIZATION [{}];", ddl.name),
+        "GRANT ALTER ON ROLE::team TO other;",
+    ];
+    server.by_hand(&app, &by_hand).await;
+    let query = "SELECT u.name, p.class_desc, p.permission_name, p.state, g.name FROM sys.database_permissions AS p \
+                 JOIN sys.database_principals AS u ON u.principal_id = p.grantee_principal_id \
+                 JOIN sys.database_principals AS g ON g.principal_id = p.grantor_principal_id \
+                 WHERE p.major_id > 0 ORDER BY u.name, p.class, p.permission_name;";
+    let rights = async || -> Vec<String> {
+        let rows = server.by_hand(&app, &[query]).await;
+        let column = |row: &tiberius::Row, at: usize| row.get::<&str, _>(at).unwrap_or_default().trim_end().to_owned();
+        rows.iter().map(|row| (0..5).map(|at| column(row, at)).collect::<Vec<_>>().join(" ")).collect()
+    };
+    let before: Vec<String> =
+        rights().await.into_iter().map(|right| right.replace(&ddl.name.to_string(), "dbo")).collect();
+    assert_eq!(before.len(), 6, "{before:?}");
+    assert_eq!(sqlserver.remove(&ddl, &how(RemovalAction::Drop, true)).await.unwrap(), [""; 0]);
+    assert_eq!(rights().await, before);
+    let fresh = super::sqlserver(&server);
+    let seen = fresh.read(&ro).await.unwrap();
+    assert_complete(&seen, &[&app]);
+    may(&mut enter(&server, &ro, &app).await, "INSERT INTO mine.t VALUES (1, 2);").await;
+}
+
+/// Somebody who acts as the role for a moment is not the role.
+#[tokio::test]
+async fn a_session_that_acts_as_the_role_is_not_ended() {
+    let server = TestServer::stand_in();
+    let app = server.database("app").await;
+    let sqlserver = sqlserver(&server);
+    let ro = role(&server, "hoop_ro", Access::ReadOnly, &[&app]);
+    ensure(&sqlserver, &ro).await;
+    let mut own = enter(&server, &ro, &app).await;
+    may(&mut own, "EXECUTE AS LOGIN = 'hoop_ro';").await;
+    let mut dba = server.as_dba("master").await;
+    may(&mut dba, "EXECUTE AS LOGIN = 'hoop_ro';").await;
+    assert_eq!(sqlserver.remove(&ro, &how(RemovalAction::Disable, true)).await.unwrap(), [""; 0]);
+    may(&mut dba, "SELECT 1;").await;
+    assert!(query(&mut own, "SELECT 1;").await.is_err(), "its own session was ended");
+}
+
 #[tokio::test]
 async fn a_disabled_role_has_no_rights_and_comes_back() {
     let server = TestServer::start();

@@ -9,26 +9,30 @@ from datetime import datetime, timezone
 
 from pysqlbridge.tds.result import Column, Integer, NVarChar, QueryError, QueryResult, VarBinary
 
-from .lexer import BINARY, MARK, NAME, TEXT, WORD, Token
+from .lexer import BINARY, MARK, NAME, TEXT, WORD, Token, tokens
 from .model import DBO, Database, Login, Server, fold
 
 VIEWS = {
     "server_principals": "principal_id, name, sid, type, is_disabled, default_database_name",
     "sql_logins": "principal_id, name, sid, is_policy_checked, is_expiration_checked",
     "server_role_members": "role_principal_id, member_principal_id",
-    "server_permissions": "class, major_id, grantee_principal_id, permission_name, state",
+    "server_permissions": "class, class_desc, major_id, grantee_principal_id, grantor_principal_id, permission_name, state",
     "databases": "database_id, name, collation_name, owner_sid, state_desc, is_read_only, source_database_id, "
                  "is_distributor",
     "database_principals": "principal_id, name, sid, type, authentication_type, owning_principal_id",
     "database_role_members": "role_principal_id, member_principal_id",
-    "database_permissions": "class, class_desc, major_id, minor_id, grantee_principal_id, permission_name, state",
+    "database_permissions": "class, class_desc, major_id, minor_id, grantee_principal_id, grantor_principal_id, "
+                            "permission_name, state",
     "schemas": "schema_id, name, principal_id",
-    "objects": "object_id, schema_id, name, type",
+    "objects": "object_id, schema_id, name, type, principal_id",
+    "types": "user_type_id, schema_id, name, principal_id",
+    "xml_schema_collections": "xml_collection_id, schema_id, name, principal_id",
     "columns": "object_id, column_id, name",
     "dm_exec_sessions": "session_id, login_name, program_name, host_name, security_id, original_security_id",
     "dm_tran_locks": "resource_type, request_status, resource_description, request_session_id",
 }
-CLASSES = {"database": 0, "object": 1, "column": 1, "schema": 3, "default": 0}
+CLASSES = {"database": 0, "object": 1, "column": 1, "schema": 3, "role": 4, "default": 0}
+DESCRIBED = {0: "DATABASE", 1: "OBJECT_OR_COLUMN", 3: "SCHEMA", 4: "DATABASE_PRINCIPAL"}
 
 
 def answer(server: Server, session, statement: list[Token]) -> QueryResult:
@@ -108,13 +112,16 @@ def _fill_server(tables: dict, server: Server, session) -> None:
         for role in login.server_roles:
             tables["server_role_members"].append((by_name[role].principal_id, number))
         for right, state in login.rights.items():
-            tables["server_permissions"].append((100, 0, number, right, state))
+            grantor = login.grantors.get(right, server.admin.principal_id)
+            tables["server_permissions"].append((100, "SERVER", 0, number, grantor, right, state))
+        for target, right, state, grantor in login.on_logins:
+            tables["server_permissions"].append((101, "SERVER_PRINCIPAL", target, number, grantor, right, state))
     for database in server.databases:
         tables["databases"].append((database.number, database.name, database.collation, database.owner, database.state,
                                     int(database.read_only), database.snapshot_of, 0))
     for number, other in server.sessions.items():
         tables["dm_exec_sessions"].append(
-            (number, other.login.name, other.program, other.host, other.login.sid, other.login.sid))
+            (number, other.login.name, other.program, other.host, other.acts_as or other.login.sid, other.login.sid))
     for name, holder in server.locks.items():
         tables["dm_tran_locks"].append(("APPLICATION", "GRANT", f"0:[{name[:32]}]:(0badcafe)", holder))
 
@@ -128,7 +135,7 @@ def _fill_database(tables: dict, database: Database) -> None:
     tables["database_role_members"] += database.members
     tables["schemas"] += [(number, name, owner) for name, number, owner in database.schemas.values()]
     for thing in database.things:
-        tables["objects"].append((thing.object_id, schemas[fold(thing.schema)], thing.name, thing.kind))
+        tables["objects"].append((thing.object_id, schemas[fold(thing.schema)], thing.name, thing.kind, thing.owner))
         tables["columns"] += [(thing.object_id, at + 1, name) for at, name in enumerate(thing.columns)]
     for right in database.rights:
         major = minor = 0
@@ -138,11 +145,13 @@ def _fill_database(tables: dict, database: Database) -> None:
             thing = database.thing(*right.place[:2])
             major = thing.object_id
             minor = thing.columns.index(right.place[2]) + 1 if right.kind == "column" else 0
-        described = {0: "DATABASE", 1: "OBJECT_OR_COLUMN", 3: "SCHEMA"}[CLASSES[right.kind]]
+        elif right.kind == "role":
+            major = database.find(right.place[0]).principal_id
+        number = CLASSES[right.kind]
         tables["database_permissions"].append(
-            (CLASSES[right.kind], described, major, minor, right.grantee, right.name, right.state))
+            (number, DESCRIBED[number], major, minor, right.grantee, right.grantor, right.name, right.state))
     # Rights of public on the catalog itself, which every database has.
-    tables["database_permissions"].append((1, "OBJECT_OR_COLUMN", -105, 0, 0, "SELECT", "G"))
+    tables["database_permissions"].append((1, "OBJECT_OR_COLUMN", -105, 0, 0, DBO, "SELECT", "G"))
 
 
 def _define_functions(connection: sqlite3.Connection, server: Server, session) -> None:
@@ -158,6 +167,8 @@ def _define_functions(connection: sqlite3.Connection, server: Server, session) -
     def has_perms(securable, kind, right):
         if securable is None:
             return int(session.login.has(right))
+        if _one_name(securable) != session.database.name:
+            return None
         user = server.entrance(session.login, session.database)
         roles = {role.name for role in session.database.users
                  if role.principal_id in session.database.roles_of(user.principal_id)}
@@ -180,6 +191,7 @@ def _define_functions(connection: sqlite3.Connection, server: Server, session) -
         "HAS_PERMS_BY_NAME": (3, has_perms),
         "HAS_DBACCESS": (1, has_access),
         "DB_NAME": (0, lambda: session.database.name),
+        "QUOTENAME": (1, lambda name: "[" + name.replace("]", "]]") + "]" if len(name) <= 128 else None),
         "GETDATE": (0, time.time),
         "GETUTCDATE": (0, time.time),
         "DATEDIFF": (3, date_difference),
@@ -187,6 +199,15 @@ def _define_functions(connection: sqlite3.Connection, server: Server, session) -
     }
     for name, (count, function) in functions.items():
         connection.create_function(name, count, function)
+
+
+def _one_name(text: str) -> str | None:
+    """The name of a securable, which the server reads as a statement does; `None` where it is not one name."""
+    try:
+        found = list(tokens(text))
+    except QueryError:
+        return None
+    return found[0].value if len(found) == 1 and found[0].kind == NAME else text if len(found) == 1 else None
 
 
 def _moment(value) -> float:

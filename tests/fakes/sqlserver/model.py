@@ -29,6 +29,8 @@ SERVER_ROLES = ("sysadmin", "securityadmin", "processadmin", "setupadmin", "dbcr
 # After so many failed logins in a row the policy locks a login.
 LOCKOUT = 5
 PUBLIC, DBO = 0, 1
+# In whose name a sysadmin gives and takes on the server.
+SA = 1
 
 
 def fold(name: str) -> str:
@@ -55,6 +57,10 @@ class Login:
     set_at: float = field(default_factory=time.time)
     server_roles: set[str] = field(default_factory=set)
     rights: dict[str, str] = field(default_factory=lambda: {"CONNECT SQL": "G"})
+    # Who gave these, where it was not the administrator; one row a right is all that is kept.
+    grantors: dict[str, int] = field(default_factory=dict)
+    # Rights on other logins: their id, the right, its state, who gave it.
+    on_logins: list[tuple[int, str, str, int]] = field(default_factory=list)
 
     @property
     def locked(self) -> bool:
@@ -85,6 +91,7 @@ class Right:
     place: tuple[str, ...]
     name: str
     state: str
+    grantor: int = DBO
 
 
 @dataclass
@@ -97,6 +104,7 @@ class Thing:
     object_id: int
     columns: list[str] = field(default_factory=list)
     rows: int = 0
+    owner: int | None = None
 
 
 class Database:
@@ -152,7 +160,7 @@ class Database:
             return False
         places = [()] + ([(fold(schema),)] if schema else []) + ([(fold(schema), fold(name))] if schema and name else [])
         relevant = [entry for entry in self.rights if entry.grantee in roles | {principal} and entry.name == right
-                    and tuple(map(fold, entry.place)) in places]
+                    and entry.kind != "role" and tuple(map(fold, entry.place)) in places]
         if any(entry.state == "D" for entry in relevant):
             return False
         return ("db_owner" in fixed or any(entry.state in "GW" for entry in relevant)
@@ -176,9 +184,10 @@ class Server:
         boss = self.add_login(*dba)
         boss.server_roles.add("sysadmin")
         # RDS keeps it disabled.
-        self.add_login("sa", secrets.token_hex(16)).disabled = True
+        sa = self.add_login("sa", secrets.token_hex(16))
+        sa.disabled, sa.principal_id = True, SA
         self.admin = self.add_login(*admin)
-        self.admin.rights = dict.fromkeys(RDS_MASTER, "G")
+        self.admin.rights, self.admin.grantors = dict.fromkeys(RDS_MASTER, "G"), dict.fromkeys(RDS_MASTER, SA)
         for name in SYSTEM_DATABASES:
             self.add_database(name, boss)
 
@@ -194,6 +203,10 @@ class Server:
         login = Login(name, self.number_for(), password)
         self.logins.append(login)
         return login
+
+    def grantor(self, login: Login) -> int:
+        """In whose name a login gives and takes on the server."""
+        return SA if "sysadmin" in login.server_roles else login.principal_id
 
     def add_database(self, name: str, owner: Login) -> Database:
         self._databases += 1

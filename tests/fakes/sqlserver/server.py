@@ -53,6 +53,8 @@ class Session(Connection):
         self.stand_in, self.sock = stand_in, sock
         self.number = 0
         self.variables: dict[str, object] = {}
+        # The SID of a login that EXECUTE AS put in the place of its own
+        self.acts_as: bytes | None = None
 
     def _answer_sql_login(self, responses: list[bytes]) -> bool:
         asked = self._login

@@ -170,6 +170,11 @@ class Execution:
         else:
             raise QueryError(f"Could not find stored procedure '{name}'.", number=2812)
 
+    def _execute_as(self) -> None:
+        """Only what sys.dm_exec_sessions shows of it: rights stay those of the caller."""
+        self.reader.expect("LOGIN", "=")
+        self.session.acts_as = self._login(self.reader.text(), "find").sid
+
     def _arguments(self) -> dict[str, str]:
         found = {}
         while not self.reader.ended:
@@ -359,9 +364,11 @@ class Execution:
         self.database.users.append(role)
 
     def _alter_role(self) -> None:
-        self._manages_users()
         role = self._user(self.reader.name(), "role")
         verb = self.reader.word()
+        alters = (self.session.user.principal_id, "role", (role.name,), "ALTER")
+        if not any((r.grantee, r.kind, r.place, r.name) == alters and r.state in "GW" for r in self.database.rights):
+            self._manages_users()
         self.reader.expect("MEMBER")
         pair = (role.principal_id, self._user(self.reader.name()).principal_id)
         (self.database.members.add if verb == "ADD" else self.database.members.discard)(pair)
@@ -382,7 +389,7 @@ class Execution:
 
     def _create_schema(self) -> None:
         self._needs("CREATE SCHEMA")
-        name, owner = self.reader.name(), DBO
+        name, owner = self.reader.name(), self.session.user.principal_id
         if self.reader.take("AUTHORIZATION"):
             owner = self._user(self.reader.name()).principal_id
         self.database.schemas[fold(name)] = (name, self.database.number_for(), owner)
@@ -401,10 +408,21 @@ class Execution:
         self._manages_users()
         owner = self._user(to).principal_id
         if kind == "SCHEMA":
-            schema, number, _ = self.database.schemas[fold(name)]
+            schema, number, before = self.database.schemas[fold(name)]
             self.database.schemas[fold(name)] = (schema, number, owner)
+            lost = lambda right: right.kind in ("schema", "object", "column") and self._is_of(right, name)  # noqa: E731
         else:
-            self._user(name, "role").owner = owner
+            role = self._user(name, "role")
+            before, role.owner = role.owner, owner
+            lost = lambda right: right.kind == "role" and fold(right.place[0]) == fold(name)  # noqa: E731
+        # The reference: all permissions on the target are dropped, with those on what is in it and has no owner.
+        if before != owner:
+            self.database.rights = [right for right in self.database.rights if not lost(right)]
+
+    def _is_of(self, right: Right, schema: str) -> bool:
+        if fold(right.place[0]) != fold(schema):
+            return False
+        return right.kind == "schema" or self.database.thing(*right.place[:2]).owner is None
 
     # --- rights --------------------------------------------------------------------------------------------------
 
@@ -424,25 +442,40 @@ class Execution:
             rights.append(self.reader.words_until("ON", "TO", "FROM", ",", "("))
         if rights[0] in SERVER_RIGHTS:
             return self._change_server(state, rights)
+        if self.reader.take("ON", "LOGIN", "::"):
+            return self._change_on_login(state, rights)
         kind, place = self._place()
         if not (self.reader.take("TO") or self.reader.take("FROM")):
             raise self.reader.error()
         grantee = self._user(self.reader.name())
         state = "W" if self.reader.take("WITH", "GRANT", "OPTION") else state
         self.reader.take("CASCADE")
+        grantor = self._user(self.reader.name()).principal_id if self.reader.take("AS") else DBO
         if not self.reader.ended:
             raise self.reader.error()
         if not self._is_owner():
+            raise QueryError("Grantor does not have GRANT permission.", number=4613)
+        if state and not self._may_give(grantor, kind, place, rights):
             raise QueryError("Grantor does not have GRANT permission.", number=4613)
         if grantee.name in FIXED_ROLES or grantee.principal_id == DBO:
             raise QueryError("Cannot grant, deny, or revoke permissions to sa, dbo, entity owner, information_schema, sys, "
                              "or yourself.", number=15151)
         for right in rights:
-            same = lambda entry: (entry.grantee, entry.kind, tuple(map(fold, entry.place)), entry.name) == (  # noqa: E731
-                grantee.principal_id, kind, tuple(map(fold, place)), right)
+            # A row belongs to who gave it: nobody else's is touched.
+            same = lambda entry: (entry.grantee, entry.kind, tuple(map(fold, entry.place)), entry.name, entry.grantor) == (  # noqa: E731
+                grantee.principal_id, kind, tuple(map(fold, place)), right, grantor)
+            had = any(map(same, self.database.rights))
             self.database.rights = [entry for entry in self.database.rights if not same(entry)]
-            if state or keeps:
-                self.database.rights.append(Right(grantee.principal_id, kind, place, right, state or "G"))
+            if state or (keeps and had):
+                self.database.rights.append(Right(grantee.principal_id, kind, place, right, state or "G", grantor))
+
+    def _may_give(self, grantor: int, kind: str, place: tuple[str, ...], rights: list[str]) -> bool:
+        """Whether who gives may: `dbo`, the owner of the schema, or one that may pass all of it on."""
+        schema = self.database.schemas.get(fold(place[0])) if kind in ("schema", "object", "column") else None
+        if grantor == DBO or schema and schema[2] == grantor:
+            return True
+        return all(any(entry.grantee == grantor and entry.name == right and entry.state == "W" and
+                       entry.place in ((), place[:1], place[:2]) for entry in self.database.rights) for right in rights)
 
     def _place(self) -> tuple[str, tuple[str, ...]]:
         if not self.reader.take("ON"):
@@ -453,6 +486,8 @@ class Execution:
                 raise QueryError(f"Cannot find the schema '{name}', because it does not exist or you do not have "
                                  "permission.", number=15151)
             return "schema", (self.database.schemas[fold(name)][0],)
+        if self.reader.take("ROLE", "::"):
+            return "role", (self._user(self.reader.name(), "role").name,)
         self.reader.take("OBJECT", "::")
         schema, name = self._two_part(self.reader)
         thing = self.database.thing(schema, name)
@@ -469,10 +504,38 @@ class Execution:
         if not (self.reader.take("TO") or self.reader.take("FROM")):
             raise self.reader.error()
         login = self._login(self.reader.name(), "find")
+        grantor = self._server_grantor()
         for right in rights:
+            earlier = login.grantors.get(right, self.server.admin.principal_id) if right in login.rights else grantor
+            if earlier != grantor and (not state or login.rights[right] == "D"):
+                continue
             login.rights.pop(right, None)
             if state:
-                login.rights[right] = state
+                login.rights[right], login.grantors[right] = state, grantor
+
+    def _server_grantor(self) -> int:
+        """In whose name a right of the server is given or taken."""
+        self.reader.take("CASCADE")
+        own = self.server.grantor(self.session.login)
+        if not self.reader.take("AS"):
+            return own
+        named = self.server.login(self.reader.name())
+        if named is None or named.principal_id != own and "sysadmin" not in self.session.login.server_roles:
+            raise QueryError("Grantor does not have GRANT permission.", number=4613)
+        return named.principal_id
+
+    def _change_on_login(self, state: str, rights: list[str]) -> None:
+        target = self._login(self.reader.name(), "find")
+        if not (self.reader.take("TO") or self.reader.take("FROM")):
+            raise self.reader.error()
+        login, grantor = self._login(self.reader.name(), "find"), self._server_grantor()
+        if self.session.login is not target and "sysadmin" not in self.session.login.server_roles:
+            raise QueryError("Grantor does not have GRANT permission.", number=4613)
+        for right in rights:
+            row = (target.principal_id, right, grantor)
+            login.on_logins = [r for r in login.on_logins if (r[0], r[1], r[3]) != row]
+            if state:
+                login.on_logins.append((target.principal_id, right, state, grantor))
 
     # --- databases and what is in them ---------------------------------------------------------------------------
 

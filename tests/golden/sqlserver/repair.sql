@@ -4,8 +4,6 @@ ALTER LOGIN [hoop_ro] WITH PASSWORD = N'Geheim-1234' UNLOCK;
 -- settling the login hoop_ro, in master
 BEGIN TRANSACTION;
 ALTER LOGIN [hoop_ro] WITH DEFAULT_DATABASE = [master];
-ALTER LOGIN [hoop_ro] WITH CHECK_POLICY = OFF;
-ALTER LOGIN [hoop_ro] WITH CHECK_POLICY = ON;
 ALTER SERVER ROLE [securityadmin] DROP MEMBER [hoop_ro];
 GRANT CONNECT SQL TO [hoop_ro];
 REVOKE VIEW SERVER STATE FROM [hoop_ro] CASCADE;

@@ -39,7 +39,10 @@ pub(super) fn all() -> Vec<Drift> {
         closing(&["SELECT * FROM dbo.orders"], reader(&["DENY CONNECT TO $role"], &["missing CONNECT"])),
         closing(&["SELECT * FROM dbo.orders"], reader(&["DROP USER $role"], &["user is missing"])),
         closing(&["SELECT * FROM dbo.orders"], reader(&["ALTER LOGIN $role DISABLE"], &["login is disabled"])),
-        closing(&["SELECT * FROM dbo.orders"], reader(&["DENY CONNECT SQL TO $role"], &["missing CONNECT SQL"])),
+        closing(
+            &["SELECT * FROM dbo.orders"],
+            reader(&["DENY CONNECT SQL TO $role AS $admin"], &["missing CONNECT SQL"]),
+        ),
         opening(
             &["INSERT INTO dbo.orders (id) VALUES (7)"],
             reader(&["GRANT INSERT ON SCHEMA::dbo TO $role"], &["holds INSERT beyond the level on schema dbo"]),
@@ -84,6 +87,31 @@ pub(super) fn all() -> Vec<Drift> {
             &["ALTER SERVER ROLE securityadmin ADD MEMBER $role"],
             &["is a member of the server role securityadmin"],
         ),
-        reader(&["GRANT VIEW SERVER STATE TO $role"], &["holds VIEW SERVER STATE on the server"]),
+        reader(&["GRANT VIEW SERVER STATE TO $role AS $admin"], &["holds VIEW SERVER STATE on the server"]),
+        opening(
+            &["ALTER ROLE admins ADD MEMBER $role"],
+            Drift {
+                access: Access::Ddl,
+                after: &["DROP ROLE admins"],
+                ..reader(
+                    &["CREATE ROLE admins", "GRANT ALTER ON ROLE::admins TO $role"],
+                    &["holds ALTER beyond the level on role admins"],
+                )
+            },
+        ),
+        opening(
+            &["INSERT INTO dbo.orders (id) VALUES (7)"],
+            Drift {
+                after: &["DROP USER passer"],
+                ..reader(
+                    &[
+                        "CREATE USER passer WITHOUT LOGIN",
+                        "GRANT INSERT ON SCHEMA::dbo TO passer WITH GRANT OPTION",
+                        "GRANT INSERT ON SCHEMA::dbo TO $role AS passer",
+                    ],
+                    &["holds INSERT beyond the level on schema dbo"],
+                )
+            },
+        ),
     ]
 }

@@ -113,7 +113,9 @@ impl Subject for SqlServer {
     }
 
     async fn by_hand(&self, database: &str, statements: &[&str]) {
-        self.server.by_hand(database, statements).await;
+        let admin = Self::quote(&self.administrator());
+        let statements: Vec<String> = statements.iter().map(|sql| sql.replace("$admin", &admin)).collect();
+        self.server.by_hand(database, &statements.iter().map(String::as_str).collect::<Vec<_>>()).await;
     }
 
     async fn as_administrator(&self, database: &str, statements: &[&str]) {
