@@ -9,6 +9,7 @@ mod large_schema;
 mod levels;
 mod ownership;
 mod parallel;
+mod passed_on;
 mod property;
 mod recording;
 mod removal;

@@ -10,7 +10,7 @@ use futures_util::future::{Either, select};
 use super::change::Step;
 use super::error::{Failure, Remedy};
 use super::password;
-use super::plan::Plan;
+use super::plan::{Plan, Survey};
 use super::quote::{Sql, ident};
 use super::reach::{Reach, Way};
 use super::roles::set_password;
@@ -23,6 +23,9 @@ use crate::engine::{Fault, Observed, Ownership, RoleSpec};
 /// for: a foreign run of GRANTs may go on for longer than a few quick attempts take.
 const ATTEMPTS: u32 = 8;
 const LOCK_WAITS: u32 = 3;
+/// So often a change is sent, and compared with what is there then: a second time when the first one brought to light
+/// what was hidden before, and once more for what that brought.
+const PASSES: u32 = 3;
 /// First pause after a conflict; it doubles up to the longest.
 const PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
@@ -91,16 +94,51 @@ impl Postgres {
         if let Some(refusal) = plan.refusal {
             return Err(refusal.into());
         }
-        if plan.is_empty() && password.is_none() {
-            return Ok(plan.observed);
+        let mut observed = match plan.is_empty() && password.is_none() {
+            true => plan.observed,
+            false => self.carry_out(spec, survey, plan, password).await?,
+        };
+        // A group that goes may have kept the login from losing what it had from there.
+        for _round in 0..PASSES {
+            if !self.tidy_quietly(spec).await {
+                break;
+            }
+            let survey = self.survey(spec).await?;
+            let plan = Plan::new(&survey, spec);
+            let settled = plan.is_empty();
+            observed = self.carry_out(spec, survey, plan, None).await?;
+            if settled {
+                break;
+            }
         }
-        let reach = Reach::new(&survey.cluster);
-        let sent = self.send(spec, &reach, plan, password).await;
-        self.forget();
-        sent.map_err(|failure| failure.with(|fault| terms::explain(fault, self.pool.login().username.as_str())))?;
-        let observed = Plan::new(&self.survey(spec).await?, spec).observed;
-        self.tidy_quietly(spec).await;
         Ok(observed)
+    }
+
+    /// Sends a plan, looks at what is there then, and sends what is left. Which rights follow from which, and who may
+    /// take them back, can change with the first statements: the owner's membership that went, the last of two ways by
+    /// which somebody held a right.
+    async fn carry_out(
+        &self,
+        spec: &RoleSpec,
+        mut survey: Survey,
+        mut plan: Plan,
+        mut password: Option<&Secret<String>>,
+    ) -> Result<Observed, Failure> {
+        let mut sent = None;
+        for _pass in 0..PASSES {
+            let left = plan.statements();
+            if password.is_none() && (plan.is_empty() || sent.as_ref() == Some(&left)) {
+                break;
+            }
+            let reach = Reach::new(&survey.cluster);
+            let done = self.send(spec, &reach, plan, password.take()).await;
+            self.forget();
+            done.map_err(|failure| failure.with(|fault| terms::explain(fault, self.pool.login().username.as_str())))?;
+            sent = Some(left);
+            survey = self.survey(spec).await?;
+            plan = Plan::new(&survey, spec);
+        }
+        Ok(plan.observed)
     }
 
     /// Sends a plan. A database that refuses does not keep the others from their changes.

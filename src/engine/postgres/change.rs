@@ -1,6 +1,7 @@
 //! A difference between what is and what should be: the words for people and the statements that end it, side by side,
 //! so that what a plan shows and what apply sends cannot drift apart.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::quote::Sql;
@@ -23,6 +24,24 @@ impl Step {
     }
 }
 
+/// When something is taken back, within one change. A role can take back only what it gave, while it still may give and
+/// can get at the object: what was passed on goes before the right to pass it on, what is furthest from the owner first,
+/// and what is in a schema before the schema. The server's CASCADE alone does not do: it spares what was passed on while
+/// the one who did so may still give through a group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Turn {
+    /// The right to give, for somebody who has lost it and has to take back what he gave
+    Restored,
+    /// Inside a schema, by somebody who has it from others
+    PassedOn(Reverse<usize>),
+    /// Inside a schema, by the owner
+    Given,
+    /// A schema or a database, by somebody who has it from others
+    EntrancePassedOn(Reverse<usize>),
+    /// A schema or a database, by its owner
+    Entrance,
+}
+
 /// What differs in one place.
 #[derive(Debug, Default)]
 pub(super) struct Difference {
@@ -32,14 +51,16 @@ pub(super) struct Difference {
     pub(super) uncovered: Gaps,
     /// Statements that give, to be run in this order
     pub(super) steps: Vec<Step>,
-    /// Statements that take back, after those
-    pub(super) taken: Vec<Step>,
+    /// Statements that take back, after those, each in its turn
+    pub(super) taken: Vec<(Turn, Step)>,
 }
 
 impl Difference {
     /// What can be repaired, what cannot, and the statements.
-    pub(super) fn into_parts(self) -> (Vec<Missing>, Vec<Missing>, Vec<Step>) {
-        (self.gaps.into_missing(), self.uncovered.into_missing(), [self.steps, self.taken].concat())
+    pub(super) fn into_parts(mut self) -> (Vec<Missing>, Vec<Missing>, Vec<Step>) {
+        self.taken.sort_by_key(|(turn, _)| *turn);
+        self.steps.extend(self.taken.into_iter().map(|(_, step)| step));
+        (self.gaps.into_missing(), self.uncovered.into_missing(), self.steps)
     }
 
     /// All statements: first what is missing, so that nobody is without a right that he had.

@@ -188,23 +188,42 @@ impl Postgres {
                 list_names(&owned)
             )));
         }
+        self.leave(group).await?;
         self.dissolve(group, &dependents, heir).await?;
         Ok(None)
     }
 
-    /// The same after a change; what cannot be tidied now is tidied by the next change.
-    pub(super) async fn tidy_quietly(&self, spec: &RoleSpec) {
+    /// The same with every change; what cannot be tidied now is tidied by the next one. Returns whether there was
+    /// something to tidy.
+    pub(super) async fn tidy_quietly(&self, spec: &RoleSpec) -> bool {
         let unused = match self.shared().await {
             Ok(cluster) => unused_groups(&cluster, spec).next().is_some(),
             Err(_) => false,
         };
         if !unused {
-            return;
+            return false;
         }
         if let Err(failure) = self.tidy(spec, &BTreeSet::new(), None).await {
             tracing::warn!(target = self.pool.login().target, "unused groups stay: {}", failure.fault);
         }
         self.forget();
+        true
+    }
+
+    /// Takes a group out of every role that somebody made it a member of: with the rights of an owner it could not take
+    /// back what it passed on of them.
+    async fn leave(&self, group: &Role) -> Result<(), Failure> {
+        let cluster = self.shared().await?;
+        let reach = Reach::new(&cluster);
+        let held = reach.memberships_of(group.oid).filter(|membership| reach.may_revoke(membership));
+        let steps: Vec<Step> = held.map(|m| Step::mine(roles::revoke_membership(&cluster, &reach, m, false))).collect();
+        if steps.is_empty() {
+            return Ok(());
+        }
+        let step = format!("taking {} out of other roles", group.name);
+        let done = self.transact(self.maintenance().await?, &transaction(&reach, &steps, None), &step).await;
+        self.forget();
+        done
     }
 
     /// Empties a role in every database where something depends on it, and drops it with the last one.

@@ -1,12 +1,13 @@
 //! The difference between what a group should hold in one database and what it holds there: exact in both directions.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::catalog::{
     Cluster, Contents, Database, Function, GROUP_PREFIX, Grant, Oid, PUBLIC, Privilege, Relation, RelationKind, Schema,
     Stray,
 };
-use super::change::{Difference, Step};
+use super::change::{Difference, Step, Turn};
 use super::direct::Wishes;
 use super::group::Group;
 use super::level::{self, Privileges};
@@ -54,6 +55,8 @@ struct Object<'a> {
     acl: &'a [Grant],
     /// `None` for what is in no schema
     schema: Option<&'a Schema>,
+    /// `None` for what has no columns
+    relation: Option<Oid>,
     noun: &'static str,
     label: String,
     /// As it stands after ON, such as `TABLE "a"."b"`
@@ -200,7 +203,9 @@ impl Place<'_> {
 
     fn object(&self, object: &Object<'_>, rights: &Rights, wanted: &mut Wanted, out: &mut Difference) {
         let held: Vec<&Grant> = object.acl.iter().filter(|g| Some(g.grantee) == self.group_oid).collect();
-        let stands = |grant: &&&Grant| grant.grantor == object.owner || !self.is_ours(grant.grantor);
+        let stands = |grant: &&&Grant| {
+            grant.grantor == object.owner || !self.is_ours(grant.grantor) && !self.is_kin(grant.grantor)
+        };
         let held_set: Privileges = held.iter().filter(stands).map(|g| g.privilege).collect();
         let missing: Privileges = rights.wanted.difference(&held_set).copied().collect();
         if !missing.is_empty() {
@@ -212,8 +217,14 @@ impl Place<'_> {
         }
         let none = Privileges::new();
         for grant in held {
-            self.extra(object, grant, if stands(&&grant) { &rights.allowed } else { &none }, out);
+            let allowed = if stands(&&grant) { &rights.allowed } else { &none };
+            self.extra(object, grant, allowed, out);
         }
+    }
+
+    /// Whether a role is one of those that this change compares, marked or not yet.
+    fn is_kin(&self, role: Oid) -> bool {
+        self.kin.contains(&Some(role))
     }
 
     /// Whether a role is a group or a login of ours. None of them passes rights on: what one gave goes with its right
@@ -247,33 +258,73 @@ impl Place<'_> {
         if wanted && !grant.grantable {
             return;
         }
-        let one = Privileges::from([grant.privilege]);
         let option = if wanted { " GRANT OPTION FOR" } else { "" };
-        let what = format!("{extra}{option} {}", level::sql(&one));
-        let mut actor = self.reach.actor(grant.grantor, Some(self.database));
-        if actor.way == Way::Never {
-            let why = self.out_of_reach(&actor.name);
-            out.uncovered.on(format!("{what} (granted by {why})"), object.noun, &*object.label);
-            return;
+        let what = format!("{extra}{option} {}", level::sql(&Privileges::from([grant.privilege])));
+        match self.taking(object, grant, wanted) {
+            Ok(steps) => {
+                out.gaps.on(what, object.noun, &*object.label);
+                out.taken.extend(steps);
+            }
+            Err(_) if self.goes_with_its_grantor(object, grant) => out.gaps.on(what, object.noun, &*object.label),
+            Err(why) => out.uncovered.on(format!("{what} (granted by {why})"), object.noun, &*object.label),
         }
-        if grant.grantor != object.owner {
-            actor = actor.in_person();
+    }
+
+    /// What takes a right, or only the option to pass it on, or why its grantor cannot.
+    fn taking(&self, object: &Object<'_>, grant: &Grant, only_option: bool) -> Result<Vec<(Turn, Step)>, String> {
+        let actor = self.reach.actor(grant.grantor, Some(self.database));
+        if actor.way == Way::Never {
+            return Err(self.out_of_reach(&actor.name));
+        }
+        let revoke = |actor: Actor, only_option: bool, cascade: bool, from: &str| {
+            let kind = object.target.kind;
+            let template = if only_option { revoke_option_template(kind) } else { revoke_template(kind, cascade) };
+            let privilege = level::sql(&Privileges::from([grant.privilege]));
+            Step { actor, sql: Sql::of(template, &[privilege, object.target.name.clone(), ident(from)]) }
+        };
+        if grant.grantor == object.owner {
+            let step = revoke(actor, only_option, grant.grantable, &self.group.name);
+            return Ok(vec![(turn(object, 0), step)]);
         }
         if let Some(why) = self.hindered(object, grant) {
-            out.uncovered.on(format!("{what} (granted by {}, who {why})", actor.name), object.noun, &*object.label);
-            return;
+            return Err(format!("{}, who {why}", actor.name));
         }
-        out.gaps.on(what, object.noun, &*object.label);
-        if self.goes_with_its_grantor(object, grant) {
-            return;
+        let distance = self.distance(object, grant);
+        let taken = revoke(actor.in_person(), only_option, grant.grantable, &self.group.name);
+        let mut steps = vec![(turn(object, distance.unwrap_or(1)), taken)];
+        if distance.is_none() {
+            let owner = self.reach.actor(object.owner, Some(self.database));
+            let grantor = self.cluster.role_name(grant.grantor);
+            if owner.way == Way::Never {
+                return Err(format!("{grantor}, who may not give it any more"));
+            }
+            let keeps =
+                |g: &Grant| (g.grantee, g.grantor, g.privilege) == (grant.grantor, object.owner, grant.privilege);
+            let keeps = object.acl.iter().any(keeps);
+            let privilege = level::sql(&Privileges::from([grant.privilege]));
+            let parts = [privilege, object.target.name.clone(), ident(&grantor)];
+            let sql = Sql::of(grant_option_template(object.target.kind), &parts);
+            steps.push((Turn::Restored, Step { actor: owner.clone(), sql }));
+            steps.push((turn(object, 0), revoke(owner, keeps, true, &grantor)));
         }
-        let parts = [level::sql(&one), object.target.name.clone(), ident(&self.group.name)];
-        let template = if wanted {
-            revoke_option_template(object.target.kind)
-        } else {
-            revoke_template(object.target.kind, grant.grantable)
-        };
-        out.taken.push(Step { actor, sql: Sql::of(template, &parts) });
+        Ok(steps)
+    }
+
+    /// Over how many others the grantor has the right to give from the owner; `None` when he has lost it. What was
+    /// passed on can outlive that: two who gave each other the same keep it when the owner takes it from both, and a
+    /// login that gave it to its own group still has it through the group.
+    fn distance(&self, object: &Object<'_>, grant: &Grant) -> Option<usize> {
+        let (mut seen, mut next) = (BTreeSet::from([object.owner]), VecDeque::from([(object.owner, 0)]));
+        while let Some((at, distance)) = next.pop_front() {
+            if at == grant.grantor {
+                return Some(distance);
+            }
+            let given = object.acl.iter().filter(|g| g.grantor == at && g.grantable && g.privilege == grant.privilege);
+            next.extend(given.filter(|g| seen.insert(g.grantee)).map(|g| (g.grantee, distance + 1)));
+        }
+        let same = |g: &Grant| g.grantee == grant.grantor && g.grantable && g.privilege == grant.privilege;
+        let columns = self.contents.columns.iter().filter(|c| Some(c.relation) == object.relation);
+        columns.map(|c| &c.grant).any(same).then_some(1)
     }
 
     /// Whether the same change takes from the grantor, with everything that follows from it, the right to pass this on:
@@ -282,13 +333,13 @@ impl Place<'_> {
         let source = |g: &&Grant| g.grantee == grant.grantor && g.privilege == grant.privilege && g.grantable;
         let mut sources = object.acl.iter().filter(source).peekable();
         let reached = |g: &Grant| self.reach.actor(g.grantor, Some(self.database)).way != Way::Never;
-        let kin = grant.grantor != object.owner && self.kin.contains(&Some(grant.grantor));
+        let kin = grant.grantor != object.owner && self.is_kin(grant.grantor);
         kin && sources.peek().is_some() && sources.all(reached)
     }
 
     /// Why a grantor other than the owner could not take back what it gave, even in person.
     fn hindered(&self, object: &Object<'_>, grant: &Grant) -> Option<String> {
-        if grant.grantor == object.owner || self.goes_with_its_grantor(object, grant) {
+        if grant.grantor == object.owner {
             return None;
         }
         let rights = self.reach.rights_of(grant.grantor);
@@ -313,7 +364,8 @@ impl Place<'_> {
         found
     }
 
-    /// Rights on single columns: only those beyond the level matter, and a REVOKE on the table takes them away.
+    /// Rights on single columns: only those beyond the level matter. A REVOKE on the table takes away those that the same
+    /// role granted.
     fn columns(
         &self,
         relation: &Relation,
@@ -325,12 +377,13 @@ impl Place<'_> {
         if Some(relation.owner) == self.group_oid {
             return;
         }
-        let of_table: Privileges =
-            object.acl.iter().filter(|g| Some(g.grantee) == self.group_oid).map(|g| g.privilege).collect();
+        let of_table: BTreeSet<(Privilege, Oid)> =
+            object.acl.iter().filter(|g| Some(g.grantee) == self.group_oid).map(|g| (g.privilege, g.grantor)).collect();
         let mut seen = BTreeSet::new();
         for grant in grants {
-            let known = rights.allowed.contains(&grant.privilege) || of_table.contains(&grant.privilege);
-            if !known && seen.insert((grant.privilege, grant.grantor)) {
+            let one = (grant.privilege, grant.grantor);
+            let known = rights.allowed.contains(&grant.privilege) || of_table.contains(&one);
+            if !known && seen.insert(one) {
                 self.extra(object, grant, &rights.allowed, out);
             }
         }
@@ -358,7 +411,7 @@ impl Place<'_> {
                 if let (Some(template), true) = (template, actor.way != Way::Never) {
                     out.gaps.on(format!("{} rights", self.extra_word()), &stray.object_type, identity);
                     let sql = Sql::of(template, &[quoted_by_server(identity), ident(&self.group.name)]);
-                    out.taken.push(Step { actor, sql });
+                    out.taken.push((Turn::Given, Step { actor, sql }));
                 } else {
                     out.uncovered.on(format!("{} rights", self.extra_word()), &stray.object_type, identity);
                 }
@@ -373,9 +426,22 @@ impl Place<'_> {
     }
 }
 
+/// When a right is taken back whose grantor is so far from the owner.
+fn turn(object: &Object<'_>, distance: usize) -> Turn {
+    match object.target.kind {
+        TargetKind::Database | TargetKind::Schema if distance > 0 => Turn::EntrancePassedOn(Reverse(distance)),
+        TargetKind::Database | TargetKind::Schema => Turn::Entrance,
+        TargetKind::Table | TargetKind::Sequence | TargetKind::Routine if distance > 0 => {
+            Turn::PassedOn(Reverse(distance))
+        }
+        TargetKind::Table | TargetKind::Sequence | TargetKind::Routine => Turn::Given,
+    }
+}
+
 fn database_object(database: &Database) -> Object<'_> {
     Object {
         schema: None,
+        relation: None,
         owner: database.owner,
         acl: &database.acl,
         noun: "database",
@@ -387,6 +453,7 @@ fn database_object(database: &Database) -> Object<'_> {
 fn schema_object(schema: &Schema) -> Object<'_> {
     Object {
         schema: None,
+        relation: None,
         owner: schema.owner,
         acl: &schema.acl,
         noun: "schema",
@@ -399,6 +466,7 @@ fn relation_object<'a>(relation: &'a Relation, schema: &'a Schema) -> Object<'a>
     let kind = if relation.kind == RelationKind::Sequence { TargetKind::Sequence } else { TargetKind::Table };
     Object {
         schema: Some(schema),
+        relation: Some(relation.oid),
         owner: relation.owner,
         acl: &relation.acl,
         noun: relation.kind.noun(),
@@ -415,6 +483,7 @@ fn function_object<'a>(function: &'a Function, schema: &'a Schema) -> Object<'a>
     };
     Object {
         schema: Some(schema),
+        relation: None,
         owner: function.owner,
         acl: &function.acl,
         noun,
@@ -430,6 +499,16 @@ fn grant_template(kind: TargetKind) -> &'static str {
         TargetKind::Table => "GRANT {} ON TABLE {} TO {}",
         TargetKind::Sequence => "GRANT {} ON SEQUENCE {} TO {}",
         TargetKind::Routine => "GRANT {} ON ROUTINE {} TO {}",
+    }
+}
+
+fn grant_option_template(kind: TargetKind) -> &'static str {
+    match kind {
+        TargetKind::Database => "GRANT {} ON DATABASE {} TO {} WITH GRANT OPTION",
+        TargetKind::Schema => "GRANT {} ON SCHEMA {} TO {} WITH GRANT OPTION",
+        TargetKind::Table => "GRANT {} ON TABLE {} TO {} WITH GRANT OPTION",
+        TargetKind::Sequence => "GRANT {} ON SEQUENCE {} TO {} WITH GRANT OPTION",
+        TargetKind::Routine => "GRANT {} ON ROUTINE {} TO {} WITH GRANT OPTION",
     }
 }
 

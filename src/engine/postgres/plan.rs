@@ -73,6 +73,12 @@ impl Plan {
         self.opening.is_empty() && !self.changes_a_database() && self.closing.is_empty()
     }
 
+    /// Everything that would be sent.
+    pub(super) fn statements(&self) -> Vec<Step> {
+        let inside = self.databases.iter().flat_map(|(_, steps)| steps);
+        self.opening.iter().chain(inside).chain(&self.closing).cloned().collect()
+    }
+
     /// Whether there is something to send to a particular database.
     pub(super) fn changes_a_database(&self) -> bool {
         self.databases.iter().any(|(_, steps)| !steps.is_empty())

@@ -29,6 +29,10 @@ model! {
     /// `valid_until`, `connection_limit` and `auth` hold against changes by hand as the level does: a difference stands in
     /// `coverage` and is repaired. Rights that the login holds directly beyond its level and its `grants` are taken from it;
     /// rights that come through PUBLIC stay.
+    ///
+    /// ~> On PostgreSQL everybody may execute a new function, and one that is `SECURITY DEFINER` runs with the rights of its
+    /// owner: through it a `read_only` role writes whatever the function writes. Take such functions from everybody with
+    /// `REVOKE EXECUTE ON FUNCTION ... FROM PUBLIC`, and give them back through `grants` where they are meant.
     pub struct Role {
         /// ARN of the instance, or of the cluster of a writer.
         target_arn: Arn = required().replace(),

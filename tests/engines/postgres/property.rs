@@ -1,6 +1,7 @@
 //! From any starting set of rights, one apply reaches the wanted set and the second one sends nothing.
 
 use std::collections::BTreeSet;
+use std::hash::{BuildHasher, RandomState};
 
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
@@ -13,6 +14,9 @@ use super::*;
 
 /// Cases of one run: each takes a few hundred milliseconds.
 const CASES: u32 = 20;
+/// Environment variable: the number that the cases follow from, and another number of cases.
+const SEED: &str = "RDSACCESS_TEST_SEED";
+const MORE: &str = "RDSACCESS_TEST_CASES";
 
 const SETUP: &str = "
     CREATE SCHEMA sales; CREATE ROLE keeper; CREATE ROLE middle; GRANT keeper TO admin1;
@@ -70,13 +74,17 @@ fn by_hand() -> impl Strategy<Value = String> {
             format!("SET ROLE {grantor}; GRANT {privilege} ON {on} TO {who}{option}")
         },
     );
-    let passed_on = (object(), any::<prop::sample::Index>(), any::<bool>()).prop_map(|((on, kind, ..), nth, up)| {
-        let (from, to) = if up { ("hoop", "$group") } else { ("$group", "hoop") };
-        let privilege = nth.get(privileges(kind));
-        format!(
-            "GRANT {privilege} ON {on} TO {from} WITH GRANT OPTION; SET ROLE {from}; GRANT {privilege} ON {on} TO {to}"
-        )
-    });
+    let passed_on = (object(), any::<prop::sample::Index>(), any::<bool>(), any::<bool>()).prop_map(
+        |((on, kind, ..), nth, up, option)| {
+            let (from, to) = if up { ("hoop", "$group") } else { ("$group", "hoop") };
+            let privilege = nth.get(privileges(kind));
+            let option = if option { " WITH GRANT OPTION" } else { "" };
+            format!(
+                "GRANT {privilege} ON {on} TO {from} WITH GRANT OPTION; SET ROLE {from}; \
+                 GRANT {privilege} ON {on} TO {to}{option}"
+            )
+        },
+    );
     let revoked = (who(), object()).prop_map(|(who, (on, ..))| format!("REVOKE ALL ON {on} FROM {who} CASCADE"));
     let columns = (who(), select(vec!["a", "b"]), select(vec!["SELECT", "UPDATE", "REFERENCES"]))
         .prop_map(|(who, table, privilege)| format!("GRANT {privilege} (note) ON sales.{table} TO {who}"));
@@ -182,30 +190,53 @@ async fn assert_exact(superuser: &Client, case: &Case) {
         WHERE member = 'hoop'::regrole";
     let memberships = column(superuser, memberships).await;
     assert!(memberships.len() == 1 && memberships[0].starts_with("rdsaccess_"), "{memberships:?}: {case:?}");
+    let groups = column(superuser, "SELECT rolname::text FROM pg_roles WHERE rolname LIKE 'rdsaccess%'").await;
+    assert_eq!(groups, memberships, "a group that nobody needs stays: {case:?}");
     let later = "SELECT unnest(defaclacl)::text FROM pg_default_acl";
     for acl in column(superuser, later).await {
         let (grantee, rights) = acl.split_once('=').unwrap();
         let rights = rights.split_once('/').unwrap().0;
         let level = if case.level == Access::ReadOnly { "r" } else { "arwdU" };
-        // The group of another level has no member any more; when it goes does not concern this login.
-        let ours = grantee == "hoop" || grantee == memberships[0];
+        let ours = grantee == "hoop" || grantee.starts_with("rdsaccess");
         assert!(!ours || rights.chars().all(|right| level.contains(right)), "{acl}: {case:?}");
     }
+}
+
+/// The statements in a part of the server's log that change something.
+fn changes(log: &str) -> impl Iterator<Item = &str> {
+    let sent = log.lines().filter_map(|line| line.split_once("statement: ")).map(|(_, sql)| sql);
+    sent.filter(|sql| !sql.starts_with("SELECT "))
+}
+
+/// Who holds what from whom, for a failure to show.
+async fn access_lists(superuser: &Client) -> Vec<String> {
+    let sql = "SELECT relname || ' ' || relacl::text FROM pg_class WHERE relnamespace = 'sales'::regnamespace
+        UNION ALL SELECT relname || '.' || attname || ' ' || attacl::text
+          FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid WHERE relnamespace = 'sales'::regnamespace
+        UNION ALL SELECT proname || ' ' || proacl::text FROM pg_proc WHERE pronamespace = 'sales'::regnamespace
+        UNION ALL SELECT nspname || ' ' || nspacl::text FROM pg_namespace WHERE nspname = 'sales'
+        UNION ALL SELECT datname || ' ' || datacl::text FROM pg_database WHERE datname = 'app'
+        UNION ALL SELECT roleid::regrole || ' has ' || member::regrole FROM pg_auth_members";
+    column(superuser, sql).await
 }
 
 async fn check(server: &PostgresServer, superuser: &Client, case: &Case) {
     disturb(superuser, &case.by_hand).await;
     let spec = spec_of(case);
+    let (start, before) = (access_lists(superuser).await, server.log().len());
     let made = server.engine().ensure(&spec, None).await.unwrap_or_else(|e| panic!("{e}: {case:?}"));
-    assert!(made.login.is_empty() && made.coverage.is_complete(), "{made:?}: {case:?}");
+    let log = server.log().split_off(before);
+    let sent: Vec<&str> = changes(&log).collect();
+    let end = access_lists(superuser).await;
+    let complete = made.login.is_empty() && made.coverage.is_complete();
+    assert!(complete, "{made:?}\nfrom {start:#?}\nby {sent:#?}\nto {end:#?}: {case:?}");
     assert_exact(superuser, case).await;
 
     let before = server.log().len();
     let again = server.engine().ensure(&spec, None).await.unwrap();
     assert!(again.login.is_empty() && again.coverage.is_complete(), "{again:?}: {case:?}");
     let log = server.log().split_off(before);
-    let sent = log.lines().filter_map(|line| line.split_once("statement: ")).map(|(_, sql)| sql);
-    let changing: Vec<&str> = sent.filter(|sql| !sql.starts_with("SELECT ")).collect();
+    let changing: Vec<&str> = changes(&log).collect();
     assert!(changing.is_empty(), "the second apply sent {changing:?}: {case:?}");
 }
 
@@ -219,13 +250,18 @@ fn one_apply_reaches_the_wanted_set_from_anywhere_and_the_second_sends_nothing()
         make(&*server.engine(), &spec_in("hoop", Access::ReadOnly, &["app"])).await;
         (server, superuser)
     });
-    let config = Config { cases: CASES, failure_persistence: None, max_shrink_iters: 0, ..Config::default() };
+    let seed = std::env::var(SEED).map_or_else(|_| RandomState::new().hash_one(SEED), |seed| seed.parse().unwrap());
+    let number = std::env::var(MORE).map_or(CASES, |number| number.parse().unwrap());
+    let config = Config { cases: number, failure_persistence: None, max_shrink_iters: 0, ..Config::default() };
     let run = |case: Case| {
         runtime.block_on(check(&server, &superuser, &case));
         Ok(())
     };
-    // The same cases every time: a failure can be looked at again.
-    let chance = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+    // A case begins where the one before has ended, so that only the whole run can be repeated.
+    println!("to run the same cases again: {SEED}={seed}");
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    let chance = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
     TestRunner::new_with_rng(config, chance).run(&cases(), run).unwrap();
     // Without a runtime around it the server could not close its sessions.
     let _entered = runtime.enter();
