@@ -342,7 +342,7 @@ async fn a_powerful_role_is_not_taken_over_until_its_power_has_gone() {
         ("ALTER ROLE theirs BYPASSRLS", "ALTER ROLE \"theirs\" NOBYPASSRLS"),
         ("GRANT rds_superuser TO theirs", "REVOKE \"rds_superuser\" FROM \"theirs\""),
         ("GRANT team TO theirs", "REVOKE \"team\" FROM \"theirs\""),
-        ("GRANT theirs TO admin1", "REVOKE \"theirs\" FROM \"admin1\""),
+        ("SET ROLE admin1; GRANT theirs TO admin1; RESET ROLE", "REVOKE \"theirs\" FROM \"admin1\""),
     ] {
         superuser.batch_execute(by_hand).await.unwrap();
         let before = (roles(&server).await, memberships(&superuser).await);

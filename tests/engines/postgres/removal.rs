@@ -292,7 +292,7 @@ async fn letting_go_of_every_kind_of_right_counts_as_no_loss() {
     let by_hand = "CREATE TYPE sales.mood AS ENUM ('ok'); ALTER TABLE sales.orders ENABLE ROW LEVEL SECURITY;
         ALTER TYPE sales.mood OWNER TO admin1; SET ROLE admin1;
         CREATE POLICY own ON sales.orders FOR SELECT TO $group USING (true); COMMENT ON POLICY own ON sales.orders IS 'x';
-        CREATE POLICY both ON sales.orders FOR SELECT TO $group, admin1 USING (true);
+        CREATE POLICY shared ON sales.orders FOR SELECT TO $group, admin1 USING (true);
         GRANT USAGE ON TYPE sales.mood TO $group; SELECT lo_create(4711); GRANT SELECT ON LARGE OBJECT 4711 TO $group;
         ALTER DEFAULT PRIVILEGES GRANT USAGE ON TYPES TO $group; RESET ROLE";
     superuser.batch_execute(&by_hand.replace("$group", &group)).await.unwrap();
@@ -300,6 +300,6 @@ async fn letting_go_of_every_kind_of_right_counts_as_no_loss() {
     let kept = "SELECT 'type ' || typname FROM pg_type WHERE typname = 'mood'
         UNION ALL SELECT 'policy ' || polname FROM pg_policy
         UNION ALL SELECT 'large object ' || oid FROM pg_largeobject_metadata ORDER BY 1";
-    assert_eq!(column(&superuser, kept).await, ["large object 4711", "policy both", "type mood"]);
+    assert_eq!(column(&superuser, kept).await, ["large object 4711", "policy shared", "type mood"]);
     assert!(!traces(&server, &["app"]).await.iter().any(|t| t.contains("rdsaccess") || t.contains("hoop")));
 }
