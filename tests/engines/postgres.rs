@@ -17,6 +17,7 @@ mod round_trips;
 mod sessions;
 mod terms;
 mod tokens;
+mod writer;
 
 use rdsaccess::access::{Access, DatabaseName, Mark, Secret};
 use rdsaccess::engine::{Observed, RoleSpec, Scope, Server};

@@ -9,6 +9,7 @@ use futures_util::future::{Either, select};
 
 use super::change::Step;
 use super::error::{Failure, Remedy};
+use super::lock::WriterLock;
 use super::password;
 use super::plan::{Plan, Survey};
 use super::quote::{Sql, ident};
@@ -56,24 +57,35 @@ impl Postgres {
         if password.is_some() && spec.terms.auth == Auth::Iam {
             return Err(Fault::Unsupported("a login by token has no password".to_owned()).into());
         }
-        let lock = self.lock().await?;
-        let observed = self.converge(spec, password).await?;
+        let mut lock = self.lock().await?;
+        let observed = self.converge(spec, password, &mut lock).await?;
         lock.release().await;
         Ok(observed)
     }
 
-    async fn converge(&self, spec: &RoleSpec, password: Option<&Secret<String>>) -> Result<Observed, Failure> {
+    async fn converge(
+        &self,
+        spec: &RoleSpec,
+        password: Option<&Secret<String>>,
+        lock: &mut WriterLock<'_>,
+    ) -> Result<Observed, Failure> {
         let mut attempts = Attempts::new();
         loop {
             match self.attempt(spec, password).await {
-                Err(failure) => self.wait_to_retry(failure, &mut attempts).await?,
+                Err(failure) => self.wait_to_retry(failure, &mut attempts, lock).await?,
                 done => return done,
             }
         }
     }
 
-    /// Waits before the next attempt, or gives the failure back when another attempt cannot help.
-    pub(super) async fn wait_to_retry(&self, failure: Failure, attempts: &mut Attempts) -> Result<(), Failure> {
+    /// Waits before the next attempt, and makes sure that this is still the only writer; or gives the failure back when
+    /// another attempt cannot help.
+    pub(super) async fn wait_to_retry(
+        &self,
+        failure: Failure,
+        attempts: &mut Attempts,
+        lock: &mut WriterLock<'_>,
+    ) -> Result<(), Failure> {
         if failure.remedy != Remedy::Retry || attempts.are_used_up(self.pool.lock_wait) {
             return Err(failure);
         }
@@ -81,7 +93,7 @@ impl Postgres {
         self.pool.close_idle();
         pause_after(attempts.made).await;
         attempts.made += 1;
-        Ok(())
+        lock.renew(&self.pool, self.maintenance().await?).await
     }
 
     async fn attempt(&self, spec: &RoleSpec, password: Option<&Secret<String>>) -> Result<Observed, Failure> {
@@ -176,13 +188,14 @@ impl Postgres {
         first_failure.map_or(Ok(()), Err)
     }
 
-    /// Runs one transaction in one round trip. When it fails the session is dropped, and with it what was open; when a
-    /// lock was in the way the error names who held it.
+    /// Runs one transaction in one round trip, under the writer's lock. When it fails the session is dropped, and with
+    /// it what was open; when a lock was in the way the error names who held it.
     pub(super) async fn transact(&self, database: &str, sql: &Sql, step: &str) -> Result<(), Failure> {
         let session = self.pool.session(database).await?;
         let mut holder = None;
         let done = {
-            let (running, watching) = (session.run(sql, step), self.writers.watch(&self.pool, &mut holder));
+            let running = session.change(self.writers.holder()?).run(sql, step);
+            let watching = self.writers.watch(&self.pool, &mut holder);
             match select(pin!(running), pin!(watching)).await {
                 Either::Left((done, _)) => done,
                 Either::Right((never, _)) => match never {},

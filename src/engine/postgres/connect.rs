@@ -10,6 +10,7 @@ use tokio_postgres::error::Error as DriverError;
 use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use super::cancel::Change;
 use super::error::{Failure, is_after_authentication, is_busy};
 use super::quote::Sql;
 use super::tls::client_config;
@@ -38,6 +39,10 @@ const DEAD_AFTER: Duration = Duration::from_secs(30);
 /// How long a session waits for reuse. An open session keeps others from dropping its database, and DROP DATABASE waits
 /// five seconds for it to go.
 const IDLE_LIFETIME: Duration = Duration::from_secs(3);
+/// The same probes by the server, beside its own limit for what is not acknowledged: a machine that vanishes says no
+/// goodbye, and its session would hold the writer's lock for the two hours that an operating system waits.
+const SERVER_PROBES: &str = "-c tcp_keepalives_idle=30 -c tcp_keepalives_interval=10 -c tcp_keepalives_count=3 \
+                             -c tcp_user_timeout=60s";
 /// Settings of every session. The empty search path keeps objects that somebody planted in `public` from being called
 /// by an administrator; the rest undoes what may be set for the user or the database.
 const OPTIONS: &str = "-c search_path=pg_catalog -c role=none -c statement_timeout=120s \
@@ -71,7 +76,7 @@ struct Kept {
 
 struct Idle {
     database: String,
-    client: Client,
+    client: Arc<Client>,
     since: Instant,
 }
 
@@ -107,7 +112,7 @@ impl Pool {
         let reused = seat.take_idle(database);
         let client = match reused {
             Some(client) => client,
-            None => self.connect_patiently(database).await?,
+            None => Arc::new(self.connect_patiently(database).await?),
         };
         Ok(Session { seat, client, database: database.to_owned() })
     }
@@ -210,7 +215,7 @@ impl Pool {
             .user(user)
             .password(password.expose())
             .dbname(database)
-            .options(format!("{OPTIONS} -c lock_timeout={}ms", self.lock_wait.as_millis()))
+            .options(format!("{OPTIONS} {SERVER_PROBES} -c lock_timeout={}ms", self.lock_wait.as_millis()))
             .application_name(APPLICATION_NAME)
             .connect_timeout(CONNECT_TIMEOUT)
             .tcp_user_timeout(DEAD_AFTER)
@@ -228,7 +233,7 @@ impl Pool {
         locked(&self.kept)
     }
 
-    fn keep(&self, database: String, client: Client) {
+    fn keep(&self, database: String, client: Arc<Client>) {
         self.kept().idle.push_back(Idle { database, client, since: Instant::now() });
         let kept = Arc::downgrade(&self.kept);
         tokio::spawn(async move {
@@ -262,7 +267,7 @@ struct Seat<'a> {
 }
 
 impl Seat<'_> {
-    fn take_idle(&self, database: &str) -> Option<Client> {
+    fn take_idle(&self, database: &str) -> Option<Arc<Client>> {
         let mut kept = self.pool.kept();
         kept.idle.retain(|idle| !idle.client.is_closed());
         let place = kept.idle.iter().rposition(|idle| idle.database == database);
@@ -290,7 +295,7 @@ impl Drop for Seat<'_> {
 /// A session in one database. Dropped, its connection closes, so that a call which was cancelled or failed leaves no
 /// open transaction behind; [`Session::keep`] returns it for reuse.
 pub(super) struct Session<'a> {
-    client: Client,
+    client: Arc<Client>,
     database: String,
     seat: Seat<'a>,
 }
@@ -299,6 +304,12 @@ impl Session<'_> {
     /// Runs a batch in one round trip; the first column of every row, in order. `step` says what is being done.
     pub(super) async fn run(&self, sql: &Sql, step: &str) -> Result<Vec<String>, Failure> {
         run(&self.client, sql, step, self.seat.pool.round_trip).await
+    }
+
+    /// A transaction that changes something, under the writer's lock.
+    pub(super) fn change(&self, lock: Arc<Client>) -> Change {
+        let pool = self.seat.pool;
+        Change::new(Arc::clone(&self.client), pool.tls.clone(), lock, pool.round_trip)
     }
 
     /// Hands the session back.

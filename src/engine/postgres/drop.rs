@@ -40,14 +40,14 @@ struct Dependents {
 impl Postgres {
     /// Drops or disables the login, and drops groups that nobody needs any more. Returns warnings.
     pub(super) async fn take_away(&self, spec: &RoleSpec, how: &Removal) -> Result<Vec<String>, Failure> {
-        let lock = self.lock().await?;
+        let mut lock = self.lock().await?;
         let mut attempts = Attempts::new();
         loop {
             self.forget();
             let done = self.take_away_locked(spec, how).await;
             self.forget();
             match done {
-                Err(failure) => self.wait_to_retry(failure, &mut attempts).await?,
+                Err(failure) => self.wait_to_retry(failure, &mut attempts, &mut lock).await?,
                 Ok(warnings) => {
                     lock.release().await;
                     return Ok(warnings);
@@ -398,9 +398,21 @@ impl Postgres {
     }
 }
 
+/// How many rows this transaction, and what the session did just before, deleted from the catalogs where an object has
+/// its own row. Letting go of rights deletes only from the others.
+macro_rules! deleted {
+    () => {
+        "(SELECT coalesce(sum(pg_stat_get_xact_tuples_deleted(c.oid)), 0)::text FROM pg_class AS c \
+          WHERE c.relnamespace = 'pg_catalog'::regnamespace AND c.relkind = 'r' AND c.relname NOT IN ( \
+            'pg_shdepend', 'pg_depend', 'pg_default_acl', 'pg_init_privs', 'pg_policy', 'pg_auth_members', \
+            'pg_parameter_acl', 'pg_description', 'pg_shdescription', 'pg_seclabel'))"
+    };
+}
+
 /// Hands over what the role owns, makes sure that nothing is left, and lets go of the rest: entries in access lists of
-/// other kinds of objects, row policies, default privileges. DROP OWNED would drop owned objects; the check in the
-/// same transaction keeps it from ever finding one.
+/// other kinds of objects, row policies, default privileges. DROP OWNED would drop owned objects. The check before it
+/// keeps it from those that are there; one that a session makes, or somebody hands over, right after that check is
+/// found out by what DROP OWNED deleted, and the transaction comes to nothing.
 fn letting_go(cluster: &Cluster, reach: &Reach<'_>, role: &Role, heir: Option<&str>) -> Vec<Step> {
     let name = ident(&role.name);
     let actor = reach.actor(role.oid, None);
@@ -421,11 +433,22 @@ fn letting_go(cluster: &Cluster, reach: &Reach<'_>, role: &Role, heir: Option<&s
            WHERE s.refclassid = 'pg_authid'::regclass AND s.refobjid = {} AND s.deptype = 'o' \
              AND s.classid <> 'pg_default_acl'::regclass \
              AND s.dbid IN (0, (SELECT oid FROM pg_database WHERE datname = current_database()))) \
-         THEN RAISE EXCEPTION 'the role owns objects again' USING ERRCODE = '2BP01'; END IF; END $check$",
+         THEN RAISE EXCEPTION 'the role owns objects again' USING ERRCODE = '2BP01'; END IF; \
+         IF NOT current_setting('track_counts')::bool \
+         THEN RAISE EXCEPTION 'with track_counts off it cannot be seen whether DROP OWNED drops objects' \
+           USING ERRCODE = '55000', HINT = 'Set track_counts to on.'; END IF; END $check$",
         &[number(role.oid)],
     );
     steps.push(Step::mine(guard));
+    let count = concat!("SELECT set_config('rdsaccess.deleted', ", deleted!(), ", true)");
+    steps.push(Step::mine(Sql::of(count, &[])));
     steps.push(Step { actor, sql: Sql::of("DROP OWNED BY {}", &[name]) });
+    let recount = concat!(
+        "DO $check$ BEGIN IF current_setting('rdsaccess.deleted') <> ",
+        deleted!(),
+        " THEN RAISE EXCEPTION 'the role came to own objects meanwhile' USING ERRCODE = '40001'; END IF; END $check$"
+    );
+    steps.push(Step::mine(Sql::of(recount, &[])));
     steps
 }
 

@@ -111,10 +111,11 @@ fn compare_inside(place: &Place<'_>, mut wanted: Wanted, out: &mut Difference) {
         let Some(schema) = schemas.get(&relation.schema) else { continue };
         let rights = place.on_relation(relation, schema);
         let object = relation_object(relation, schema);
-        place.object(&object, &rights, &mut wanted, out);
+        // First the columns: a right on one may have been passed on where the same right on the table was not.
         if let Some(grants) = columns.get(&relation.oid) {
             place.columns(relation, grants, &object, &rights, out);
         }
+        place.object(&object, &rights, &mut wanted, out);
     }
     for function in &place.contents.functions {
         let Some(schema) = schemas.get(&function.schema) else { continue };
@@ -364,7 +365,7 @@ impl Place<'_> {
         found
     }
 
-    /// Rights on single columns: only those beyond the level matter. A REVOKE on the table takes away those that the same
+    /// Rights on single columns: only those beyond the level matter, and the right to pass one on. A REVOKE on the table takes away those that the same
     /// role granted.
     fn columns(
         &self,
@@ -380,10 +381,12 @@ impl Place<'_> {
         let of_table: BTreeSet<(Privilege, Oid)> =
             object.acl.iter().filter(|g| Some(g.grantee) == self.group_oid).map(|g| (g.privilege, g.grantor)).collect();
         let mut seen = BTreeSet::new();
-        for grant in grants {
+        // What may be passed on is taken with everything that follows from it, so it stands for the others.
+        let (passable, others): (Vec<&Grant>, Vec<&Grant>) = grants.iter().partition(|grant| grant.grantable);
+        for grant in passable.into_iter().chain(others) {
             let one = (grant.privilege, grant.grantor);
             let known = rights.allowed.contains(&grant.privilege) || of_table.contains(&one);
-            if !known && seen.insert(one) {
+            if (grant.grantable || !known) && seen.insert(one) {
                 self.extra(object, grant, &rights.allowed, out);
             }
         }

@@ -19,6 +19,7 @@ const KEY: (i32, i32) = (0x5244_5341, 1);
 /// Pause between two attempts.
 const PAUSE: Duration = Duration::from_millis(200);
 const STEP: &str = "waiting for the lock of this provider";
+const HOLDING: &str = "holding the lock of this provider";
 
 /// The queue of this process's writers, with the session that the last one left.
 #[derive(Default)]
@@ -31,6 +32,7 @@ pub(super) struct Writers {
 /// The lock, while this value lives. It ends with its session, so a process that dies frees it; a writer that is
 /// cancelled or fails drops the session with it.
 pub(super) struct WriterLock<'a> {
+    writers: &'a Writers,
     queue: MutexGuard<'a, Option<Arc<Client>>>,
     session: Arc<Client>,
     round_trip: Duration,
@@ -58,13 +60,29 @@ impl Writers {
     }
 
     fn locked<'a>(
-        &self,
+        &'a self,
         queue: MutexGuard<'a, Option<Arc<Client>>>,
         session: Arc<Client>,
         round_trip: Duration,
     ) -> WriterLock<'a> {
-        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(&session);
-        WriterLock { queue, session, round_trip }
+        self.note(&session);
+        WriterLock { writers: self, queue, session, round_trip }
+    }
+
+    fn note(&self, session: &Arc<Client>) {
+        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(session);
+    }
+
+    /// The session that holds the lock: without it nothing may be changed.
+    ///
+    /// # Errors
+    /// When it has ended, so that somebody else may be the writer now. Another attempt takes the lock again.
+    pub(super) fn holder(&self) -> Result<Arc<Client>, Failure> {
+        let session = self.current.lock().unwrap_or_else(PoisonError::into_inner).upgrade();
+        session.filter(|session| !session.is_closed()).ok_or_else(|| {
+            let text = "the session that held it has ended".to_owned();
+            Failure { fault: Fault::ConnectionLost { step: HOLDING.to_owned(), text }, remedy: Remedy::Retry }
+        })
     }
 
     /// Waits until it is dropped, and notes meanwhile whom the writer's other sessions wait for. The session that holds
@@ -84,6 +102,19 @@ impl Writers {
 }
 
 impl WriterLock<'_> {
+    /// Takes the lock again when its session has ended, or leads to a server that takes no writes since a failover.
+    pub(super) async fn renew(&mut self, pool: &Pool, database: &str) -> Result<(), Failure> {
+        let alive = Sql::of("SELECT 1 WHERE NOT pg_is_in_recovery()", &[]);
+        if run(&self.session, &alive, HOLDING, self.round_trip).await.is_ok_and(|rows| !rows.is_empty()) {
+            return Ok(());
+        }
+        let session = Arc::new(pool.reserved(database).await?);
+        acquire(&session, pool.patience, self.round_trip).await?;
+        self.writers.note(&session);
+        self.session = session;
+        Ok(())
+    }
+
     /// Frees the lock and leaves the session to the next writer.
     pub(super) async fn release(mut self) {
         let sql = Sql::of("SELECT pg_advisory_unlock({}, {})", &key());

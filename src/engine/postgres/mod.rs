@@ -17,10 +17,11 @@
 //! | `level`, `group` | what a level holds, and which group holds it |
 //! | `reach` | memberships, and the ways to act for another role |
 //! | `grants`, `direct`, `defaults`, `roles`, `terms`, `public`, `change`, `plan` | the difference, in words and in statements |
-//! | `apply`, `drop` | transactions, attempts, removal |
+//! | `apply`, `drop`, `cancel` | transactions, attempts, removal, what is stopped halfway |
 //! | `quote`, `password`, `error` | safe SQL, verifiers, classes of failures |
 
 mod apply;
+mod cancel;
 mod catalog;
 mod change;
 mod check;

@@ -15,6 +15,9 @@ const MEMBERSHIP_OPTIONS: u32 = 160_000;
 /// Beginnings of the names of roles that the server or RDS made. Each of them carries a special right.
 const SYSTEM_ROLES: [&str; 4] = ["pg_", "rds_", "rdsadmin", "rdsrepladmin"];
 
+/// Those among them that say how somebody logs in, and nothing more.
+const LOGIN_ROLES: [&str; 2] = ["rds_iam", "rds_ad"];
+
 /// How the administrator can act for another role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Way {
@@ -200,15 +203,7 @@ impl<'a> Reach<'a> {
     /// Why a group must never be able to act for this role: it, or a role that it can reach through memberships of
     /// whatever kind, administers the server. A right to pass on a membership is as good as the membership.
     pub(super) fn danger_of(&self, role: Oid) -> Option<String> {
-        let administers = |oid: &Oid| {
-            let Some(role) = self.cluster.roles.get(oid) else { return false };
-            role.oid == self.cluster.me
-                || role.superuser
-                || role.create_role
-                || role.bypass_rls
-                || role.replication
-                || SYSTEM_ROLES.iter().any(|prefix| role.name.starts_with(prefix))
-        };
+        let administers = |oid: &Oid| self.administers(*oid);
         let name = self.cluster.role_name(role);
         if administers(&role) {
             return Some(format!("{name} administers this server; a ddl role that may act for it could do everything"));
@@ -219,6 +214,32 @@ impl<'a> Reach<'a> {
             "{name} is, directly or not, a member of {power}, which administers this server; a ddl role that may act \
              for it could do everything"
         ))
+    }
+
+    fn administers(&self, role: Oid) -> bool {
+        self.cluster.roles.get(&role).is_some_and(|role| {
+            role.oid == self.cluster.me
+                || role.superuser
+                || role.create_role
+                || role.bypass_rls
+                || role.replication
+                || SYSTEM_ROLES.iter().any(|prefix| role.name.starts_with(prefix))
+        })
+    }
+
+    /// Whether a role, or one that it can reach through memberships of whatever kind, administers the server. How
+    /// somebody logs in is no such power.
+    pub(super) fn has_power(&self, role: Oid) -> bool {
+        let logs_in = |oid: Oid| LOGIN_ROLES.contains(&self.cluster.role_name(oid).as_str());
+        self.leads_to(role, |oid| self.administers(*oid) && !logs_in(*oid))
+    }
+
+    /// The members of this role that the administrator is, or whose rights it has or can take on. The row that
+    /// PostgreSQL 16 makes for whoever creates a role gives neither.
+    pub(super) fn mine_among_members(&self, role: Oid) -> impl Iterator<Item = &'a Membership> {
+        let uses = |m: &&Membership| self.inherits(m) || m.set.unwrap_or(true);
+        let mine = |m: &&Membership| self.mine.contains(&m.member) || self.settable.contains(&m.member);
+        self.members_of(role).filter(uses).filter(mine)
     }
 
     /// Statements around a borrowed role: take it, and put back what was there before. The row that RDS or PostgreSQL

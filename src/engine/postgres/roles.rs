@@ -24,8 +24,8 @@ pub(super) fn ownership(cluster: &Cluster, spec: &RoleSpec) -> Ownership {
         return Ownership::Foreign(format!("`{name}` is a superuser, which this provider may not change"));
     }
     match role.mark() {
-        _ if spec.adopt => Ownership::Ours,
-        Some(mark) if mark.is_same_owner(&spec.mark) => Ownership::Ours,
+        None if spec.adopt => hindrance(cluster, role).map_or(Ownership::Ours, Ownership::Foreign),
+        Some(mark) if spec.adopt || mark.is_same_owner(&spec.mark) => Ownership::Ours,
         Some(mark) if mark.target == spec.mark.target => {
             Ownership::Foreign(format!("the role `{name}` is {}", mark.bearer()))
         }
@@ -36,6 +36,34 @@ pub(super) fn ownership(cluster: &Cluster, spec: &RoleSpec) -> Ownership {
         )),
         None => Ownership::Foreign(format!("the role `{name}` exists and carries no mark of this provider")),
     }
+}
+
+/// Why a role that nobody of ours made is not taken over: more than a login for a database depends on it. Taking it over
+/// would end that, and a later destroy would drop it.
+fn hindrance(cluster: &Cluster, role: &Role) -> Option<String> {
+    let reach = Reach::new(cluster);
+    let name = ident(&role.name);
+    let strong = [
+        (role.superuser, "NOSUPERUSER"),
+        (role.create_role, "NOCREATEROLE"),
+        (role.replication, "NOREPLICATION"),
+        (role.bypass_rls, "NOBYPASSRLS"),
+    ];
+    let strong = strong.into_iter().filter(|(has, _)| *has);
+    let mut first: Vec<Sql> =
+        strong.map(|(_, repair)| Sql::of("ALTER ROLE {} {}", &[name.clone(), words(repair)])).collect();
+    let held = reach.memberships_of(role.oid).filter(|m| reach.has_power(m.role));
+    let mine = reach.mine_among_members(role.oid);
+    first.extend(held.chain(mine).map(|membership| revoke_membership(cluster, &reach, membership, false)));
+    let first: Vec<&str> = first.iter().map(Sql::as_str).collect();
+    (!first.is_empty()).then(|| {
+        format!(
+            "the role `{}` carries no mark of this provider and is more than a login for a database; to hand it over \
+             all the same, first run: {}",
+            role.name,
+            first.join("; ")
+        )
+    })
 }
 
 /// The login by itself: what opens a change, and what closes it once the new rights are there.

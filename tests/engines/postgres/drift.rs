@@ -177,3 +177,20 @@ async fn a_second_apply_sends_nothing() {
         assert!(sql.starts_with("SELECT "), "{sql}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_group_may_pass_on_of_single_columns() {
+    let server = seen_and_repaired(
+        "CREATE ROLE bystander; GRANT USAGE ON SCHEMA sales TO bystander; SET ROLE admin1;
+         GRANT SELECT (note) ON sales.orders TO \"$group\" WITH GRANT OPTION;
+         GRANT UPDATE ON sales.orders TO \"$group\"; GRANT UPDATE (id) ON sales.orders TO \"$group\";
+         GRANT UPDATE (note) ON sales.orders TO \"$group\" WITH GRANT OPTION; RESET ROLE; SET ROLE \"$group\";
+         GRANT SELECT (note), UPDATE (note) ON sales.orders TO bystander; RESET ROLE",
+        &["extra GRANT OPTION FOR SELECT on table sales.orders", "extra UPDATE on table sales.orders"],
+    )
+    .await;
+    let superuser = server.superuser("app").await;
+    let sql = "SELECT attacl::text FROM pg_attribute WHERE attrelid = 'sales.orders'::regclass AND attacl IS NOT NULL";
+    let lists = column(&superuser, sql).await.join(" ");
+    assert!(!lists.contains('*') && !lists.contains("bystander") && !lists.contains("w/"), "{lists}");
+}

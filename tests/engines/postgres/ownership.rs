@@ -326,3 +326,42 @@ async fn a_change_that_fails_gives_a_borrowed_role_back() {
     make(&*server.engine(), &spec).await;
     assert_eq!(memberships(&superuser).await, before);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_powerful_role_is_not_taken_over_until_its_power_has_gone() {
+    let server = PostgresServer::start().await;
+    let superuser = server.superuser("app").await;
+    superuser.batch_execute("CREATE ROLE team; GRANT rds_superuser TO team").await.unwrap();
+    let by_admin = "CREATE ROLE theirs LOGIN PASSWORD 'theirs'; GRANT rds_iam TO theirs";
+    server.master("app").await.batch_execute(by_admin).await.unwrap();
+    let mut spec = spec_in("theirs", Access::ReadOnly, &["app"]);
+    spec.adopt = true;
+    for (by_hand, repair) in [
+        ("ALTER ROLE theirs CREATEROLE", "ALTER ROLE \"theirs\" NOCREATEROLE"),
+        ("ALTER ROLE theirs REPLICATION", "ALTER ROLE \"theirs\" NOREPLICATION"),
+        ("ALTER ROLE theirs BYPASSRLS", "ALTER ROLE \"theirs\" NOBYPASSRLS"),
+        ("GRANT rds_superuser TO theirs", "REVOKE \"rds_superuser\" FROM \"theirs\""),
+        ("GRANT team TO theirs", "REVOKE \"team\" FROM \"theirs\""),
+        ("SET ROLE admin1; GRANT theirs TO admin1; RESET ROLE", "REVOKE \"theirs\" FROM \"admin1\""),
+    ] {
+        superuser.batch_execute(by_hand).await.unwrap();
+        let before = (roles(&server).await, memberships(&superuser).await);
+        let Ownership::Foreign(text) = server.engine().read(&spec).await.unwrap().ownership else {
+            panic!("{by_hand}: it would be taken over")
+        };
+        let (_, first) = text.split_once("first run: ").unwrap();
+        assert!(first.starts_with(repair) && !first.contains(';'), "{by_hand}: {text}");
+        let error = server.engine().ensure(&spec, Some(&Secret::from(PASSWORD))).await.unwrap_err();
+        assert!(matches!(error.fault, Fault::Foreign(_)), "{error}");
+        let warnings = server.engine().remove(&spec, &DROP).await.unwrap();
+        assert!(warnings[0].contains("it was left as it is"), "{warnings:?}");
+        assert_eq!((roles(&server).await, memberships(&superuser).await), before, "{by_hand}");
+        superuser.batch_execute(first).await.unwrap();
+        assert_eq!(server.engine().read(&spec).await.unwrap().ownership, Ownership::Ours, "{by_hand}");
+    }
+    make(&*server.engine(), &spec).await;
+    // What a role of ours was given by hand is a gap as ever.
+    superuser.batch_execute("ALTER ROLE theirs CREATEROLE").await.unwrap();
+    let observed = server.engine().read(&spec).await.unwrap();
+    assert_eq!((observed.ownership, observed.login[0].what.as_str()), (Ownership::Ours, "has CREATEROLE"));
+}

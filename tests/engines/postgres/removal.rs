@@ -250,3 +250,56 @@ async fn a_group_that_cannot_be_dropped_does_not_keep_the_login() {
     assert!(server.connect("hoop_ro", PASSWORD, "app").await.is_err());
     assert_eq!(engine.remove(&spec, &drop_role()).await.unwrap().len(), 1, "a second time");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_open_session_makes_at_the_last_moment_is_kept() {
+    let server = PostgresServer::start().await;
+    server.master("app").await.batch_execute(EVERY_KIND).await.unwrap();
+    let (engine, spec) = (server.engine(), spec_in("hoop_ddl", Access::Ddl, &["app"]));
+    make(&*engine, &spec).await;
+    let open = enter(&server, "hoop_ddl", "app").await;
+    // Holds the removal between its check and what it is about to let go of.
+    let superuser = server.superuser("app").await;
+    let pause = "CREATE FUNCTION public.pause() RETURNS event_trigger LANGUAGE plpgsql
+            AS $$ BEGIN PERFORM pg_advisory_xact_lock(77); END $$;
+        CREATE EVENT TRIGGER pause ON ddl_command_start WHEN TAG IN ('DROP OWNED') EXECUTE FUNCTION public.pause();
+        SELECT pg_advisory_lock(77)";
+    superuser.batch_execute(pause).await.unwrap();
+    let how = Removal { end_sessions: false, ..drop_role() };
+    let meanwhile = async {
+        let paused = "SELECT pid::text FROM pg_locks WHERE locktype = 'advisory' AND NOT granted";
+        while column(&superuser, paused).await.is_empty() {
+            tokio::time::sleep(Duration::from_millis(25)).await;
+        }
+        open.batch_execute("CREATE TABLE sales.late (id int); INSERT INTO sales.late VALUES (7)").await.unwrap();
+        superuser.batch_execute("SELECT pg_advisory_unlock(77)").await.unwrap();
+    };
+    let (removed, ()) = tokio::join!(engine.remove(&spec, &how), meanwhile);
+    assert_eq!(column(&superuser, "SELECT id::text FROM sales.late").await, ["7"]);
+    let warnings = removed.unwrap_or_else(|e| panic!("{e}"));
+    assert!(warnings.iter().any(|text| text.contains("stays, because it owns table sales.late")), "{warnings:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn letting_go_of_every_kind_of_right_counts_as_no_loss() {
+    let server = PostgresServer::start().await;
+    server.master("app").await.batch_execute(EVERY_KIND).await.unwrap();
+    let (engine, spec) = (server.engine(), spec_in("hoop_ro", Access::ReadOnly, &["app"]));
+    make(&*engine, &spec).await;
+    let superuser = server.superuser("app").await;
+    let group = "SELECT rolname::text FROM pg_roles WHERE rolname LIKE 'rdsaccess%'";
+    let group = column(&superuser, group).await.remove(0);
+    let by_hand = "CREATE TYPE sales.mood AS ENUM ('ok'); ALTER TABLE sales.orders ENABLE ROW LEVEL SECURITY;
+        ALTER TYPE sales.mood OWNER TO admin1; SET ROLE admin1;
+        CREATE POLICY own ON sales.orders FOR SELECT TO $group USING (true); COMMENT ON POLICY own ON sales.orders IS 'x';
+        CREATE POLICY shared ON sales.orders FOR SELECT TO $group, admin1 USING (true);
+        GRANT USAGE ON TYPE sales.mood TO $group; SELECT lo_create(4711); GRANT SELECT ON LARGE OBJECT 4711 TO $group;
+        ALTER DEFAULT PRIVILEGES GRANT USAGE ON TYPES TO $group; RESET ROLE";
+    superuser.batch_execute(&by_hand.replace("$group", &group)).await.unwrap();
+    assert_eq!(engine.remove(&spec, &drop_role()).await.unwrap_or_else(|e| panic!("{e}")), Vec::<String>::new());
+    let kept = "SELECT 'type ' || typname FROM pg_type WHERE typname = 'mood'
+        UNION ALL SELECT 'policy ' || polname FROM pg_policy
+        UNION ALL SELECT 'large object ' || oid FROM pg_largeobject_metadata ORDER BY 1";
+    assert_eq!(column(&superuser, kept).await, ["large object 4711", "policy shared", "type mood"]);
+    assert!(!traces(&server, &["app"]).await.iter().any(|t| t.contains("rdsaccess") || t.contains("hoop")));
+}
