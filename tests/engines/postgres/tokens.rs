@@ -60,7 +60,7 @@ async fn nothing_is_tried_after_a_fresh_token() {
         let source = source(tokens);
         let before = server.log().len();
         let error = open(EngineKind::Postgres, login(&server, &source)).unwrap().ping().await.unwrap_err();
-        assert!(matches!(&error.fault, Fault::LoginBarred(text) if text.contains("rds-db:connect")), "{error}");
+        assert!(matches!(&error.fault, Fault::LoginRefused(text) if text.contains("rds-db:connect")), "{error}");
         assert!(!Report::of(&error).to_string().contains(WRONG), "{error}");
         assert_eq!(refusals_in(&server, before), logins);
         assert_eq!(source.refusals.lock().unwrap().len(), logins - 1);
@@ -75,7 +75,7 @@ async fn what_pam_and_ldap_answer_counts_as_a_refusal() {
     let source = source(&[(MASTER_PASSWORD, false), (MASTER_PASSWORD, true), (MASTER_PASSWORD, true)]);
     let before = server.log().len();
     let error = open(EngineKind::Postgres, login(&server, &source)).unwrap().ping().await.unwrap_err();
-    assert!(matches!(&error.fault, Fault::LoginBarred(text) if text.contains("28000")), "{error}");
+    assert!(matches!(&error.fault, Fault::LoginRefused(text) if text.contains("28000")), "{error}");
     assert_eq!(refusals_in(&server, before), 2);
 }
 

@@ -132,6 +132,11 @@ async fn a_refresh_asks_for_a_time_and_never_logs_in() {
     assert!(!fresh.accepts(&ro, &password()).await.unwrap(), "no password is good until it was changed");
     let peak = server.command(&json!({"state": true}))["peak"]["hoop_ro"].clone();
     assert_eq!(peak, serde_json::Value::Null, "the role itself never logged in");
+    // What tells a caller that another password is to be set, and not that the server has a reason of its own.
+    let by_hand = Secret::from("By-hand-pass1");
+    let barred = fresh.proves(&ro, &by_hand).await.unwrap_err();
+    assert!(matches!(barred.fault, Fault::LoginBarred(_)), "{barred}");
+    assert!(!fresh.accepts(&ro, &by_hand).await.unwrap());
     sqlserver.ensure(&ro, Some(&Secret::from(NEXT))).await.unwrap();
     assert!(sqlserver.proves(&ro, &Secret::from(NEXT)).await.unwrap());
 }
