@@ -240,6 +240,11 @@ async fn check(server: &PostgresServer, superuser: &Client, case: &Case) {
     assert!(changing.is_empty(), "the second apply sent {changing:?}: {case:?}");
 }
 
+/// The value of an environment variable that chooses the cases.
+fn number_of(variable: &str) -> Option<u64> {
+    std::env::var_os(variable).map(|value| value.to_str().and_then(|text| text.parse().ok()).expect(variable))
+}
+
 #[test]
 fn one_apply_reaches_the_wanted_set_from_anywhere_and_the_second_sends_nothing() {
     let runtime = Runtime::new().unwrap();
@@ -250,8 +255,8 @@ fn one_apply_reaches_the_wanted_set_from_anywhere_and_the_second_sends_nothing()
         make(&*server.engine(), &spec_in("hoop", Access::ReadOnly, &["app"])).await;
         (server, superuser)
     });
-    let seed = std::env::var(SEED).map_or_else(|_| RandomState::new().hash_one(SEED), |seed| seed.parse().unwrap());
-    let number = std::env::var(MORE).map_or(CASES, |number| number.parse().unwrap());
+    let seed = number_of(SEED).unwrap_or_else(|| RandomState::new().hash_one(SEED));
+    let number = number_of(MORE).map_or(CASES, |number| number.try_into().unwrap());
     let config = Config { cases: number, failure_persistence: None, max_shrink_iters: 0, ..Config::default() };
     let run = |case: Case| {
         runtime.block_on(check(&server, &superuser, &case));
