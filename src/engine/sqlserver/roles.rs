@@ -274,7 +274,7 @@ impl Comparison {
             // What is granted above is no longer denied in the same name.
             let (denied, own) = (right.state == State::Denied, right.grantor == own_grantor(catalog));
             if !connects(&right) || denied && !own {
-                self.compare_server_right(catalog, right, &name);
+                self.compare_server_right(catalog, right, name);
             }
         }
     }
