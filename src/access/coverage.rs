@@ -8,6 +8,18 @@ pub const COMPLETE: &str = "complete";
 /// How many names a sentence lists before it counts the rest.
 const MOST_NAMES: usize = 10;
 
+/// What closing a gap does to whoever is logged in.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Gap {
+    /// Gives something that is lacking
+    Lacks,
+    /// Takes something away that is beyond what is wanted
+    #[default]
+    Exceeds,
+    /// Changes what bounds later logins, such as how many there may be
+    Terms,
+}
+
 /// One kind of gap in one database: a privilege that is missing (or too much) on some objects.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Missing {
@@ -17,12 +29,24 @@ pub struct Missing {
     pub noun: String,
     /// The objects
     pub names: Vec<String>,
+    /// What closing it does
+    pub gap: Gap,
 }
 
 impl Missing {
-    /// A gap without objects, such as `role is missing`.
+    /// Something beyond what is wanted, without objects, such as `is a member of x`.
     pub fn plain(what: impl Into<String>) -> Self {
-        Self { what: what.into(), noun: String::new(), names: Vec::new() }
+        Self { what: what.into(), noun: String::new(), names: Vec::new(), gap: Gap::default() }
+    }
+
+    /// Something that is lacking, without objects, such as `role is missing`.
+    pub fn lacking(what: impl Into<String>) -> Self {
+        Self { gap: Gap::Lacks, ..Self::plain(what) }
+    }
+
+    /// A bound of later logins that differs, such as `connection limit is 3 instead of 2`.
+    pub fn of_terms(what: impl Into<String>) -> Self {
+        Self { gap: Gap::Terms, ..Self::plain(what) }
     }
 
     fn sentence(&self) -> String {
@@ -85,7 +109,8 @@ mod tests {
     use super::*;
 
     fn gap(what: &str, noun: &str, names: &[&str]) -> Missing {
-        Missing { what: what.into(), noun: noun.into(), names: names.iter().map(|n| (*n).to_owned()).collect() }
+        let names = names.iter().map(|n| (*n).to_owned()).collect();
+        Missing { noun: noun.into(), names, ..Missing::lacking(what) }
     }
 
     #[test]

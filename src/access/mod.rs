@@ -25,7 +25,7 @@ pub use account::{AccountId, Partition, Region};
 pub use arn::{Arn, TargetKind};
 pub use auth::Auth;
 pub use cidr::{Cidr, GroupRef, RuleSource};
-pub use coverage::{COMPLETE, Coverage, Missing, list_names};
+pub use coverage::{COMPLETE, Coverage, Gap, Missing, list_names};
 pub use duration::Span;
 pub use endpoint_region::region_of_endpoint;
 pub use expiry::Expiry;

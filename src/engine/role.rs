@@ -70,6 +70,8 @@ pub enum Ownership {
 pub struct Observed {
     /// Whether it exists, and whose it is
     pub ownership: Ownership,
+    /// How it logs in
+    pub auth: Auth,
     /// Gaps of the login itself (`login is disabled`, `is a member of x`), which apply can repair
     pub login: Vec<Missing>,
     /// Gaps per covered database, which apply can repair
@@ -81,6 +83,8 @@ pub struct Observed {
     pub access: Access,
     /// Database that a client should connect to first
     pub default_database: Option<DatabaseName>,
+    /// What the person should know of what the call has just done
+    pub notes: Vec<String>,
 }
 
 /// When a password was set, as far as the server tells.

@@ -82,9 +82,14 @@ pub(super) fn observed_at(private: &Private) -> Option<Timestamp> {
     private.get(OBSERVED_AT)?.parse().ok()
 }
 
+/// The time of this call, as state keeps it.
+pub(super) fn now(context: &Context) -> String {
+    seconds(context.now()).to_string()
+}
+
 /// Notes the time of a refresh.
 pub(super) fn note_refresh(context: &Context, private: &mut Private) {
-    private.set(OBSERVED_AT, seconds(context.now()).to_string());
+    private.set(OBSERVED_AT, now(context));
 }
 
 /// A shorter age would be over again before the next plan, which then would never be empty.
@@ -121,11 +126,10 @@ pub(super) async fn rotated_at(
     if let Some(at) = unchanged.and_then(|(_, rotated_at)| rotated_at.get()) {
         return Ok(at.clone());
     }
-    let now = || seconds(context.now()).to_string();
     if settled.moved {
-        return Ok(now());
+        return Ok(now(context));
     }
-    Ok(stored_at(store, &settled.secret_ref, &settled.version).await?.into_known().unwrap_or_else(now))
+    Ok(stored_at(store, &settled.secret_ref, &settled.version).await?.into_known().unwrap_or_else(|| now(context)))
 }
 
 /// Whether a rotation puts the secret of a place somewhere else than where it is now. `wanted` are the settings of the

@@ -46,6 +46,7 @@ mod rig_tests;
 mod role;
 mod role_auth;
 mod role_failures;
+mod role_repair;
 mod role_terms;
 mod rotation;
 mod scale;

@@ -158,13 +158,16 @@ fn a_mariadb_administrator_logs_in_with_tokens() {
 
 #[test]
 fn an_administrator_whose_token_is_refused_is_told_what_is_missing() {
-    let rig = rig("mariadb");
-    let (database, workspace) = (rig.database(0), Workspace::new(&rig));
-    as_owner(database, "", "CREATE USER dba IDENTIFIED BY 'a-password-1'");
-    write(&rig, &workspace, "{ auth = \"iam\", username = \"dba\" }", "");
-    let error = workspace.apply().error();
-    let resource = format!("dbuser:{}/dba", database.resource_id);
-    for word in ["refused the token", "rds-db:connect", &resource, "AWSAuthenticationPlugin"] {
-        assert!(error.contains(word), "`{word}` is not in:\n{error}");
+    let users = [("mariadb", "CREATE USER dba IDENTIFIED BY 'a-password-1'"), ("postgres", "CREATE ROLE dba LOGIN")];
+    for (engine, user) in users {
+        let rig = rig(engine);
+        let (database, workspace) = (rig.database(0), Workspace::new(&rig));
+        as_owner(database, if is_postgres(database) { "postgres" } else { "" }, user);
+        write(&rig, &workspace, "{ auth = \"iam\", username = \"dba\" }", "");
+        let error = workspace.apply().error();
+        let resource = format!("dbuser:{}/dba", database.resource_id);
+        for word in ["refused the token", "rds-db:connect", &resource, "AWSAuthenticationPlugin", "rds_iam"] {
+            assert!(error.contains(word), "{engine}: `{word}` is not in:\n{error}");
+        }
     }
 }

@@ -14,7 +14,7 @@ use super::quote::Statement;
 use super::roles::{account_name, compare, create, ownership, settle};
 use super::rules::{check_grant, check_role_name};
 use super::wanted::Wanted;
-use crate::access::{Auth, DatabaseName, EngineKind, Missing, RoleName, Secret, TlsMode};
+use crate::access::{Auth, DatabaseName, EngineKind, RoleName, Secret, TlsMode};
 use crate::engine::{Fault, Observed, Ownership, RoleSpec};
 
 /// How often a step is tried again.
@@ -168,12 +168,7 @@ impl Mysql {
         }
         self.unlock(session).await?;
         let mut observed = self.observe(&catalog, spec);
-        if let Some(note) = plan.note {
-            for database in observed.coverage.databases.keys() {
-                let notes = observed.uncovered.databases.entry(database.clone()).or_default();
-                notes.push(Missing::plain(note.as_str()));
-            }
-        }
+        observed.notes.extend(plan.note);
         Ok(observed)
     }
 
@@ -210,8 +205,11 @@ impl Mysql {
     fn observe(&self, catalog: &Catalog, spec: &RoleSpec) -> Observed {
         let comparison = compare(catalog, spec, self.demands_tls());
         let first = comparison.coverage.databases.keys().next();
+        let is_iam = catalog.account(&account_name(spec)).is_some_and(is_iam);
         Observed {
             ownership: ownership(catalog, spec),
+            auth: if is_iam { Auth::Iam } else { Auth::Password },
+            notes: Vec::new(),
             access: comparison.access(),
             default_database: first.and_then(|name| name.parse::<DatabaseName>().ok()),
             login: comparison.login,

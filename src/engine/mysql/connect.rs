@@ -9,7 +9,7 @@ use rustls::{CertificateError, RootCertStore};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use super::error::{Failure, tls_error};
+use super::error::{Failure, is_after_authentication, tls_error};
 use super::quote::Statement;
 use crate::access::{Identifier, RoleName, Secret, TlsMode, Trust};
 use crate::engine::{Fault, Login};
@@ -144,7 +144,10 @@ impl Sessions {
             // Its place is needed: resting sessions count as connections too.
             let _ = timeout(CONNECT, rested.conn.disconnect()).await;
         }
-        let conn = self.connect(user, password, false).await?;
+        let conn = match self.connect(user, password, false).await {
+            Err(failure) if is_after_authentication(&failure) => return Ok(()),
+            other => other?,
+        };
         // The login is proven; a goodbye that gets lost changes nothing.
         let _ = timeout(CONNECT, conn.disconnect()).await;
         Ok(())

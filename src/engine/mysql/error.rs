@@ -117,6 +117,12 @@ fn login_refusal(code: u16, text: String) -> (Class, Fault) {
     }
 }
 
+/// Whether a login was refused only after its password was found right: an account counts its sessions then, while the
+/// server as a whole (1040) counts them before.
+pub(super) fn is_after_authentication(refusal: &Failure) -> bool {
+    matches!(refusal.code, 1203 | 1226)
+}
+
 /// The TLS error inside an I/O error.
 pub(super) fn tls_error(error: &std::io::Error) -> Option<&rustls::Error> {
     error.get_ref()?.downcast_ref()
@@ -234,6 +240,10 @@ mod tests {
         }
         for code in [1040, 1203, 1226, 1053] {
             assert!(matches!(login(code).fault, Fault::Unreachable(_)), "{code}");
+        }
+        for (code, is_after) in [(1203, true), (1226, true), (1040, false), (1045, false), (1862, false), (3118, false)]
+        {
+            assert_eq!(is_after_authentication(&login(code)), is_after, "{code}");
         }
         // Addresses, locks, expiry, plugins, TLS, and what nobody has heard of.
         for code in [1129, 1130, 1251, 1524, 1820, 1862, 3118, 3159, 3955, 4151, 65535] {

@@ -16,7 +16,7 @@ use super::pattern::unescape;
 use super::privilege::{Privilege, Privileges, contains_level, list, smallest_level};
 use super::quote::{Statement, account as account_sql, identifier};
 use super::wanted::Wanted;
-use crate::access::{Access, Coverage, Missing, list_names};
+use crate::access::{Access, Coverage, Gap, Missing, list_names};
 use crate::engine::RoleSpec;
 
 /// The difference between what is held and what should be held.
@@ -105,8 +105,8 @@ impl Comparison {
         let effective: Privileges =
             right.iter().chain(through_wrong.flat_map(|grant| &grant.privileges)).cloned().collect();
 
-        self.gap(database, "missing", wanted.difference(&effective), "");
-        self.gap(database, "holds", effective.difference(wanted), " beyond the level");
+        self.gap(database, Gap::Lacks, wanted.difference(&effective));
+        self.gap(database, Gap::Exceeds, effective.difference(wanted));
         for grant in wrong {
             self.wrong_form(catalog, database, grant);
         }
@@ -144,13 +144,13 @@ impl Comparison {
                 .cloned()
                 .collect();
             let missing: Privileges = on.privileges.difference(&present).cloned().collect();
-            self.add_object(database, "missing", &missing, "", &on.object);
+            self.add_object(database, Gap::Lacks, &missing, &on.object);
             self.grant_on(On::Object(database.to_owned(), on.object.clone()), &missing);
         }
         for grant in held() {
             let allowed = wanted.allowed(database, &grant.object);
             let beyond: Privileges = grant.privileges.difference(&allowed).cloned().collect();
-            self.add_object(database, "holds", &beyond, " beyond the level", &grant.object);
+            self.add_object(database, Gap::Exceeds, &beyond, &grant.object);
             self.revoke_on(On::Object(database.to_owned(), grant.object.clone()), &beyond);
         }
     }
@@ -197,7 +197,7 @@ impl Comparison {
             self.leave(&grant.database, &format!("holds {held} on {noun} {name}, granted by somebody else"));
         } else {
             let what = format!("holds {held} outside its databases");
-            join(&mut self.login, what, noun, format!("{}.{name}", grant.database));
+            join(&mut self.login, Missing::plain(what), noun, format!("{}.{name}", grant.database));
             self.revoke_on(On::Object(grant.database.clone(), grant.object.clone()), &grant.privileges);
         }
     }
@@ -250,10 +250,10 @@ impl Comparison {
         }
     }
 
-    fn gap<'a>(&mut self, database: &str, verb: &str, held: impl Iterator<Item = &'a Privilege>, tail: &str) {
+    fn gap<'a>(&mut self, database: &str, gap: Gap, held: impl Iterator<Item = &'a Privilege>) {
         let names = list(held);
         if !names.is_empty() {
-            self.add(database, Missing::plain(format!("{verb} {names}{tail}")));
+            self.add(database, of_privileges(gap, &names));
         }
     }
 
@@ -261,13 +261,13 @@ impl Comparison {
         self.coverage.databases.entry(database.to_owned()).or_default().push(gap);
     }
 
-    fn add_object(&mut self, database: &str, verb: &str, privileges: &Privileges, tail: &str, object: &Object) {
+    fn add_object(&mut self, database: &str, gap: Gap, privileges: &Privileges, object: &Object) {
         if privileges.is_empty() {
             return;
         }
         let (noun, name) = object.words();
         let gaps = self.coverage.databases.entry(database.to_owned()).or_default();
-        join(gaps, format!("{verb} {}{tail}", list(privileges)), noun, name);
+        join(gaps, of_privileges(gap, &list(privileges)), noun, name);
     }
 
     /// Names something that stays as it is and concerns every covered database.
@@ -299,11 +299,19 @@ struct Elsewhere<'a> {
     all_is_ours: bool,
 }
 
+/// Privileges that are lacking, or that are too much.
+fn of_privileges(gap: Gap, names: &str) -> Missing {
+    match gap {
+        Gap::Lacks => Missing::lacking(format!("missing {names}")),
+        Gap::Exceeds | Gap::Terms => Missing::plain(format!("holds {names} beyond the level")),
+    }
+}
+
 /// Adds a gap; objects with the same gap are listed together.
-fn join(gaps: &mut Vec<Missing>, what: String, noun: String, name: String) {
-    match gaps.iter_mut().find(|gap| gap.what == what && gap.noun == noun) {
+fn join(gaps: &mut Vec<Missing>, missing: Missing, noun: String, name: String) {
+    match gaps.iter_mut().find(|gap| gap.what == missing.what && gap.noun == noun) {
         Some(gap) => gap.names.push(name),
-        None => gaps.push(Missing { what, noun, names: vec![name] }),
+        None => gaps.push(Missing { noun, names: vec![name], ..missing }),
     }
 }
 

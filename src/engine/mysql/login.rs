@@ -49,33 +49,33 @@ pub(super) fn refusal(dialect: Dialect, terms: &Terms, password: Option<&Secret<
 pub(super) fn gaps(account: &Account, terms: &Terms, demand_tls: bool) -> Vec<Missing> {
     let mut gaps = Vec::new();
     if account.locked {
-        gaps.push("login is locked".to_owned());
+        gaps.push(Missing::lacking("login is locked"));
     }
     match account.tls {
         Tls::Required => {}
-        Tls::Optional if demands_tls(terms, demand_tls) => gaps.push("login without TLS is allowed".to_owned()),
+        Tls::Optional if demands_tls(terms, demand_tls) => gaps.push(Missing::plain("login without TLS is allowed")),
         Tls::Special if demands_tls(terms, demand_tls) => {
-            gaps.push("login needs a certificate of the client".to_owned());
+            gaps.push(Missing::of_terms("login needs a certificate of the client"));
         }
         Tls::Optional | Tls::Special => {}
     }
-    gaps.extend(way_gap(account, terms));
+    gaps.extend(way_gap(account, terms).map(Missing::plain));
     if account.keeps_old_password && !terms.keeps_old_password {
-        gaps.push("an old password is still good".to_owned());
+        gaps.push(Missing::plain("an old password is still good"));
     }
     let limits = account.limits;
     if limits.connections != wanted_connections(terms) {
         let words = |limit: i64| if limit == 0 { "none".to_owned() } else { limit.to_string() };
         let (found, wanted) = (words(limits.connections), words(wanted_connections(terms)));
-        gaps.push(format!("connection limit is {found} instead of {wanted}"));
+        gaps.push(Missing::of_terms(format!("connection limit is {found} instead of {wanted}")));
     }
     if limits.hourly > 0 {
-        gaps.push("is limited per hour".to_owned());
+        gaps.push(Missing::of_terms("is limited per hour"));
     }
     if limits.password_days > 0 {
-        gaps.push(format!("its password ends every {} days", limits.password_days));
+        gaps.push(Missing::of_terms(format!("its password ends every {} days", limits.password_days)));
     }
-    gaps.into_iter().map(Missing::plain).collect()
+    gaps
 }
 
 fn way_gap(account: &Account, terms: &Terms) -> Option<String> {

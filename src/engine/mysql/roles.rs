@@ -5,7 +5,7 @@ use super::connect::Dialect;
 use super::grants::Comparison;
 use super::login::{self, Way};
 use super::quote::{Statement, account as account_sql, identifier, literal};
-use crate::access::{Identifier, Mark, Missing};
+use crate::access::{Auth, Gap, Identifier, Mark, Missing};
 use crate::engine::{Ownership, RoleSpec};
 
 /// The member of the account's attributes that holds our mark; other members stay.
@@ -35,10 +35,22 @@ pub(super) fn ownership(catalog: &Catalog, spec: &RoleSpec) -> Ownership {
         None if catalog.dialect.has_attributes() => {
             Ownership::Foreign(format!("the account {printed} exists and does not carry the mark of this provider"))
         }
+        None if is_left_by_create(catalog, spec, account) => Ownership::Ours,
         None => Ownership::Foreign(format!(
             "the account {printed} exists, this engine has no place for a mark, and no stored secret says that it is ours"
         )),
     }
+}
+
+/// Whether an account without a place for a mark is what a create with tokens leaves, which has no secret to tell whose
+/// it is: exactly what is wanted, or still locked and with no right beyond that.
+fn is_left_by_create(catalog: &Catalog, spec: &RoleSpec, account: &Account) -> bool {
+    if spec.terms.auth != Auth::Iam || !login::is_iam(account) {
+        return false;
+    }
+    let found = compare(catalog, spec, true);
+    let mut gaps = found.login.iter().chain(found.coverage.databases.values().flatten());
+    if account.locked { gaps.all(|gap| gap.gap == Gap::Lacks) } else { gaps.next().is_none() }
 }
 
 fn mark(account: &Account) -> Option<Mark> {
@@ -57,7 +69,7 @@ pub(super) fn compare(catalog: &Catalog, spec: &RoleSpec, demand_tls: bool) -> C
         }
         None => {
             for gaps in comparison.coverage.databases.values_mut() {
-                *gaps = vec![Missing::plain("role is missing")];
+                *gaps = vec![Missing::lacking("role is missing")];
             }
         }
     }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::quote::Sql;
 use super::reach::Actor;
-use crate::access::Missing;
+use crate::access::{Gap, Missing};
 
 /// A statement, and for whom it runs.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,25 +50,43 @@ impl Difference {
 
 /// Gaps in words, grouped by what is missing on which kind of object.
 #[derive(Debug, Default)]
-pub(super) struct Gaps(BTreeMap<(String, String), BTreeSet<String>>);
+pub(super) struct Gaps(BTreeMap<(String, String), (Gap, BTreeSet<String>)>);
 
 impl Gaps {
-    /// A gap on one object; gaps in the same words are shown together.
+    /// Something beyond what is wanted, on one object; gaps in the same words are shown together.
     pub(super) fn on(&mut self, what: impl Into<String>, noun: &str, name: impl Into<String>) {
-        self.0.entry((what.into(), noun.to_owned())).or_default().insert(name.into());
+        self.entry(what.into(), noun, Gap::Exceeds).insert(name.into());
     }
 
-    /// A gap without an object.
+    /// Something that is lacking, on one object.
+    pub(super) fn lacking_on(&mut self, what: impl Into<String>, noun: &str, name: impl Into<String>) {
+        self.entry(what.into(), noun, Gap::Lacks).insert(name.into());
+    }
+
+    /// Something beyond what is wanted, without an object.
     pub(super) fn plain(&mut self, what: impl Into<String>) {
-        self.0.entry((what.into(), String::new())).or_default();
+        self.entry(what.into(), "", Gap::Exceeds);
+    }
+
+    /// Something that is lacking, without an object.
+    pub(super) fn lacking(&mut self, what: impl Into<String>) {
+        self.entry(what.into(), "", Gap::Lacks);
+    }
+
+    /// A bound of later logins that differs.
+    pub(super) fn of_terms(&mut self, what: impl Into<String>) {
+        self.entry(what.into(), "", Gap::Terms);
+    }
+
+    fn entry(&mut self, what: String, noun: &str, gap: Gap) -> &mut BTreeSet<String> {
+        &mut self.0.entry((what, noun.to_owned())).or_insert_with(|| (gap, BTreeSet::new())).1
     }
 
     /// For the contract.
     pub(super) fn into_missing(self) -> Vec<Missing> {
-        let missing = |((what, noun), names): ((String, String), BTreeSet<String>)| Missing {
-            what,
-            noun,
-            names: names.into_iter().collect(),
+        let missing = |((what, noun), (gap, names))| {
+            let names: BTreeSet<String> = names;
+            Missing { what, noun, names: names.into_iter().collect(), gap }
         };
         self.0.into_iter().map(missing).collect()
     }

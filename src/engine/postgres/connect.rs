@@ -245,7 +245,8 @@ fn of_token(fault: Fault) -> Fault {
     let hint = "it was shown a token: the user must be a member of rds_iam, the identity that signed needs \
                 rds-db:connect for it, and IAM database authentication must be on";
     match fault {
-        Fault::LoginRefused(text) | Fault::LoginBarred(text) => Fault::LoginBarred(format!("{text}; {hint}")),
+        // The server says of a token that it does not like what it says of a user who may not log in at all.
+        Fault::LoginRefused(text) | Fault::LoginBarred(text) => Fault::LoginRefused(format!("{text}; {hint}")),
         other => other,
     }
 }

@@ -72,7 +72,7 @@ impl<'a> Defaults<'a> {
                 let me = place.cluster.role_name(place.cluster.me);
                 out.uncovered.on(format!("{what}, who is out of reach of {me},"), "schema", &*schema.name);
             } else {
-                out.gaps.on(what, "schema", &*schema.name);
+                out.gaps.lacking_on(what, "schema", &*schema.name);
                 out.steps.push(grant(&actor, &name, schema, kind, &missing, &place.group.name));
             }
         }
@@ -95,7 +95,7 @@ impl<'a> Defaults<'a> {
                 let missing: Privileges = level::on_later(level, kind).difference(&held).copied().collect();
                 if !missing.is_empty() {
                     let what = format!("missing {} of {name} for later {}", level::sql(&missing), noun(kind));
-                    out.gaps.on(what, "schema", &*schema.name);
+                    out.gaps.lacking_on(what, "schema", &*schema.name);
                     out.steps.push(grant(&actor, &place.group.name, schema, kind, &missing, name));
                 }
             }

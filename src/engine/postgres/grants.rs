@@ -225,7 +225,7 @@ impl Place<'_> {
     fn missing(&self, object: &Object<'_>, missing: Privileges, wanted: &mut Wanted, out: &mut Difference) {
         let actor = self.reach.actor(object.owner, Some(self.database));
         if actor.way != Way::Never {
-            out.gaps.on(format!("missing {}", level::sql(&missing)), object.noun, &*object.label);
+            out.gaps.lacking_on(format!("missing {}", level::sql(&missing)), object.noun, &*object.label);
             wanted.add(actor, missing, &object.target);
             return;
         }

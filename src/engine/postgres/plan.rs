@@ -117,7 +117,7 @@ impl Planner<'_> {
         let mut databases = Vec::new();
         for (database, contents) in &self.survey.open {
             let (gaps, mut limits, steps) = self.compare(database, contents).into_parts();
-            let gaps = if role.is_some() { gaps } else { vec![Missing::plain("role is missing")] };
+            let gaps = if role.is_some() { gaps } else { vec![Missing::lacking("role is missing")] };
             coverage.databases.insert(database.name.clone(), gaps);
             limits.extend(login_limits.iter().cloned());
             if !limits.is_empty() {
@@ -142,6 +142,8 @@ impl Planner<'_> {
         }
         let observed = Observed {
             ownership: roles::ownership(cluster, self.spec),
+            auth: role.map(|role| terms::auth_of(cluster, &self.reach, role)).unwrap_or_default(),
+            notes: Vec::new(),
             login: login_gaps,
             coverage,
             uncovered,

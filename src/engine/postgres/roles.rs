@@ -81,17 +81,18 @@ pub(super) fn set_password(spec: &RoleSpec, verifier: &Secret<String>) -> Step {
 
 fn attributes(cluster: &Cluster, role: &Role, change: &mut LoginChange) {
     let mut repairs: Vec<Quoted> = Vec::new();
-    let mut gap = |is_gap: bool, text: &str, repair: &'static str| {
-        if is_gap {
-            change.gaps.plain(text);
-            repairs.push(words(repair));
-        }
-    };
-    gap(!role.login, "login is disabled", "LOGIN");
-    gap(!role.inherit, "login does not inherit the rights of its groups", "INHERIT");
+    let lacks = [
+        (!role.login, "login is disabled", "LOGIN"),
+        (!role.inherit, "login does not inherit the rights of its groups", "INHERIT"),
+    ];
+    for (_, text, repair) in lacks.into_iter().filter(|(lacks, ..)| *lacks) {
+        change.gaps.lacking(text);
+        repairs.push(words(repair));
+    }
     let (removable, fixed) = extra_attributes(cluster, role);
     for (text, repair) in removable {
-        gap(true, &format!("has {text}"), repair);
+        change.gaps.plain(format!("has {text}"));
+        repairs.push(words(repair));
     }
     for text in fixed {
         change.uncovered.plain(format!("the login has {text}, which only a user with {text} may take away"));
@@ -210,7 +211,7 @@ pub(super) fn compare_group(place: &Place<'_>, out: &mut Difference) {
     let role = place.group_oid.and_then(|oid| place.cluster.roles.get(&oid));
     match role {
         None => {
-            out.gaps.plain(format!("group {} is missing", group.name));
+            out.gaps.lacking(format!("group {} is missing", group.name));
             out.steps.push(Step::mine(Sql::of("CREATE ROLE {} NOLOGIN INHERIT", std::slice::from_ref(&name))));
         }
         Some(role) => {
@@ -240,7 +241,7 @@ fn group_attributes(place: &Place<'_>, role: &Role, out: &mut Difference) {
         out.uncovered.plain(format!("group {} has {text}", role.name));
     }
     if !role.inherit && place.group.level == Access::Ddl && !place.group.owners.is_empty() {
-        out.gaps.plain(format!("group {} does not inherit", role.name));
+        out.gaps.lacking(format!("group {} does not inherit", role.name));
         out.steps.push(Step::mine(Sql::of("ALTER ROLE {} INHERIT", &[ident(&role.name)])));
     }
 }
@@ -288,7 +289,7 @@ fn missing_owner(place: &Place<'_>, owner: &str, out: &mut Difference) {
         out.uncovered.plain(format!("may not change objects of {}", place.out_of_reach(owner)));
         return;
     }
-    out.gaps.plain(format!("group {} is not a member of {owner}", place.group.name));
+    out.gaps.lacking(format!("group {} is not a member of {owner}", place.group.name));
     let pair = [ident(owner), ident(&place.group.name)];
     let sql = if place.reach.stores_options() {
         Sql::of("GRANT {} TO {} WITH INHERIT TRUE", &pair)
@@ -309,7 +310,7 @@ pub(super) fn compare_membership(place: &Place<'_>, spec: &RoleSpec, out: &mut D
         place.reach.memberships_of(login.oid).any(|m| m.role == group && serves(m))
     });
     if !held {
-        out.gaps.plain(format!("is not a member of {}", place.group.name));
+        out.gaps.lacking(format!("is not a member of {}", place.group.name));
         let pair = [group.clone(), name.clone()];
         let sql = match (place.reach.stores_options(), needs_set) {
             (false, _) => Sql::of("GRANT {} TO {}", &pair),
@@ -322,7 +323,7 @@ pub(super) fn compare_membership(place: &Place<'_>, spec: &RoleSpec, out: &mut D
         Some(s.login) == login.map(|l| l.oid) && s.database == place.database.oid && s.role == place.group.name
     });
     if needs_set && !runs_as_group {
-        out.gaps.plain(format!("does not run as {}", place.group.name));
+        out.gaps.lacking(format!("does not run as {}", place.group.name));
         let fragments = [name, ident(&place.database.name), literal(&place.group.name)];
         out.steps.push(Step::mine(Sql::of("ALTER ROLE {} IN DATABASE {} SET role = {}", &fragments)));
     }

@@ -24,13 +24,13 @@ pub(super) fn compare(
     let (terms, name) = (&spec.terms, ident(spec.name.as_str()));
     let (held, wanted) = (role.and_then(|role| role.valid_until), terms.valid_until.map(Expiry::seconds));
     if held != wanted {
-        out.gaps.plain(format!("login is valid {}, not {}", end(held), end(wanted)));
+        out.gaps.of_terms(format!("login is valid {}, not {}", end(held), end(wanted)));
         let text = terms.valid_until.map_or_else(|| "infinity".to_owned(), |expiry| expiry.to_string());
         out.opening.push(Step::mine(Sql::of("ALTER ROLE {} VALID UNTIL {}", &[name.clone(), literal(&text)])));
     }
     let (held, wanted) = (role.map_or(NO_LIMIT, |role| role.connection_limit), limit(terms));
     if held != wanted {
-        out.gaps.plain(format!("login may have {}, not {}", sessions(held), sessions(wanted)));
+        out.gaps.of_terms(format!("login may have {}, not {}", sessions(held), sessions(wanted)));
         out.opening.push(Step::mine(Sql::of("ALTER ROLE {} CONNECTION LIMIT {}", &[name.clone(), number(wanted)])));
     }
     if terms.auth == Auth::Iam {
@@ -51,6 +51,12 @@ fn join_iam(cluster: &Cluster, reach: &Reach<'_>, spec: &RoleSpec, role: Option<
     out.gaps.plain(format!("login is not a direct member of {IAM_ROLE}"));
     let pair = [ident(IAM_ROLE), ident(spec.name.as_str())];
     out.opening.push(Step::mine(Sql::of("GRANT {} TO {}", &pair)));
+}
+
+/// How the login proves itself now.
+pub(super) fn auth_of(cluster: &Cluster, reach: &Reach<'_>, role: &Role) -> Auth {
+    let takes_tokens = reach.memberships_of(role.oid).any(|membership| is_iam(cluster, membership.role));
+    if takes_tokens { Auth::Iam } else { Auth::Password }
 }
 
 /// Why a login by token is impossible on this server.

@@ -409,6 +409,8 @@ fn observe(catalog: &Catalog, spec: &RoleSpec) -> Observed {
     let comparison = compare(catalog, spec);
     Observed {
         ownership: ownership(catalog, spec),
+        auth: Auth::Password,
+        notes: Vec::new(),
         access: comparison.access.unwrap_or(Access::ReadOnly),
         default_database: comparison.default_database.and_then(|name| name.parse().ok()),
         login: comparison.login,

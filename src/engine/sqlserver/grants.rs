@@ -56,7 +56,7 @@ pub(super) fn compare(catalog: &Catalog, database: &Database, content: &Content,
             return difference;
         }
         Found::Nowhere => {
-            difference.add("user is missing", format!("CREATE USER {0} FOR LOGIN {0}", identifier(name)));
+            difference.lack("user is missing", format!("CREATE USER {0} FOR LOGIN {0}", identifier(name)));
             None
         }
         Found::Renamed(user) => {
@@ -67,7 +67,7 @@ pub(super) fn compare(catalog: &Catalog, database: &Database, content: &Content,
         Found::Orphan(user) => {
             let user_name = identifier(&user.name);
             let sql = format!("ALTER USER {user_name} WITH LOGIN = {}", identifier(name));
-            difference.add("user belongs to a login that is gone", sql);
+            difference.lack("user belongs to a login that is gone", sql);
             Some(user)
         }
         Found::Right(user) => Some(user),
@@ -123,14 +123,19 @@ pub(super) fn owner_words() -> String {
 }
 
 impl Difference {
+    fn lack(&mut self, gap: impl Into<String>, statement: String) {
+        self.gaps.push(Missing::lacking(gap));
+        self.statements.push(statement);
+    }
+
     fn add(&mut self, gap: impl Into<String>, statement: String) {
         self.gaps.push(Missing::plain(gap));
         self.statements.push(statement);
     }
 
     /// Objects with the same gap are listed together.
-    fn add_on(&mut self, what: &str, on: &Securable, statement: String) {
-        merge(&mut self.gaps, what, on);
+    fn add_on(&mut self, missing: Missing, on: &Securable, statement: String) {
+        merge(&mut self.gaps, missing, on);
         self.statements.push(statement);
     }
 
@@ -139,12 +144,12 @@ impl Difference {
     }
 }
 
-fn merge(list: &mut Vec<Missing>, what: &str, on: &Securable) {
+fn merge(list: &mut Vec<Missing>, missing: Missing, on: &Securable) {
     let (noun, name) = words(on);
-    match list.iter_mut().find(|gap| gap.what == what && gap.noun == noun && !name.is_empty()) {
+    match list.iter_mut().find(|gap| gap.what == missing.what && gap.noun == noun && !name.is_empty()) {
         Some(gap) => gap.names.push(name),
-        None if noun.is_empty() => list.push(Missing::plain(what)),
-        None => list.push(Missing { what: what.to_owned(), noun: noun.to_owned(), names: vec![name] }),
+        None if noun.is_empty() => list.push(missing),
+        None => list.push(Missing { noun: noun.to_owned(), names: vec![name], ..missing }),
     }
 }
 
@@ -217,7 +222,7 @@ impl Side<'_> {
         let level = level_roles(self.access);
         for role in level.iter().filter(|role| !held.contains(role)) {
             let sql = format!("ALTER ROLE {} ADD MEMBER {}", identifier(role), self.grantee);
-            difference.add(format!("is not a member of {role}"), sql);
+            difference.lack(format!("is not a member of {role}"), sql);
         }
         for role in held {
             difference.raise(level_of_role(role));
@@ -233,13 +238,13 @@ impl Side<'_> {
         for (on, name) in wanted {
             let has = |right: &&Right| right.state != State::Denied && self.is(right, on, name);
             if !held.iter().any(has) {
-                difference.add_on(&format!("missing {name}"), on, grant(on, name, &self.grantee));
+                difference.add_on(Missing::lacking(format!("missing {name}")), on, grant(on, name, &self.grantee));
             }
         }
         // CREATE USER gives CONNECT, so only a user that is there can lack it.
         let connects = |right: &&&Right| right.name == "CONNECT" && right.on == Securable::Database;
         if self.user.is_some() && !held.iter().filter(connects).any(|right| right.state != State::Denied) {
-            difference.add("missing CONNECT", grant(&Securable::Database, "CONNECT", &self.grantee));
+            difference.lack("missing CONNECT", grant(&Securable::Database, "CONNECT", &self.grantee));
         }
         for right in held {
             self.compare_right(right, wanted, difference);
@@ -249,17 +254,17 @@ impl Side<'_> {
     fn compare_right(&self, right: &Right, wanted: &[Wanted], difference: &mut Difference) {
         let is_wanted = wanted.iter().any(|(on, name)| self.is(right, on, name));
         let is_connect = right.name == "CONNECT" && right.on == Securable::Database;
-        let (what, prefix) = match right.state {
+        let (missing, prefix) = match right.state {
             State::Denied if is_connect => return,
-            State::Denied => (format!("is denied {}", right.name), "REVOKE"),
-            State::Grantable => (format!("may pass on {}", right.name), "REVOKE GRANT OPTION FOR"),
+            State::Denied => (Missing::lacking(format!("is denied {}", right.name)), "REVOKE"),
+            State::Grantable => (Missing::plain(format!("may pass on {}", right.name)), "REVOKE GRANT OPTION FOR"),
             State::Granted if is_wanted || is_connect => return,
             State::Granted => {
                 difference.raise(level_of_right(&right.name));
                 if is_within(self.access, &right.name) {
                     return;
                 }
-                (format!("holds {} beyond the level", right.name), "REVOKE")
+                (Missing::plain(format!("holds {} beyond the level", right.name)), "REVOKE")
             }
         };
         // A right that is both too much and may be passed on loses both at once.
@@ -267,8 +272,8 @@ impl Side<'_> {
             right.state == State::Grantable && !is_wanted && !is_connect && !is_within(self.access, &right.name);
         let prefix = if excess { "REVOKE" } else { prefix };
         match take(prefix, &right.on, &right.name, &self.grantee) {
-            Some(sql) => difference.add_on(&what, &right.on, sql),
-            None => merge(&mut difference.left, &what, &right.on),
+            Some(sql) => difference.add_on(missing, &right.on, sql),
+            None => merge(&mut difference.left, missing, &right.on),
         }
     }
 

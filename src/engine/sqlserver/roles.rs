@@ -106,7 +106,7 @@ pub(super) fn compare(catalog: &Catalog, spec: &RoleSpec) -> Comparison {
     } else {
         comparison.server.clear();
         for gaps in comparison.coverage.databases.values_mut() {
-            *gaps = vec![Missing::plain("role is missing")];
+            *gaps = vec![Missing::lacking("role is missing")];
         }
     }
     if !catalog.sees_logins {
@@ -193,10 +193,10 @@ impl Comparison {
         let name = identifier(&login.name);
         self.enable = login.disabled;
         if login.disabled {
-            self.login.push(Missing::plain("login is disabled"));
+            self.login.push(Missing::lacking("login is disabled"));
         }
         let mut with = |gap: String, clause: &str| {
-            self.login.push(Missing::plain(gap));
+            self.login.push(Missing::of_terms(gap));
             self.server.push(format!("ALTER LOGIN {name} WITH {clause}"));
         };
         if !catalog.names.same(&login.default_database, MASTER) {
@@ -224,7 +224,7 @@ impl Comparison {
         let mine: Vec<&ServerRight> = catalog.rights.iter().filter(|right| right.grantee == login.id).collect();
         let connects = |right: &&&ServerRight| right.name == "CONNECT SQL" && right.class == SERVER;
         if !mine.iter().filter(connects).any(|right| right.state != State::Denied) {
-            self.login.push(Missing::plain("missing CONNECT SQL"));
+            self.login.push(Missing::lacking("missing CONNECT SQL"));
             self.server.push(format!("GRANT CONNECT SQL TO {name}"));
         }
         for right in mine.iter().filter(|right| right.class == SERVER && right.name != "CONNECT SQL") {

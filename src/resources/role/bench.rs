@@ -39,7 +39,14 @@ pub(super) struct Bench {
     /// Whether sessions are ended when a password is replaced
     ends_sessions: bool,
     /// What the person should know of what was done
-    notes: Mutex<Vec<String>>,
+    notes: Mutex<Vec<Note>>,
+}
+
+/// What the person should know.
+struct Note {
+    /// What it is about; the rest is about what an apply as a whole left
+    summary: Option<&'static str>,
+    text: String,
 }
 
 /// Refuses what does not fit the database, before anything is opened.
@@ -194,17 +201,6 @@ impl Bench {
         self.look().await
     }
 
-    /// Takes over an account without a mark and without a secret when it is exactly what is wanted: a login with tokens
-    /// on an engine that has no place for a mark.
-    pub(super) async fn adopt_equal(&mut self) -> Result<(), Reports> {
-        let wanted = RoleSpec { adopt: true, ..self.spec.clone() };
-        let seen = self.server.read(&wanted).await?;
-        if seen.ownership == Ownership::Ours && seen.login.is_empty() && seen.coverage.is_complete() {
-            self.spec = wanted;
-        }
-        Ok(())
-    }
-
     /// Refuses databases that are chosen and cannot be covered, before anything is made.
     pub(super) fn check_databases(&self, role: &Role, observed: &Observed) -> Result<(), Error> {
         let missing = spec::missing_databases(role, observed);
@@ -283,6 +279,17 @@ impl Bench {
         }
     }
 
+    /// Whether another password is what opens a login that is barred: the stored one is not or no longer good, as the
+    /// catalog tells, or what everything but a password repairs was repaired and something is lacking still.
+    async fn needs_password(&self, spec: &RoleSpec, credential: &Credential) -> Result<bool, Reports> {
+        match self.server.accepts(spec, &credential.password).await {
+            Err(engine::Error { fault: Fault::LoginBarred(_), .. }) => {
+                Ok(!self.server.read(spec).await?.login.is_empty())
+            }
+            answer => Ok(!answer?),
+        }
+    }
+
     /// When the password of the login whose turn it is was set, where the server says so.
     pub(super) async fn password_set(&self) -> Result<Option<PasswordSet>, Reports> {
         Ok(self.server.password_set(self.turns().0).await?)
@@ -321,13 +328,18 @@ impl Bench {
     }
 
     fn note(&self, notes: Vec<String>) {
+        self.note_as(None, notes);
+    }
+
+    fn note_as(&self, summary: Option<&'static str>, notes: impl IntoIterator<Item = String>) {
+        let notes = notes.into_iter().map(|text| Note { summary, text });
         self.notes.lock().unwrap_or_else(PoisonError::into_inner).extend(notes);
     }
 
     /// What the person should know of what was done so far.
     pub(super) fn take_notes(&self, summary: &str) -> Vec<Report> {
         let notes = std::mem::take(&mut *self.notes.lock().unwrap_or_else(PoisonError::into_inner));
-        notes.into_iter().map(|text| Report::warning(summary, text)).collect()
+        notes.into_iter().map(|note| Report::warning(note.summary.unwrap_or(summary), note.text)).collect()
     }
 }
 
@@ -341,9 +353,13 @@ impl Subject for Rotation<'_> {
     fn accepts<'a>(&'a self, credential: &'a Credential) -> BoxFuture<'a, Result<bool, Reports>> {
         let bench = self.bench;
         Box::pin(async move {
-            match bench.server.proves(&bench.spec_of(credential), &credential.password).await {
+            let spec = bench.spec_of(credential);
+            match bench.server.proves(&spec, &credential.password).await {
                 // A login with tokens takes no password at all, and says so in words of its own.
                 Err(engine::Error { fault: Fault::LoginBarred(_), .. }) if bench.gets_password => Ok(false),
+                Err(error @ engine::Error { fault: Fault::LoginBarred(_), .. }) => {
+                    if bench.needs_password(&spec, credential).await? { Ok(false) } else { Err(error.into()) }
+                }
                 answer => Ok(answer?),
             }
         })
@@ -355,7 +371,9 @@ impl Subject for Rotation<'_> {
             let mut spec = bench.spec_of(credential);
             // A repair replaces a password that somebody else has set: that one must not stay good.
             spec.terms.keeps_old_password &= self.goal == Goal::Renew;
-            bench.server.ensure(&spec, Some(&credential.password)).await?;
+            let done = bench.server.ensure(&spec, Some(&credential.password)).await?;
+            let text = |note: String| format!("{}, role `{}`: {note}.", bench.target.arn, spec.name);
+            bench.note_as(Some("The password before has ended"), done.notes.into_iter().map(text));
             if bench.server.proves(&spec, &credential.password).await? {
                 return Ok(());
             }

@@ -20,6 +20,7 @@ pub(super) fn merged(current: Observed, other: Observed, other_name: &RoleName) 
         return current;
     }
     let mut both = current;
+    both.notes.extend(other.notes);
     let named = |gap: Missing| Missing { what: format!("{other_name}: {}", gap.what), ..gap };
     both.login.extend(other.login.into_iter().map(named));
     for (database, gaps) in other.coverage.databases {
@@ -36,18 +37,21 @@ pub(super) fn merged(current: Observed, other: Observed, other_name: &RoleName) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::access::{Access, Coverage};
+    use crate::access::{Access, Auth, Coverage};
 
     fn observed(ownership: Ownership, gaps: &[&str]) -> Observed {
+        let auth = Auth::Password;
         let gaps: Vec<Missing> = gaps.iter().map(|text| Missing::plain(*text)).collect();
         let in_app = |gaps: &[Missing]| Coverage { databases: [("app".to_owned(), gaps.to_vec())].into() };
         Observed {
             ownership,
+            auth,
             login: gaps.clone(),
             coverage: in_app(&gaps),
             uncovered: in_app(&[Missing::plain("rights through PUBLIC")]),
             access: Access::ReadOnly,
             default_database: None,
+            notes: Vec::new(),
         }
     }
 

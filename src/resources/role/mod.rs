@@ -80,9 +80,6 @@ impl Resource for RoleResource {
         let mut bench = Bench::open(context, target, &apply.planned, None, false).await?;
         // A secret of ours exists before the role does: a run that was killed in between left it.
         bench.spec.adopt = bench.secret().await?.is_some();
-        if apply.planned.is_iam() && plan::has_no_mark(bench.target.engine) {
-            bench.adopt_equal().await?;
-        }
         let observed = bench.observe().await?;
         bench.check_databases(&apply.planned, &observed)?;
         steps::describe(&mut apply.state, &bench.target);
@@ -178,6 +175,8 @@ async fn observe(context: &Context, reading: &mut Reading<Role>, target: Target)
         import_defaults(&mut reading.state, &target)?;
     }
     if context.refresh() == Refresh::Aws && !reading.imported {
+        secret::look(context, &mut reading.state, &target).await?;
+        note_refresh(context, &mut reading.private);
         return Ok(true);
     }
     let prior = reading.state.clone();
@@ -196,7 +195,9 @@ async fn observe(context: &Context, reading: &mut Reading<Role>, target: Target)
             return Ok(false);
         }
         reading.state.access = observed.access.into();
+        reading.state.auth = observed.auth.into();
         bench.spec.access = observed.access;
+        bench.spec.terms.auth = observed.auth;
         observed = bench.look().await?;
     }
     steps::show(&mut reading.state, &bench, &observed);
@@ -210,7 +211,8 @@ async fn observe(context: &Context, reading: &mut Reading<Role>, target: Target)
 /// database has switched, that password may still be needed.
 async fn tokens(apply: &mut Apply<Role>, bench: &Bench) -> Result<Observed, Reports> {
     let observed = bench.converge().await?;
-    secret::forget_left(bench).await?;
+    let prior = apply.prior.as_ref().and_then(|prior| prior.secret_ref.get());
+    secret::forget_left(bench, prior).await?;
     secret::none(&mut apply.state);
     apply.state.credential = OK.to_owned().into();
     Ok(observed)
@@ -238,7 +240,8 @@ async fn password(
         secret::keep(prior, &mut apply.state);
     }
     match observed {
-        Some(observed) if !bench.has_clone() => Ok(observed),
+        // What a login lacks may end with its new password only: a plugin that takes no password.
+        Some(observed) if !bench.has_clone() && observed.login.is_empty() => Ok(observed),
         _ => bench.converge().await,
     }
 }

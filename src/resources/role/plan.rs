@@ -1,7 +1,7 @@
 //! What a plan of a role says beyond the declarations.
 
 use crate::access::rotation::Goal;
-use crate::access::{EngineKind, Expiry, HostPattern, Identifier, Invalid, Target};
+use crate::access::{Expiry, HostPattern, Identifier, Invalid, Target};
 use crate::context::{Context, Takes};
 use crate::report::Report;
 use crate::resources::rotation::{OK, Trigger, moves, observed_at, trigger};
@@ -98,7 +98,7 @@ pub(super) async fn plan(context: &Context, change: &mut Change<Role>) -> Result
 /// The database, where it is known and something changes that its engine has a say in; its rules are checked.
 async fn target(context: &Context, change: &Change<Role>) -> Result<Option<Target>, Reports> {
     let Attr::Known(arn) = &change.planned.target_arn else { return Ok(None) };
-    if !change.is_create() && !touches_engine_rules(change) {
+    if !change.is_create() && !touches_engine_rules(change) && !lacks_tokens(change) {
         return Ok(None);
     }
     let Some(target) = context.find_for_plan(arn, Takes::Writers).await? else { return Ok(None) };
@@ -160,6 +160,12 @@ const ENGINE_RULES: [&str; 12] = [
 
 fn touches_engine_rules(change: &Change<Role>) -> bool {
     ENGINE_RULES.into_iter().any(|attribute| change.changes(attribute))
+}
+
+/// Whether tokens do not work as they should, which the database itself may be the reason of.
+fn lacks_tokens(change: &Change<Role>) -> bool {
+    let credential = change.prior.as_ref().and_then(|prior| prior.credential.get());
+    change.planned.is_iam() && credential.is_some_and(|word| word != OK)
 }
 
 /// Which attributes decide what is covered.
@@ -252,11 +258,6 @@ pub(super) fn needs_server(prior: &Role, planned: &Role, private: &Private) -> b
         || prior.credential != planned.credential
         || !spec::is_complete(&prior.coverage)
         || reason(prior, planned, private).is_some()
-}
-
-/// Engines on which an account may be there without any mark of ours.
-pub(super) fn has_no_mark(kind: EngineKind) -> bool {
-    kind == EngineKind::Mariadb
 }
 
 #[cfg(test)]

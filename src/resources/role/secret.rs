@@ -4,12 +4,12 @@ use std::time::SystemTime;
 
 use jiff::Timestamp;
 
-use crate::access::{Arn, SecretRef};
+use crate::access::{Arn, SecretRef, Target};
 use crate::context::{Context, Refresh};
-use crate::engine::Observed;
+use crate::engine::{Observed, PasswordSet};
 use crate::resources::rotation::{self, OK};
 use crate::schema::{Apply, Attr, Reports};
-use crate::store::{Held, Settled, VersionId};
+use crate::store::{Held, Place, Settled, Store, VersionId};
 
 use super::bench::{Bench, place};
 use super::error::Error;
@@ -35,7 +35,9 @@ pub(super) async fn settled(
     settled: &Settled,
 ) -> Result<(), Reports> {
     let prior = apply.prior.as_ref().map(|prior| (&prior.secret_version, &prior.rotated_at));
-    let rotated_at = rotation::rotated_at(context, &*bench.store, prior, settled).await?;
+    let kept = rotation::rotated_at(context, &*bench.store, prior, settled).await?;
+    let set = if settled.moved { None } else { bench.password_set().await? };
+    let rotated_at = since_proof(kept, rotation::now(context), set);
     let state = &mut apply.state;
     state.secret_ref = settled.secret_ref.clone().into();
     state.secret_version = settled.version.0.clone().into();
@@ -79,28 +81,11 @@ pub(super) fn keep(prior: &Role, state: &mut Role) {
 
 /// Finds out what is to say of the stored password: `ok`, or what is wrong with it.
 pub(super) async fn read(context: &Context, bench: &Bench, state: &mut Role, seen: &Observed) -> Result<(), Reports> {
-    if state.is_iam() {
-        return of_tokens(bench, state).await;
-    }
-    let held = match state.secret_ref.get() {
-        Some(secret_ref) => bench.store.look(secret_ref).await?,
-        None => bench.secret().await?,
-    };
-    let Some(held) = held.filter(|held| !held.deleted) else {
-        state.credential = "no stored password".to_owned().into();
+    let Some((held, version)) = labels(&*bench.store, &bench.place, &bench.target, state).await? else {
         return Ok(());
     };
-    let Some(version) = &held.proven else {
-        state.credential = UNPROVEN.to_owned().into();
-        return Ok(());
-    };
-    state.secret_ref = held.secret_ref.clone().into();
-    if state.secret_version.get() != Some(&version.0) || state.rotated_at.is_null() {
-        state.rotated_at = rotation::stored_at(&*bench.store, &held.secret_ref, version).await?;
-        state.secret_version = version.0.clone().into();
-    }
-    state.set_due();
     if context.refresh() == Refresh::Database {
+        let version = &version;
         let works = match is_set(bench, state, &held, version).await? {
             Some(fits) => fits,
             None => bench.accepts(&bench.store.value(&held.secret_ref, version).await?, seen).await?,
@@ -111,28 +96,85 @@ pub(super) async fn read(context: &Context, bench: &Bench, state: &mut Role, see
     Ok(())
 }
 
+/// As [`read`], as far as the store and AWS tell, without asking the database.
+pub(super) async fn look(context: &Context, state: &mut Role, target: &Target) -> Result<(), Reports> {
+    let Some(name) = state.name.get() else { return Ok(()) };
+    let place = place(target.arn.clone(), name, state.host.get());
+    labels(&*context.store(None, &target.arn)?, &place, target, state).await.map(drop)
+}
+
+/// What the labels of the secret say: the secret with its proven version, or what is wrong with it. What a look at the
+/// database found before stays.
+async fn labels(
+    store: &dyn Store,
+    place: &Place,
+    target: &Target,
+    state: &mut Role,
+) -> Result<Option<(Held, VersionId)>, Reports> {
+    if state.is_iam() {
+        of_tokens(store.find(place).await?, target, state);
+        return Ok(None);
+    }
+    let held = match state.secret_ref.get() {
+        Some(secret_ref) => store.look(secret_ref).await?,
+        None => store.find(place).await?.filter(|held| held.is_for(&target.resource_id)),
+    };
+    let Some(held) = held.filter(|held| !held.deleted) else {
+        state.credential = "no stored password".to_owned().into();
+        return Ok(None);
+    };
+    let Some(version) = held.proven.clone() else {
+        state.credential = UNPROVEN.to_owned().into();
+        return Ok(None);
+    };
+    state.secret_ref = held.secret_ref.clone().into();
+    if state.secret_version.get() != Some(&version.0) || state.rotated_at.is_null() {
+        state.rotated_at = rotation::stored_at(store, &held.secret_ref, &version).await?;
+        state.secret_version = version.0.clone().into();
+    }
+    if state.credential.is_null() {
+        state.credential = OK.to_owned().into();
+    }
+    state.set_due();
+    Ok(Some((held, version)))
+}
+
 /// Whether the times tell that the login has the stored password; `None` where server or store say no time.
 async fn is_set(bench: &Bench, state: &Role, held: &Held, version: &VersionId) -> Result<Option<bool>, Reports> {
     let Some(set) = bench.password_set().await? else { return Ok(None) };
     let stored = bench.store.stored_at(&held.secret_ref, version).await?;
-    let rotated = state.rotated_at.get().and_then(|at| at.parse::<Timestamp>().ok()).map(SystemTime::from);
-    Ok(stored.map(|stored| set.fits(stored, rotated)))
+    Ok(stored.map(|stored| set.fits(stored, state.rotated_at.get().and_then(|at| moment(at)))))
+}
+
+fn moment(at: &str) -> Option<SystemTime> {
+    at.parse::<Timestamp>().ok().map(SystemTime::from)
+}
+
+/// `rotated_at` of a password that was there and that a login has just proven. It may have been set long after it was
+/// stored, by an apply that was resumed: where the server tells when, and a refresh would hold that against the time
+/// that is kept, the proof is what counts.
+fn since_proof(kept: String, now: String, set: Option<PasswordSet>) -> String {
+    let is_later = set.is_some_and(|set| moment(&kept).is_some_and(|kept| set.at > kept + set.within));
+    if is_later { now } else { kept }
 }
 
 /// A login with tokens has no secret; one that is left from a password before is to go.
-async fn of_tokens(bench: &Bench, state: &mut Role) -> Result<(), Reports> {
+fn of_tokens(left: Option<Held>, target: &Target, state: &mut Role) {
     none(state);
-    let word = match bench.secret().await? {
+    let word = match left.filter(|held| held.is_for(&target.resource_id)) {
         Some(held) => format!("the secret of the password before is still there: {}", held.secret_ref),
-        None if !bench.target.iam_authentication => "IAM authentication of the database is off".to_owned(),
+        None if !target.iam_authentication => "IAM authentication of the database is off".to_owned(),
         None => OK.to_owned(),
     };
     state.credential = word.into();
-    Ok(())
 }
 
-/// Schedules the secret of a role that logs in with tokens for deletion.
-pub(super) async fn forget_left(bench: &Bench) -> Result<(), Reports> {
+/// Schedules the secret of a role that logs in with tokens for deletion: the one that state knows, wherever it is, and
+/// the one that lies at the place of today.
+pub(super) async fn forget_left(bench: &Bench, known: Option<&SecretRef>) -> Result<(), Reports> {
+    if let Some(secret_ref) = known {
+        bench.store.forget(secret_ref).await?;
+    }
     match bench.secret().await? {
         Some(held) => Ok(bench.store.forget(&held.secret_ref).await?),
         None => Ok(()),
@@ -168,4 +210,25 @@ pub(super) async fn forget(context: &Context, state: &Role, arn: &Arn, current: 
         }
     }
     Ok(store.forget(&secret_ref).await?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_password_that_a_resumed_apply_set_late_fits_once_a_login_has_proven_it() {
+        let [stored, set, now] = ["2026-01-01T00:00:00Z", "2026-01-01T02:00:00Z", "2026-01-01T03:00:00Z"];
+        let set = PasswordSet { at: moment(set).unwrap(), within: Duration::from_secs(300) };
+        let fits = |rotated_at: &str| set.fits(moment(stored).unwrap(), moment(rotated_at));
+        assert!(!fits(stored), "a refresh takes it for the password of somebody else");
+        let proven = since_proof(stored.to_owned(), now.to_owned(), Some(set));
+        assert_eq!(proven, now);
+        assert!(fits(&proven), "and not again after the proof");
+        let in_time = PasswordSet { at: moment(stored).unwrap() + Duration::from_secs(60), ..set };
+        assert_eq!(since_proof(stored.to_owned(), now.to_owned(), Some(in_time)), stored, "its age goes on");
+        assert_eq!(since_proof(stored.to_owned(), now.to_owned(), None), stored, "the server does not tell");
+    }
 }

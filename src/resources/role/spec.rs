@@ -96,7 +96,7 @@ pub(super) fn coverage(observed: &Observed) -> BTreeMap<String, String> {
 
 /// The `coverage` of a role that is not there.
 pub(super) fn missing(observed: &Observed) -> BTreeMap<String, String> {
-    let gap = || vec![Missing::plain("role is missing")];
+    let gap = || vec![Missing::lacking("role is missing")];
     let mut all =
         Coverage { databases: observed.coverage.databases.keys().map(|name| (name.clone(), gap())).collect() };
     if all.databases.is_empty() {
@@ -171,12 +171,14 @@ fn holds(grants: &BTreeSet<Grant>, wanted: &Grant) -> bool {
 mod tests {
     use super::super::model::GrantBlock;
     use super::*;
-    use crate::access::{DatabaseName, ObjectKind};
+    use crate::access::{Auth, DatabaseName, ObjectKind};
     use crate::engine::Ownership;
 
     fn observed(databases: &[(&str, Vec<Missing>)], login: Vec<Missing>) -> Observed {
         Observed {
             ownership: Ownership::Ours,
+            auth: Auth::Password,
+            notes: Vec::new(),
             login,
             coverage: Coverage { databases: databases.iter().map(|(n, g)| ((*n).to_owned(), g.clone())).collect() },
             uncovered: Coverage::default(),

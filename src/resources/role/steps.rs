@@ -1,6 +1,6 @@
 //! What an apply writes into the state, and what it keeps of the plan's promise.
 
-use crate::access::{EngineKind, Identifier, Missing, Target};
+use crate::access::{EngineKind, Gap, Identifier, Target};
 use crate::engine::{Observed, Ownership, Removal, RemovalAction};
 use crate::report::{Reach, Report, Severity};
 use crate::schema::{Apply, Attr, Reports};
@@ -154,9 +154,8 @@ pub(super) fn removal(state: &Role) -> Option<Removal> {
 /// Whether an update takes rights away from the role or from whoever logs in as it: by what is written, or by what
 /// somebody added by hand and is taken back.
 pub(super) fn takes_away(prior: &Role, planned: &Role, before: &Observed) -> bool {
-    let is_missing = |gap: &Missing| gap.what.contains("missing");
-    let gaps = before.login.iter().chain(before.coverage.databases.values().flatten());
-    spec::shrinks(prior, planned) || prior.auth != planned.auth || gaps.into_iter().any(|gap| !is_missing(gap))
+    let mut gaps = before.login.iter().chain(before.coverage.databases.values().flatten());
+    spec::shrinks(prior, planned) || prior.auth != planned.auth || gaps.any(|gap| gap.gap == Gap::Exceeds)
 }
 
 #[cfg(test)]
@@ -164,7 +163,31 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::access::{Access, Auth};
+    use crate::access::{Access, Auth, Coverage, Missing};
+
+    fn takes(login: Vec<Missing>, in_app: Vec<Missing>) -> bool {
+        let before = Observed {
+            ownership: Ownership::Ours,
+            auth: Auth::Password,
+            login,
+            coverage: Coverage { databases: [("app".to_owned(), in_app)].into() },
+            uncovered: Coverage::default(),
+            access: Access::ReadOnly,
+            default_database: None,
+            notes: Vec::new(),
+        };
+        takes_away(&Role::default(), &Role::default(), &before)
+    }
+
+    #[test]
+    fn sessions_end_when_something_is_taken_whatever_its_name_is() {
+        assert!(!takes(vec![], vec![]));
+        assert!(!takes(vec![Missing::lacking("login is locked")], vec![Missing::lacking("missing SELECT")]));
+        assert!(!takes(vec![Missing::of_terms("connection limit is 2 instead of 5")], vec![]));
+        let named = Missing { names: vec!["missing".to_owned()], ..Missing::plain("holds INSERT on missing_parts") };
+        assert!(takes(vec![], vec![named]));
+        assert!(takes(vec![Missing::plain("is a member of the_missing_ones")], vec![]));
+    }
 
     fn role(strategy: Option<&str>, round: &str, version: &str) -> Role {
         let rotation = strategy.map(|strategy| Rotation {

@@ -1,7 +1,7 @@
 //! What only MySQL has: these tests start one, whatever the others run on.
 
 use rdsaccess::access::{Access, Mark};
-use rdsaccess::engine::{Fault, Ownership, Server};
+use rdsaccess::engine::{Fault, Ownership, Server, Terms};
 
 use super::*;
 
@@ -80,4 +80,18 @@ async fn an_account_with_another_plugin_gets_a_password() {
     ensure(&mysql, &ro).await;
     enter(&server, "hoop_ro", "app_prod").await;
     assert!(mysql.accepts(&ro, &password()).await.unwrap());
+}
+
+#[tokio::test]
+async fn an_old_password_that_another_plugin_keeps_from_staying_is_named() {
+    let server = TestServer::start_mysql(&[]).await;
+    server.by_hand(&SCHEMA).await;
+    server.by_hand(&["CREATE USER hoop_ro@'%' IDENTIFIED WITH sha256_password BY 'x-Other1'"]).await;
+    let keeping =
+        RoleSpec { terms: Terms { keeps_old_password: true, ..Terms::default() }, ..role("hoop_ro", Access::ReadOnly) };
+    let seen = ensure(&mysql(&server), &keeping).await;
+    assert!(seen.notes[0].contains("the old password ended at once"), "{seen:?}");
+    assert!(texts(&seen.uncovered).is_empty(), "it is said once and not held against the role: {seen:?}");
+    assert!(server.connect(("hoop_ro", "x-Other1"), "app_prod").await.is_err());
+    assert!(ensure(&mysql(&server), &keeping).await.notes.is_empty());
 }

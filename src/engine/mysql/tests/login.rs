@@ -1,7 +1,7 @@
 //! How an account logs in: tokens, old passwords, limits.
 
 use super::*;
-use crate::access::Auth;
+use crate::access::{Auth, Gap};
 use crate::engine::Terms;
 
 const MYSQL_9: Dialect = Dialect { mariadb: false, version: (9, 7, 0) };
@@ -191,4 +191,56 @@ fn bounds_that_somebody_set_by_hand_are_lifted() {
         ["ALTER USER `hoop_ro`@`%` REQUIRE SSL WITH MAX_USER_CONNECTIONS 0 MAX_QUERIES_PER_HOUR 0 \
           MAX_UPDATES_PER_HOUR 0 MAX_CONNECTIONS_PER_HOUR 0 PASSWORD EXPIRE DEFAULT"]
     );
+}
+
+#[test]
+fn what_closing_a_gap_does_to_open_sessions_is_known() {
+    let changed = with_account(MYSQL_8, |account| Account {
+        locked: true,
+        tls: Tls::Optional,
+        limits: Limits { connections: 3, ..Limits::default() },
+        ..account
+    });
+    let gaps: Vec<_> = compare(&changed, &limited(5), true).login.into_iter().map(|gap| (gap.what, gap.gap)).collect();
+    let expected = [
+        ("login is locked", Gap::Lacks),
+        ("login without TLS is allowed", Gap::Exceeds),
+        ("connection limit is 3 instead of 5", Gap::Terms),
+    ];
+    assert_eq!(gaps, expected.map(|(what, gap)| (what.to_owned(), gap)));
+}
+
+#[test]
+fn what_a_create_with_tokens_left_is_ours_where_no_mark_can_tell() {
+    let tokens = RoleSpec { adopt: false, ..iam() };
+    let left = |dialect, change: fn(Account) -> Account, grants: &[DatabaseGrant]| {
+        let mut catalog = catalog(dialect, &["app"]);
+        let logins = logins(&[("AWSAuthenticationPlugin", "RDS")]);
+        let made = Account { logins, locked: true, attributes: None, ..account(&catalog) };
+        catalog.accounts = vec![change(made)];
+        catalog.grants = grants.to_vec();
+        ownership(&catalog, &tokens)
+    };
+    for dialect in [MARIADB, MYSQL_57, Dialect { mariadb: false, version: (8, 0, 20) }] {
+        let is_ours = |change, grants: &[DatabaseGrant]| left(dialect, change, grants) == Ownership::Ours;
+        let whole = [grant("app", "SELECT, SHOW VIEW")];
+        assert!(is_ours(|account| account, &[]) && is_ours(|account| account, &whole), "{dialect:?}");
+        assert!(is_ours(|account| Account { locked: false, ..account }, &whole), "it only lacks its state");
+        assert!(!is_ours(|account| Account { locked: false, ..account }, &[]), "somebody else's that is in use");
+        assert!(!is_ours(|account| account, &[grant("app", "SELECT, INSERT")]), "it holds more than was ever given");
+        assert!(!is_ours(|account| Account { tls: Tls::Special, ..account }, &[]));
+        assert!(!is_ours(|found| Account { logins: account(&catalog(MARIADB, &[])).logins, ..found }, &[]));
+    }
+    assert!(matches!(left(MYSQL_8, |account| account, &[]), Ownership::Foreign(_)), "a mark would tell");
+}
+
+#[test]
+fn an_old_password_that_cannot_stay_is_named() {
+    let other = |account| Account { logins: logins(&[("sha256_password", "$5$x")]), ..account };
+    let password = Secret::from("a-Pass.word~1");
+    let note = |account: fn(Account) -> Account| {
+        plan(&with_account(MYSQL_8, account), &keeping(), Some(&password), true).unwrap().note
+    };
+    assert!(note(other).is_some_and(|note| note.contains("ended at once") && note.contains("sha256_password")));
+    assert_eq!(note(|account| account), None);
 }
