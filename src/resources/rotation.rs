@@ -77,14 +77,14 @@ pub(super) fn trigger(
     }
 }
 
-/// The time of this call, as state keeps it.
-pub(super) fn now(context: &Context) -> String {
-    seconds(context.now()).to_string()
-}
-
 /// When the object was last refreshed, as plan and apply see it.
 pub(super) fn observed_at(private: &Private) -> Option<Timestamp> {
     private.get(OBSERVED_AT)?.parse().ok()
+}
+
+/// The time of this call, as state keeps it.
+pub(super) fn now(context: &Context) -> String {
+    seconds(context.now()).to_string()
 }
 
 /// Notes the time of a refresh.

@@ -119,6 +119,51 @@ fn an_end_and_a_limit_hold_on_postgres() {
 }
 
 #[test]
+fn a_login_that_has_ended_is_not_rotated_by_age_and_goes_on_with_a_later_end() {
+    let rig = rig("postgres");
+    let (database, workspace) = (rig.database(0), Workspace::new(&rig));
+    let admin = master_secret(&rig, database);
+    let with = |until: &str, round: u8| {
+        let rotation = format!("rotation = {{ after = \"1h\", keepers = {{ round = \"{round}\" }} }}");
+        let end = format!("valid_until = \"{until}\"");
+        write(&rig, &workspace, &admin, &format!("access = \"read_only\"\n  {rotation}\n  {end}"));
+    };
+    with("2099-01-31T12:00:00Z", 1);
+    apply(&workspace);
+    with("2020-01-31T12:00:00Z", 1);
+    let ended = apply(&workspace);
+    let file = workspace.folder().join("terraform.tfstate");
+    let rotated_at = ended["rotated_at"].as_str().unwrap();
+    let old = std::fs::read_to_string(&file).unwrap().replace(rotated_at, "2020-01-01T00:00:00Z");
+    std::fs::write(&file, old).unwrap();
+    workspace.plan().nothing();
+
+    with("2020-01-31T12:00:00Z", 2);
+    let error = workspace.plan_run().error();
+    assert!(error.contains("The login has ended") && error.contains("2020-01-31T12:00:00Z"), "{error}");
+    with("2099-01-31T12:00:00Z", 2);
+    let state = apply(&workspace);
+    assert_ne!(state["secret_version"], ended["secret_version"]);
+    reader(&rig, database, &state).run(&rig, "SELECT note FROM orders").unwrap();
+}
+
+#[test]
+fn a_host_that_is_left_out_again_is_replaced_by_the_default() {
+    let rig = rig("mariadb");
+    let (database, workspace) = (rig.database(0), Workspace::new(&rig));
+    let admin = master_secret(&rig, database);
+    let hosts = || as_owner(database, "", "SELECT host FROM mysql.user WHERE user = 'hoop_x'");
+    write(&rig, &workspace, &admin, "access = \"read_only\"\n  host = \"127.0.0.%\"");
+    apply(&workspace);
+    assert_eq!(hosts(), [["127.0.0.%"]]);
+    write(&rig, &workspace, &admin, "access = \"read_only\"");
+    let plan = workspace.plan().changes().stdout;
+    assert!(plan.contains("\"127.0.0.%\" -> \"%\" # forces replacement"), "{plan}");
+    let state = apply(&workspace);
+    assert_eq!((&state["host"], hosts()), (&json!("%"), vec![vec!["%".to_owned()]]));
+}
+
+#[test]
 fn a_limit_holds_on_mariadb() {
     let rig = rig("mariadb");
     let (database, workspace) = (rig.database(0), Workspace::new(&rig));

@@ -56,6 +56,8 @@ fn rotates(engine: &str) {
     let write = writer(&rig, &workspace);
     write("rotation = { after = \"30d\", keepers = { round = \"1\" } }");
     let made = apply(&workspace);
+    let current = |state: &Value| password(&rig, database, text(state, "secret_ref"));
+    let mut passwords = vec![database.master_password.clone(), current(&made)];
     assert!(text(&made, "rotation_due_at") > text(&made, "rotated_at"), "{made}");
     assert_eq!(made["rotation"]["strategy"], "single");
     let first = login(&rig, database, &made);
@@ -68,6 +70,7 @@ fn rotates(engine: &str) {
     workspace.apply_planned().ok();
     workspace.plan().nothing();
     let second = state(&workspace);
+    passwords.push(current(&second));
     assert_eq!(second["secret_ref"], made["secret_ref"]);
     assert_ne!(second["secret_version"], made["secret_version"]);
     assert!(reads(&rig, &login(&rig, database, &second)));
@@ -75,25 +78,70 @@ fn rotates(engine: &str) {
 
     // Made older than it is: an age cannot pass in a test.
     write("rotation = { after = \"1h\", keepers = { round = \"2\" } }");
-    apply(&workspace);
-    let file = workspace.folder().join("terraform.tfstate");
-    let old = std::fs::read_to_string(&file).unwrap().replace(text(&second, "rotated_at"), "2020-01-01T00:00:00Z");
-    std::fs::write(&file, old).unwrap();
+    make_old(&workspace, &apply(&workspace));
     let plan = workspace.plan().changes().stdout;
     assert!(plan.contains("1 to change") && plan.contains("2020-01-01T00:00:00Z"), "{plan}");
     workspace.apply_planned().ok();
     workspace.plan().nothing();
     let third = state(&workspace);
+    passwords.push(current(&third));
     assert_ne!(third["secret_version"], second["secret_version"]);
     assert!(reads(&rig, &login(&rig, database, &third)));
 
     write("rotation = { keepers = { round = \"2\", more = \"x\" } }");
     workspace.apply().ok();
+    passwords.push(current(&state(&workspace)));
     write("");
     let left = apply(&workspace);
     assert_eq!(left["rotation_due_at"], Value::Null);
-    let passwords = [text(&made, "secret_ref"), text(&left, "secret_ref")].map(|at| password(&rig, database, at));
-    assert_eq!(workspace.leaks(&[&passwords[0], &passwords[1], &database.master_password]), []);
+    assert_eq!(Some(&current(&left)), passwords.last(), "what is left out changes nothing");
+    let different: std::collections::BTreeSet<&String> = passwords.iter().collect();
+    assert_eq!(different.len(), passwords.len(), "every rotation makes another password");
+    assert_eq!(workspace.leaks(&passwords.iter().map(String::as_str).collect::<Vec<_>>()), []);
+}
+
+/// Says in the state file that the password was stored long ago: an age cannot pass in a test.
+fn make_old(workspace: &Workspace<'_>, state: &Value) {
+    let file = workspace.folder().join("terraform.tfstate");
+    let text_before = std::fs::read_to_string(&file).unwrap();
+    let old = text_before.replace(text(state, "rotated_at"), "2020-01-01T00:00:00Z");
+    assert_ne!(old, text_before);
+    std::fs::write(&file, old).unwrap();
+}
+
+#[test]
+fn a_purged_secret_is_made_again_when_a_rotation_is_due() {
+    let rig = rig("postgres");
+    let (database, workspace) = (rig.database(0), Workspace::new(&rig));
+    writer(&rig, &workspace)("rotation = { after = \"1h\" }");
+    let made = apply(&workspace);
+    make_old(&workspace, &made);
+    let purge = json!({ "SecretId": made["secret_ref"], "ForceDeleteWithoutRecovery": true });
+    rig.aws_of(database, "secretsmanager", "delete_secret", &purge).unwrap();
+    let plan = workspace.plan().changes().stdout;
+    assert!(plan.contains("no stored password") && plan.contains("secret_ref"), "{plan}");
+    workspace.apply_planned().ok();
+    workspace.plan().nothing();
+    let again = state(&workspace);
+    assert_ne!(again["secret_ref"], made["secret_ref"], "it comes back under another ARN");
+    assert!(reads(&rig, &login(&rig, database, &again)));
+}
+
+#[test]
+fn a_repair_leaves_the_secret_where_it_is() {
+    let rig = rig("mariadb");
+    let (database, workspace) = (rig.database(0), Workspace::new(&rig));
+    writer(&rig, &workspace)("");
+    let made = apply(&workspace);
+    as_owner(database, "", "ALTER USER hoop_ro IDENTIFIED BY 'changed-by-hand-1'");
+    let plan = workspace.plan().changes().stdout;
+    assert!(plan.contains("the stored password is refused") && plan.contains("secret_version"), "{plan}");
+    assert!(!plan.contains("secret_ref "), "what follows from the reference stays as it is:\n{plan}");
+    workspace.apply_planned().ok();
+    workspace.plan().nothing();
+    let repaired = state(&workspace);
+    assert_eq!(repaired["secret_ref"], made["secret_ref"]);
+    assert!(reads(&rig, &login(&rig, database, &repaired)));
 }
 
 #[test]
@@ -242,6 +290,7 @@ fn continues(engine: &str, strategy: &str) {
     };
     let word = if engine == "postgres" { "SCRAM-SHA-256" } else { "IDENTIFIED VIA" };
     let before = changes(word);
+    assert!(before >= 2, "the log shows who set a password: {before}");
 
     let repaired = apply(&workspace);
     assert_eq!(changes(word), before, "the pending password logs in, so that it is not set again");
