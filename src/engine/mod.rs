@@ -5,7 +5,9 @@
 
 mod error;
 mod key;
+mod retry;
 mod role;
+mod shared;
 
 pub mod mysql;
 pub mod postgres;

@@ -1,12 +1,10 @@
 //! Reading and ensuring a role: the only place besides `drop` that changes a server.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
 
 use super::Mysql;
 use super::catalog::{Account, Catalog};
-use super::error::{Class, Failure, IAM_IS_OFF};
+use super::error::{Failure, IAM_IS_OFF};
 use super::login::{Way, is_iam, is_set, judge, lost_password, new_password, only_way, plugin, refusal};
 use super::named::Named;
 use super::password::{Salt, verifier};
@@ -15,85 +13,8 @@ use super::roles::{account_name, compare, create, ownership, settle};
 use super::rules::{check_grant, check_role_name};
 use super::wanted::Wanted;
 use crate::access::{Auth, DatabaseName, EngineKind, RoleName, Secret, TlsMode};
+use crate::engine::retry::{Class, Retry};
 use crate::engine::{Fault, Observed, Ownership, RoleSpec};
-
-/// How often a step is tried again.
-const RETRIES: u32 = 8;
-/// First pause between tries; it doubles up to [`LONGEST_PAUSE`].
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
-
-/// The catalog, shared by all roles of the server until something is written.
-#[derive(Default)]
-pub(super) struct SharedCatalog {
-    /// Counts writes; a catalog that was read before the last one is stale
-    writes: AtomicU64,
-    cached: tokio::sync::Mutex<Option<(u64, Arc<Catalog>)>>,
-}
-
-impl SharedCatalog {
-    /// Marks the beginning of a write; its end is marked when the guard is dropped, also by a cancelled call.
-    pub(super) fn writing(&self) -> Writing<'_> {
-        self.writes.fetch_add(1, Ordering::SeqCst);
-        Writing(self)
-    }
-}
-
-/// A write that is under way.
-pub(super) struct Writing<'a>(&'a SharedCatalog);
-
-impl Drop for Writing<'_> {
-    fn drop(&mut self) {
-        self.0.writes.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
-/// Decides whether a failure is worth another try, and waits before it.
-pub(super) struct Retry {
-    tries: u32,
-    patience: Duration,
-    /// When the first failure came
-    since: Option<Instant>,
-    /// A session broke before, so that an unreachable server may be one that restarts
-    broken: bool,
-}
-
-impl Retry {
-    pub(super) fn new(patience: Duration) -> Self {
-        Self { tries: 0, patience, since: None, broken: false }
-    }
-
-    /// Waits, or gives the failure back.
-    ///
-    /// # Errors
-    /// A failure that no other try can change, or one too many.
-    pub(super) async fn after(&mut self, failure: Failure) -> Result<(), Failure> {
-        self.broken |= matches!(failure.class, Class::Lost | Class::ReadOnly);
-        let in_time = self.since.get_or_insert_with(Instant::now).elapsed() < self.patience;
-        let again = match failure.class {
-            Class::Conflict | Class::Converge | Class::Busy | Class::Lost => self.tries < RETRIES && in_time,
-            // During a failover the old writer answers as read-only and then not at all.
-            Class::ReadOnly => in_time,
-            Class::Unreachable => self.broken && in_time,
-            Class::Login | Class::Denied | Class::Final => false,
-        };
-        if !again {
-            return Err(failure);
-        }
-        tokio::time::sleep(jittered(FIRST_PAUSE * 2_u32.pow(self.tries.min(6)))).await;
-        self.tries += 1;
-        Ok(())
-    }
-}
-
-/// Between half and all of the pause, so that writers that met once do not meet again.
-fn jittered(pause: Duration) -> Duration {
-    let mut byte = [0_u8; 1];
-    // Without entropy the pause is merely not spread.
-    let _ = getrandom::fill(&mut byte);
-    let pause = pause.min(LONGEST_PAUSE);
-    pause / 2 + pause / 2 * u32::from(byte[0]) / 255
-}
 
 impl Mysql {
     /// A trivial query.
@@ -191,20 +112,17 @@ impl Mysql {
 
     /// The shared catalog, read again when something was written since.
     async fn catalog(&self) -> Result<Arc<Catalog>, Failure> {
-        let mut cached = self.catalog.cached.lock().await;
-        let writes = self.catalog.writes.load(Ordering::SeqCst);
-        if let Some((_, catalog)) = cached.as_ref().filter(|(at, _)| *at == writes) {
-            return Ok(Arc::clone(catalog));
-        }
+        self.catalog.get_or_read(self.load_patiently()).await
+    }
+
+    async fn load_patiently(&self) -> Result<Catalog, Failure> {
         let mut retry = Retry::new(self.patience);
-        let catalog = loop {
+        loop {
             match self.load().await {
-                Ok(catalog) => break Arc::new(catalog),
-                Err(failure) => retry.after(failure).await?,
+                Err(failure) => retry.after(failure.class, failure).await?,
+                done => return done,
             }
-        };
-        *cached = Some((writes, Arc::clone(&catalog)));
-        Ok(catalog)
+        }
     }
 
     async fn load(&self) -> Result<Catalog, Failure> {

@@ -130,7 +130,7 @@ impl Sessions {
         let shown = self.login.key.show().await.map_err(Failure::last)?;
         shown.check(self.tls.is_some()).map_err(Failure::last)?;
         let refusal = match self.connect(&self.login.username, shown.secret(), shown.is_token()).await {
-            Err(failure) if failure.class == super::error::Class::Login => failure,
+            Err(failure) if failure.class == crate::engine::retry::Class::Login => failure,
             other => return other,
         };
         match self.login.key.show_again(&shown).await.map_err(Failure::last)? {
@@ -191,7 +191,7 @@ impl Sessions {
     ) -> Result<Result<Conn, Driver>, Failure> {
         let unreachable = || {
             let text = format!("no answer from the server within {} seconds", CONNECT.as_secs());
-            Failure { class: super::error::Class::Unreachable, ..Failure::last(Fault::Unreachable(text)) }
+            Failure { class: crate::engine::retry::Class::Unreachable, ..Failure::last(Fault::Unreachable(text)) }
         };
         timeout(CONNECT, Conn::new(self.options(user, secret, is_token))).await.map_err(|_| unreachable())
     }

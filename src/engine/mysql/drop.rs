@@ -6,15 +6,15 @@
 use std::time::Duration;
 
 use super::Mysql;
-use super::apply::Retry;
 use super::catalog::{AccountName, Catalog};
 use super::connect::Session;
-use super::error::{Class, Failure};
+use super::error::Failure;
 use super::grants::take_everything;
 use super::pattern::NameForm;
 use super::quote::{Statement, bytes};
 use super::roles::{account_name, compare, drop_account, lasting, leave, lock, ownership};
 use crate::access::list_names;
+use crate::engine::retry::{Class, Retry};
 use crate::engine::{Fault, Ownership, Removal, RemovalAction, RoleSpec};
 
 /// How often open sessions are looked for before the person is warned.

@@ -3,29 +3,7 @@
 use mysql_async::{DriverError, Error as Driver, IoError, ServerError};
 
 use crate::engine::Fault;
-
-/// What can be done about a failure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Class {
-    /// Lock wait or deadlock: read again, plan again, try again
-    Conflict,
-    /// Somebody else changed the same thing first: read again and converge
-    Converge,
-    /// The node takes no writes: it may be the old writer of a failover
-    ReadOnly,
-    /// The connection broke or the server is going down: what was sent may have been executed
-    Lost,
-    /// No free connection on the server
-    Busy,
-    /// No connection could be made
-    Unreachable,
-    /// User or password refused: nothing else, because callers set another password then
-    Login,
-    /// A right is missing
-    Denied,
-    /// Nothing to be done here
-    Final,
-}
+use crate::engine::retry::Class;
 
 /// A fault with what can be done about it.
 #[derive(Debug)]
@@ -76,7 +54,7 @@ impl Failure {
             Class::Final if server.code == 1524 => Fault::Unsupported(format!(
                 "{text}: the authentication plugin is not loaded on this server; enable it in the parameter group"
             )),
-            Class::Converge | Class::Unreachable | Class::Final => Fault::Statement { step, text },
+            Class::Converge | Class::Closed | Class::Unreachable | Class::Final => Fault::Statement { step, text },
         };
         Self { class, code: server.code, fault }
     }

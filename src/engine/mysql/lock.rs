@@ -3,12 +3,12 @@
 use mysql_async::Value;
 
 use super::Mysql;
-use super::apply::Retry;
 use super::connect::{Dialect, Session};
 use super::error::Failure;
 use super::quote::{Statement, literal};
 use crate::access::list_names;
 use crate::engine::Fault;
+use crate::engine::retry::Retry;
 
 /// Name of the server-wide lock that one writer holds; at most 64 characters.
 const LOCK: &str = "rdsaccess.roles";
@@ -55,7 +55,7 @@ impl Mysql {
 
     /// Waits before another try; gives the failure back when there is none, with the holder of a foreign lock.
     pub(super) async fn again(&self, retry: &mut Retry, failure: Failure) -> Result<(), Failure> {
-        match retry.after(failure).await {
+        match retry.after(failure.class, failure).await {
             Err(Failure { class, code, fault: Fault::Blocked { step, text } }) if TIMED_OUT.contains(&code) => {
                 let text = match self.in_the_way().await {
                     Some(holders) => format!("{text}; {holders}"),

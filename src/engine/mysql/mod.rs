@@ -36,6 +36,7 @@ mod tests;
 use std::future::Future;
 use std::time::Duration;
 
+use super::shared::Shared;
 use super::{Error, Login, Observed, Removal, Reply, RoleSpec, Server};
 use crate::access::{EngineKind, Secret};
 use error::Failure;
@@ -51,7 +52,7 @@ pub struct Mysql {
     sessions: connect::Sessions,
     /// Writes of this process run one after the other
     writer: tokio::sync::Mutex<()>,
-    catalog: apply::SharedCatalog,
+    catalog: Shared<catalog::Catalog>,
     patience: Duration,
     /// Which of the two engines it is said to be, so that what it cannot hold is refused before anything is sent
     kind: Option<EngineKind>,

@@ -1,105 +1,28 @@
 //! Reading and ensuring a role: the only place besides `drop` that changes a server.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::SqlServer;
 use super::catalog::{Catalog, Principal, number, text};
 use super::connect::{MASTER, Reserved};
-use super::error::{Class, Failure};
+use super::error::Failure;
 use super::password::password_literal;
 use super::privilege::check_grant;
 use super::quote::{Statement, literal};
 use super::roles::{barred, check_role_name, compare, create, enable, ownership, set_password, wrong_choice};
 use crate::access::{Access, Auth, Identifier, RoleName, Secret};
+use crate::engine::retry::{Class, Retry};
 use crate::engine::{Fault, Observed, Ownership, PasswordSet, RoleSpec};
 
 /// Name of the lock that one writer holds, in `master`.
 const LOCK: &str = "rdsaccess.roles";
-/// How often a step is tried again.
-const RETRIES: u32 = 8;
-/// First pause between tries; it doubles up to [`LONGEST_PAUSE`].
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// `too recent to change`, `cannot be used at this time`.
 const USED_BEFORE: [u32; 2] = [15114, 15115];
 /// How exactly the server's clock tells when a password was set, and ours when a version was stored.
 const CLOCKS: Duration = Duration::from_secs(300);
 /// The same where the server shows local time, which jumps twice a year.
 const LOCAL_CLOCKS: Duration = Duration::from_secs(3900);
-
-/// The catalog, shared by all roles of the server until something is written.
-#[derive(Default)]
-pub(super) struct SharedCatalog {
-    /// Counts writes; a catalog that was read before the last one is stale
-    writes: AtomicU64,
-    cached: tokio::sync::Mutex<Option<(u64, Arc<Catalog>)>>,
-}
-
-impl SharedCatalog {
-    /// Marks the beginning of a write; its end is marked when the guard is dropped, also by a cancelled call.
-    pub(super) fn writing(&self) -> Writing<'_> {
-        self.writes.fetch_add(1, Ordering::SeqCst);
-        Writing(self)
-    }
-}
-
-/// A write that is under way.
-pub(super) struct Writing<'a>(&'a SharedCatalog);
-
-impl Drop for Writing<'_> {
-    fn drop(&mut self) {
-        self.0.writes.fetch_add(1, Ordering::SeqCst);
-    }
-}
-
-/// Decides whether a failure is worth another try, and waits before it.
-pub(super) struct Retry {
-    tries: u32,
-    patience: Duration,
-    /// When the first failure came
-    since: Option<Instant>,
-    /// A session broke before, so that an unreachable server may be one that restarts
-    broken: bool,
-}
-
-impl Retry {
-    pub(super) fn new(patience: Duration) -> Self {
-        Self { tries: 0, patience, since: None, broken: false }
-    }
-
-    /// Waits, or gives the failure back.
-    ///
-    /// # Errors
-    /// A failure that no other try can change, or one too many.
-    pub(super) async fn after(&mut self, failure: Failure) -> Result<(), Failure> {
-        self.broken |= matches!(failure.class, Class::Lost | Class::ReadOnly);
-        let in_time = self.since.get_or_insert_with(Instant::now).elapsed() < self.patience;
-        let again = match failure.class {
-            Class::Conflict | Class::Converge | Class::Busy | Class::Lost => self.tries < RETRIES && in_time,
-            // During a failover the old writer answers as read-only and then not at all.
-            Class::ReadOnly => in_time,
-            Class::Unreachable => self.broken && in_time,
-            Class::Closed | Class::Login | Class::Denied | Class::Final => false,
-        };
-        if !again {
-            return Err(failure);
-        }
-        tokio::time::sleep(jittered(FIRST_PAUSE * 2_u32.pow(self.tries.min(6)))).await;
-        self.tries += 1;
-        Ok(())
-    }
-}
-
-/// Between half and all of the pause, so that writers that met once do not meet again.
-fn jittered(pause: Duration) -> Duration {
-    let mut byte = [0_u8; 1];
-    // Without entropy the pause is merely not spread.
-    let _ = getrandom::fill(&mut byte);
-    let pause = pause.min(LONGEST_PAUSE);
-    pause / 2 + pause / 2 * u32::from(byte[0]) / 255
-}
 
 /// One batch and the database that it runs in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -260,7 +183,7 @@ impl SqlServer {
                 Err(failure) => {
                     progress.unsure = failure.class == Class::Lost;
                     self.pool.close_idle();
-                    retry.after(failure).await?;
+                    retry.after(failure.class, failure).await?;
                 }
             }
         }
@@ -360,23 +283,20 @@ impl SqlServer {
 
     /// The shared catalog, read again when something was written since.
     pub(super) async fn catalog(&self) -> Result<Arc<Catalog>, Failure> {
-        let mut cached = self.catalog.cached.lock().await;
-        let writes = self.catalog.writes.load(Ordering::SeqCst);
-        if let Some((_, catalog)) = cached.as_ref().filter(|(at, _)| *at == writes) {
-            return Ok(Arc::clone(catalog));
-        }
+        self.catalog.get_or_read(self.load_patiently()).await
+    }
+
+    async fn load_patiently(&self) -> Result<Catalog, Failure> {
         let mut retry = Retry::new(self.patience);
-        let catalog = loop {
+        loop {
             match Catalog::load(&self.pool, None).await {
-                Ok(catalog) => break Arc::new(catalog),
                 Err(failure) => {
                     self.pool.close_idle();
-                    retry.after(failure).await?;
+                    retry.after(failure.class, failure).await?;
                 }
+                done => return done,
             }
-        };
-        *cached = Some((writes, Arc::clone(&catalog)));
-        Ok(catalog)
+        }
     }
 }
 

@@ -8,8 +8,9 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use tiberius::{ColumnData, Row};
 
 use super::connect::{MASTER, Pool, Session};
-use super::error::{Class, Failure};
+use super::error::Failure;
 use super::quote::Statement;
+use crate::engine::retry::Class;
 
 /// Databases of the server and of RDS; no level covers them.
 const SYSTEM: [&str; 5] = ["master", "model", "msdb", "tempdb", "distribution"];

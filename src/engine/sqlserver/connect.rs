@@ -11,10 +11,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_util::compat::{Compat, TokioAsyncReadCompatExt};
 
-use super::error::{Class, Failure, proves_password};
+use super::error::{Failure, proves_password};
 use super::quote::Statement;
 use super::tls::{self, Transport};
 use crate::access::{Identifier, RoleName, Secret};
+use crate::engine::retry::Class;
 use crate::engine::{Fault, Key, Login};
 
 /// The database that every login can enter; logins and the writer's lock belong there.

@@ -7,15 +7,16 @@
 use std::time::Duration;
 
 use super::SqlServer;
-use super::apply::{Batch, Retry};
+use super::apply::Batch;
 use super::catalog::{Catalog, Principal, Reach, number};
 use super::connect::MASTER;
-use super::error::{Class, Failure};
+use super::error::Failure;
 use super::grants::{is_owner, owner_words, strip_user};
 use super::owned::drop_user;
 use super::quote::{Statement, bytes};
 use super::roles::{disable, drop_login, ownership};
 use crate::access::{Identifier, list_names};
+use crate::engine::retry::{Class, Retry};
 use crate::engine::{Fault, Ownership, Removal, RemovalAction, RoleSpec};
 
 /// How often open sessions are looked for before the person is warned.
@@ -35,7 +36,7 @@ impl SqlServer {
                 Ok(warnings) => return Ok(warnings),
                 Err(failure) => {
                     self.pool.close_idle();
-                    retry.after(failure).await?;
+                    retry.after(failure.class, failure).await?;
                 }
             }
         }

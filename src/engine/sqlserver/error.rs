@@ -3,31 +3,7 @@
 use tiberius::error::{Error as Driver, IoErrorKind};
 
 use crate::engine::Fault;
-
-/// What can be done about a failure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Class {
-    /// Lock wait or deadlock: read again, plan again, try again
-    Conflict,
-    /// Somebody else changed the same thing first: read again and converge
-    Converge,
-    /// The node takes no writes: it may be the old writer of a failover
-    ReadOnly,
-    /// The connection broke or the server is going down: what was sent may have been executed
-    Lost,
-    /// The server starts, or has no free connection
-    Busy,
-    /// One database cannot be entered; the server can
-    Closed,
-    /// No connection could be made
-    Unreachable,
-    /// User or password refused: nothing else, because callers set another password then
-    Login,
-    /// A right is missing
-    Denied,
-    /// Nothing to be done here
-    Final,
-}
+use crate::engine::retry::Class;
 
 /// A fault with what can be done about it.
 #[derive(Debug)]

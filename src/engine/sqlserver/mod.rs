@@ -28,6 +28,7 @@ mod tests;
 use std::future::Future;
 use std::time::Duration;
 
+use super::shared::Shared;
 use super::{Error, Login, Observed, PasswordSet, Removal, Reply, RoleSpec, Server};
 use crate::access::Secret;
 use error::Failure;
@@ -44,7 +45,7 @@ pub struct SqlServer {
     pool: connect::Pool,
     /// Writes of this process run one after the other
     writer: tokio::sync::Mutex<()>,
-    catalog: apply::SharedCatalog,
+    catalog: Shared<catalog::Catalog>,
     patience: Duration,
 }
 
