@@ -57,6 +57,15 @@ impl Default for StoreSettings {
     }
 }
 
+impl StoreSettings {
+    /// Whether the secret of a place would be this one.
+    pub fn holds(&self, place: &Place, secret_ref: &SecretRef) -> bool {
+        match self {
+            Self::SecretsManager(settings) => settings.holds(place, secret_ref),
+        }
+    }
+}
+
 /// How a store in AWS Secrets Manager is set up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecretsManagerSettings {
@@ -92,7 +101,7 @@ impl Default for SecretsManagerSettings {
 
 impl SecretsManagerSettings {
     /// Whether the secret of a place would be this one: same account, region and name.
-    pub fn holds(&self, place: &Place, secret_ref: &SecretRef) -> bool {
+    fn holds(&self, place: &Place, secret_ref: &SecretRef) -> bool {
         let SecretRef::SecretsManager { account_id, region, .. } = secret_ref else { return false };
         account_id == self.account_id.as_ref().unwrap_or(&place.arn.account_id)
             && region == self.region.as_ref().unwrap_or(&place.arn.region)

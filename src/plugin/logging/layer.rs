@@ -47,6 +47,8 @@ fn subscriber(
         // The driver of SQL Server warns of a missing encryption that our own tunnel provides, and repeats the server's
         // errors, which reach the caller anyway.
         .with_target("tiberius", LevelFilter::OFF)
+        // The client of Vault has requests and answers in its hands; what fails reaches the caller anyway.
+        .with_targets(["rustify", "vaultrs"].map(|target| (target, LevelFilter::OFF)))
         .with_default(level.min(LevelFilter::WARN));
     tracing_subscriber::registry().with(HclogLayer { clock, write }.with_filter(targets))
 }
