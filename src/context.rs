@@ -11,7 +11,8 @@ mod stores;
 mod target;
 mod tokens;
 
-use std::sync::OnceLock;
+use std::fmt;
+use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use crate::access::{TlsMode, Trust};
@@ -76,6 +77,8 @@ pub struct Parts {
     pub refresh: Refresh,
     /// Bound of connections to one database
     pub max_connections_per_target: usize,
+    /// What tells the time
+    pub clock: Clock,
 }
 
 /// What every call may use.
@@ -155,12 +158,39 @@ impl Context {
 
     /// The time. Plan and apply never decide by it; it is stored and compared with what is stored.
     pub fn now(&self) -> SystemTime {
-        now()
+        self.parts.clock.now()
     }
 
     /// How far the certificates of databases are checked.
     pub fn tls_mode(&self) -> TlsMode {
         self.parts.tls.mode
+    }
+}
+
+/// What tells the time: the system, or a test.
+#[derive(Clone)]
+pub struct Clock(Arc<dyn Fn() -> SystemTime + Send + Sync>);
+
+impl Clock {
+    /// A clock that shows whatever `now` says.
+    pub fn new(now: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
+        Self(Arc::new(now))
+    }
+
+    fn now(&self) -> SystemTime {
+        (self.0)()
+    }
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Self::new(now)
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Clock")
     }
 }
 

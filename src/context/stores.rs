@@ -20,6 +20,26 @@ impl Context {
         Ok(Arc::new(SecretsManager::new(sessions, settings.clone(), target, self.entropy())))
     }
 
+    /// The store that an existing secret is in, whatever the settings say by now: they may have changed since it was
+    /// stored, and take effect with the next rotation.
+    ///
+    /// # Errors
+    /// As [`Context::store`].
+    pub fn store_of(
+        &self,
+        wanted: Option<&StoreSettings>,
+        target: &Arn,
+        secret_ref: &SecretRef,
+    ) -> Result<Arc<dyn Store>, Reports> {
+        match secret_ref {
+            SecretRef::SecretsManager { .. } => self.store(wanted, target),
+            SecretRef::Vault { .. } => {
+                let why = "it is in Vault, which is not configured".to_owned();
+                Err(store::Error::new(secret_ref, store::Fault::OtherStore(why)).into())
+            }
+        }
+    }
+
     /// The settings behind [`Context::store`].
     pub fn store_settings<'a>(&'a self, wanted: Option<&'a StoreSettings>) -> &'a StoreSettings {
         wanted.unwrap_or(&self.parts.store)

@@ -115,6 +115,28 @@ pub fn check_role_name(kind: EngineKind, name: &RoleName) -> Result<(), Invalid>
     }
 }
 
+/// Refuses a password that this engine cannot hold, or that would not arrive as it is, before anything is sent. Without
+/// an engine: one that none can. The server's own policy has its say later.
+///
+/// # Errors
+/// The sentence says the limit, and nothing of the password.
+pub fn check_password(kind: Option<EngineKind>, password: &Secret<String>) -> Result<(), Invalid> {
+    let text = password.expose();
+    if text.is_empty() {
+        return Err(Invalid::new("the password is empty"));
+    }
+    if text.chars().any(char::is_control) {
+        // Clients take passwords from variables, files and URLs, line by line.
+        return Err(Invalid::new("the password holds a control character, such as a line break or NUL"));
+    }
+    match kind {
+        Some(EngineKind::Postgres) => postgres::check_password(password),
+        Some(EngineKind::Mysql | EngineKind::Mariadb) => mysql::check_password(password),
+        Some(EngineKind::Sqlserver) => sqlserver::check_password(password),
+        None => Ok(()),
+    }
+}
+
 /// Refuses a grant that this engine does not have, before anything is sent: a kind of object, a privilege on it, a
 /// schema where there are none.
 ///

@@ -92,10 +92,15 @@ pub(super) fn note_refresh(context: &Context, private: &mut Private) {
     private.set(OBSERVED_AT, now(context));
 }
 
-/// A shorter age would be over again before the next plan, which then would never be empty.
-pub(super) fn at_least_an_hour(value: &Value) -> bool {
+/// Notes that the object could not be looked at: what is out of reach is not rotated for its age.
+pub(super) fn forget_refresh(private: &mut Private) {
+    private.remove(OBSERVED_AT);
+}
+
+/// An age of no time would be over at every refresh.
+pub(super) fn is_an_age(value: &Value) -> bool {
     match value {
-        Value::String(text) => text.parse::<Span>().map_or(true, |span| span.seconds() >= 3_600),
+        Value::String(text) => text.parse::<Span>().map_or(true, |span| span.seconds() > 0),
         _ => true,
     }
 }
@@ -148,7 +153,7 @@ pub(super) async fn leave_old_place(
     new: Option<&SecretRef>,
 ) -> Vec<Report> {
     let Some((old, _)) = old.zip(new).filter(|(old, new)| !old.is_same_place(new)) else { return Vec::new() };
-    let forgotten = match context.store(settings, arn) {
+    let forgotten = match context.store_of(settings, arn, old) {
         Ok(store) => store.forget(old).await.map_err(Reports::from),
         Err(reports) => Err(reports),
     };
@@ -228,9 +233,9 @@ mod tests {
     }
 
     #[test]
-    fn an_age_below_an_hour_is_refused() {
-        assert!(!at_least_an_hour(&"59m".into()));
-        assert!(at_least_an_hour(&"1h".into()));
-        assert!(at_least_an_hour(&"nonsense".into()), "the parser has its own words");
+    fn an_age_of_no_time_is_refused() {
+        assert!(!is_an_age(&"0s".into()) && !is_an_age(&"0d".into()));
+        assert!(is_an_age(&"1s".into()));
+        assert!(is_an_age(&"nonsense".into()), "the parser has its own words");
     }
 }

@@ -1,5 +1,6 @@
 //! What several tests of roles need: tables, the secrets around a role, and the provider's processes.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::process::{Command, Stdio};
@@ -100,6 +101,24 @@ pub(crate) fn our_roles(database: &Database) -> Rows {
 pub(crate) fn login<'a>(rig: &Rig, database: &'a Database, state: &Value) -> Login<'a> {
     let secret_ref = state["secret_ref"].as_str().expect("the role has a secret");
     Login::new(database, state["username"].as_str().expect("a name"), &password(rig, database, secret_ref))
+}
+
+/// The resource changes of the plan in `plan.bin` that do something.
+pub(crate) fn planned_changes(workspace: &Workspace<'_>) -> Vec<Value> {
+    let planned = workspace.planned();
+    let all = planned["resource_changes"].as_array().cloned().unwrap_or_default();
+    all.into_iter().filter(|one| one["change"]["actions"] != json!(["no-op"])).collect()
+}
+
+/// The attributes that a planned update moves: to another value, or to one that is not known yet.
+pub(crate) fn moved(change: &Value) -> BTreeSet<&str> {
+    let change = &change["change"];
+    let names = change["before"].as_object().expect("an update has a state before").keys();
+    let is_moved = |name: &&String| {
+        change["after_unknown"].get(*name).is_some_and(|unknown| *unknown == json!(true))
+            || change["before"][*name] != change["after"][*name]
+    };
+    names.filter(is_moved).map(String::as_str).collect()
 }
 
 /// The provider processes that this Terraform process has started and that run.

@@ -41,6 +41,7 @@ use super::{Error, Login, Observed, Removal, Reply, RoleSpec, Server};
 use crate::access::{EngineKind, Secret};
 use error::Failure;
 
+pub use password::check_password;
 pub use rules::{check_grant, check_role_name};
 
 /// How long to wait for another writer, and for a failover to end.

@@ -51,6 +51,14 @@ pub(super) struct Verifier {
     pub(super) text: Secret<String>,
 }
 
+/// Refuses a password that the server cannot hold.
+///
+/// # Errors
+/// The sentence says the limit.
+pub fn check_password(password: &Secret<String>) -> Result<(), Invalid> {
+    check(password.expose())
+}
+
 /// Computes the hash of a password.
 ///
 /// # Errors

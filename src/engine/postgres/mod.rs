@@ -48,4 +48,5 @@ mod terms;
 pub(super) mod tls;
 
 pub use check::{check_grant, check_role_name};
+pub use password::check_password;
 pub use server::Postgres;

@@ -2,7 +2,21 @@
 
 use postgres_protocol::password::scram_sha_256;
 
-use crate::access::Secret;
+use crate::access::{Invalid, Secret};
+
+/// The longest password, in bytes. The server has no limit of its own; poolers and older clients cut longer ones.
+const LONGEST: usize = 1_024;
+
+/// Refuses a password that some client could not send as it is.
+///
+/// # Errors
+/// The sentence says the limit.
+pub fn check_password(password: &Secret<String>) -> Result<(), Invalid> {
+    match password.expose().len() {
+        0..=LONGEST => Ok(()),
+        _ => Err(Invalid::new(format!("a password for PostgreSQL must not be longer than {LONGEST} bytes"))),
+    }
+}
 
 /// The SCRAM-SHA-256 verifier of a password: what the server stores, so that the password itself appears in no
 /// statement and in no log. Every call salts anew.
@@ -26,6 +40,12 @@ mod tests {
             assert!(!verifier.contains(text));
             assert!(verifier.bytes().all(|b| b.is_ascii_alphanumeric() || b"$:+/=-".contains(&b)), "{verifier}");
         }
+    }
+
+    #[test]
+    fn a_password_that_clients_would_cut_is_refused() {
+        assert!(check_password(&Secret::from("x".repeat(1_024).as_str())).is_ok());
+        assert!(check_password(&Secret::from("x".repeat(1_025).as_str())).is_err());
     }
 
     #[test]

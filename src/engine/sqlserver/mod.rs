@@ -33,6 +33,7 @@ use super::{Error, Login, Observed, PasswordSet, Removal, Reply, RoleSpec, Serve
 use crate::access::Secret;
 use error::Failure;
 
+pub use password::check_password;
 pub use privilege::check_grant;
 pub use roles::check_role_name;
 

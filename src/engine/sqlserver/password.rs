@@ -11,6 +11,14 @@ use crate::access::{Invalid, Secret};
 /// The longest password, in UTF-16 units.
 const LONGEST: usize = 128;
 
+/// Refuses a password that the server cannot hold.
+///
+/// # Errors
+/// The sentence says the limit.
+pub fn check_password(password: &Secret<String>) -> Result<(), Invalid> {
+    password_literal(password).map(drop)
+}
+
 /// The password between quotes.
 ///
 /// # Errors

@@ -7,7 +7,7 @@ use crate::model;
 use crate::schema::{Attr, Timeouts};
 use crate::store::{StoreBlock, StoreSettings};
 
-use crate::resources::rotation::{Schedule, at_least_an_hour};
+use crate::resources::rotation::{Schedule, is_an_age};
 
 model! {
     /// Control of a database's master password: it is generated, stored in a secret before the database changes, proven
@@ -61,8 +61,10 @@ model! {
     /// When the password is replaced.
     #[derive(Eq)]
     pub struct Rotation {
-        /// Age at which the password is replaced by the next apply, such as `30d`. The age is taken at refresh.
-        after: Span = optional().check("at least 1h", at_least_an_hour),
+        /// Age at which the password is replaced by the next apply, such as `30d`. The age is taken at refresh, never at
+        /// apply, so that a plan that was saved does what it says whenever it is applied; without a refresh nothing gets
+        /// older.
+        after: Span = optional().check("longer than `0s`", is_an_age),
         /// Any texts; the password is replaced when one of them changes. Setting them for the first time changes nothing.
         keepers: BTreeMap<String, String> = optional(),
     }

@@ -49,6 +49,7 @@ pub(super) async fn read(context: &Context, reading: &mut Reading<MasterCredenti
 
 /// The prior state with a warning.
 fn keep(reading: &mut Reading<MasterCredential>, report: Report) -> Result<bool, Reports> {
+    rotation::forget_refresh(&mut reading.private);
     reading.warnings.push(report.as_warning());
     Ok(true)
 }

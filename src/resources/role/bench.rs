@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::future::BoxFuture;
 
 use crate::access::rotation::Goal;
-use crate::access::{Arn, HostPattern, Identifier, RoleName, SecretRef, Target};
+use crate::access::{Arn, HostPattern, Identifier, RoleName, Secret, SecretRef, Target};
 use crate::context::Context;
 use crate::engine::{self, Fault, Observed, Ownership, PasswordSet, Removal, RemovalAction, RoleSpec, Server};
 use crate::report::Report;
@@ -15,7 +15,7 @@ use crate::store::{Credential, Held, Place, Request, Settled, Store, Subject, ro
 use super::error::Error;
 use super::logins::{clone_name, merged};
 use super::model::{Role, Strategy};
-use super::{rules, spec};
+use super::{given, rules, secret, spec};
 
 /// Length of a generated password: the longest that every engine and API takes is 41.
 const PASSWORD_LENGTH: usize = 40;
@@ -34,6 +34,8 @@ pub(super) struct Bench {
     /// Whether it is the second login's turn
     is_clones_turn: bool,
     strategy: Strategy,
+    /// The password that `password_wo` gives
+    pub(super) given: Option<Secret<String>>,
     /// Whether the role logged in with tokens until now and gets a password
     gets_password: bool,
     /// Whether sessions are ended when a password is replaced
@@ -80,7 +82,7 @@ impl Bench {
         let server = context.admin(&target, &role.administrator()).await?;
         let mut bench = Self {
             server,
-            store: context.store(None, &arn)?,
+            store: context.store(role.store_settings().as_ref(), &arn)?,
             place: place(arn, &spec.name, role.host.get()),
             target,
             spec,
@@ -88,22 +90,27 @@ impl Bench {
             clone_taken: None,
             is_clones_turn: false,
             strategy: role.strategy(),
+            given: None,
             gets_password: prior.is_some_and(Role::is_iam) && !role.is_iam(),
             ends_sessions: role.always_ends_sessions(),
             notes: Mutex::default(),
         };
-        bench.spare_others(role.host.get()).await?;
+        bench.spare_others(context, role.host.get()).await?;
         if !role.is_iam() {
-            bench.find_turn(prior.and_then(|prior| prior.secret_ref.get())).await?;
+            bench.find_turn(context, prior).await?;
         }
         Ok(bench)
     }
 
     /// A login with a secret of its own is another role, also where a state says that there is a second login: its turn
-    /// may never have come.
-    async fn spare_others(&mut self, host: Option<&HostPattern>) -> Result<(), Reports> {
+    /// may never have come. That secret is in the store of this role or in the provider's.
+    async fn spare_others(&mut self, context: &Context, host: Option<&HostPattern>) -> Result<(), Reports> {
         let Some(clone) = &self.clone else { return Ok(()) };
-        let held = self.store.find(&place(self.target.arn.clone(), &clone.name, host)).await?;
+        let place = place(self.target.arn.clone(), &clone.name, host);
+        let mut held = self.store.find(&place).await?;
+        if held.is_none() {
+            held = context.store(None, &self.target.arn)?.find(&place).await?;
+        }
         if let Some(held) = held.filter(|held| held.is_for(&self.target.resource_id)) {
             self.clone_taken = Some(held.secret_ref);
             self.clone = None;
@@ -114,21 +121,24 @@ impl Bench {
     /// Whose turn it is stands in the proven version; a pending one that names the second login says that it is ours. The
     /// secret is the one that the state knows: after a restore it carries another mark, and after a change of the store
     /// another place is looked at.
-    async fn find_turn(&mut self, known: Option<&SecretRef>) -> Result<(), Reports> {
+    async fn find_turn(&mut self, context: &Context, prior: Option<&Role>) -> Result<(), Reports> {
         let Some(name) = self.clone.as_ref().map(|clone| clone.name.clone()) else { return Ok(()) };
-        let held = match known {
-            Some(secret_ref) => self.store.look(secret_ref).await?.filter(|held| !held.deleted),
-            None => None,
-        };
-        let held = match held {
-            Some(held) => Some(held),
-            None => self.secret().await?,
-        };
+        let (mut store, mut held) = (Arc::clone(&self.store), None);
+        if let Some((prior, secret_ref)) = prior.and_then(|prior| Some((prior, prior.secret_ref.get()?))) {
+            let before = secret::store_in_use(context, prior, &self.target.arn)?;
+            held = before.look(secret_ref).await?.filter(|held| !held.deleted);
+            if held.is_some() {
+                store = before;
+            }
+        }
+        if held.is_none() {
+            held = self.secret().await?;
+        }
         let Some(held) = held else { return Ok(()) };
         let mut is_for_clone = [false; 2];
         for (version, found) in [&held.proven, &held.pending].into_iter().zip(&mut is_for_clone) {
             if let Some(version) = version {
-                *found = self.store.value(&held.secret_ref, version).await?.username == name;
+                *found = store.value(&held.secret_ref, version).await?.username == name;
             }
         }
         self.is_clones_turn = is_for_clone[0];
@@ -221,6 +231,7 @@ impl Bench {
 
     /// Brings secret and role to a proven password.
     pub(super) async fn settle(&mut self, context: &Context, goal: Goal) -> Result<Settled, Reports> {
+        let goal = given::settle(self, context, goal).await?;
         let mut settled = self.rotate(context, goal).await?;
         self.note_turn(&settled);
         if self.leaves_clone() {
@@ -244,8 +255,13 @@ impl Bench {
         rotate(&*self.store, &Rotation { bench: self, goal }, &request).await
     }
 
+    /// Whether a login works with a stored credential, which may be the other login's.
+    pub(super) async fn logs_in(&self, credential: &Credential) -> Result<bool, Reports> {
+        Rotation { bench: self, goal: Goal::Ensure }.accepts(credential).await
+    }
+
     /// A new password: for the login whose turn is next, or for the one that is to be repaired.
-    fn credential(&self, context: &Context, goal: Goal) -> Result<Credential, Reports> {
+    pub(super) fn credential(&self, context: &Context, goal: Goal) -> Result<Credential, Reports> {
         let (current, other) = self.turns();
         let next = match self.strategy {
             Strategy::TwoUsers if goal == Goal::Renew => other.unwrap_or(current),
@@ -254,7 +270,10 @@ impl Bench {
         };
         Ok(Credential {
             username: next.name.clone(),
-            password: context.password(PASSWORD_LENGTH)?,
+            password: match &self.given {
+                Some(given) => given.clone(),
+                None => context.password(PASSWORD_LENGTH)?,
+            },
             engine: Some(self.target.engine),
             endpoint: self.target.endpoint.clone(),
             database: self.spec.scope.databases.as_ref().and_then(|d| d.first().cloned()),
@@ -331,7 +350,7 @@ impl Bench {
         self.note_as(None, notes);
     }
 
-    fn note_as(&self, summary: Option<&'static str>, notes: impl IntoIterator<Item = String>) {
+    pub(super) fn note_as(&self, summary: Option<&'static str>, notes: impl IntoIterator<Item = String>) {
         let notes = notes.into_iter().map(|text| Note { summary, text });
         self.notes.lock().unwrap_or_else(PoisonError::into_inner).extend(notes);
     }

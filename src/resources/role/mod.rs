@@ -2,6 +2,7 @@
 
 mod bench;
 mod error;
+mod given;
 mod logins;
 mod model;
 mod plan;
@@ -20,7 +21,7 @@ use crate::report::{Reach, Report};
 use crate::schema::{Apply, Attr, Change, Reading, Reports, Resource};
 
 use super::import;
-use super::rotation::{OK, leave_old_place, note_refresh};
+use super::rotation::{OK, forget_refresh, leave_old_place, note_refresh};
 use bench::Bench;
 use error::Error;
 use model::{Role, RoleIdentity};
@@ -54,6 +55,7 @@ impl Resource for RoleResource {
         let target = match context.aws()?.describe(&arn).await {
             Ok(described) => found(&arn, Takes::Writers, described)?,
             Err(error) if context.keeps(&error) => {
+                forget_refresh(&mut reading.private);
                 reading.warnings.push(Report::of(&error).as_warning());
                 return Ok(true);
             }
@@ -66,6 +68,7 @@ impl Resource for RoleResource {
         match observe(context, reading, *target).await {
             Err(reports) if !reading.imported && (context.keeps_state(&reports) || steps::is_refused(&reports)) => {
                 reading.state = before;
+                forget_refresh(&mut reading.private);
                 reading.warnings.extend(reports.0.into_iter().map(Report::as_warning));
                 Ok(true)
             }
@@ -77,7 +80,10 @@ impl Resource for RoleResource {
         let arn = target_arn(&apply.planned)?;
         let target = context.ready(&arn, Takes::Writers).await?;
         bench::check(context, &target, &apply.planned)?;
+        let given = given::password(context, &target, apply)?;
         let mut bench = Bench::open(context, target, &apply.planned, None, false).await?;
+        let goal = if given.is_some() { Goal::Renew } else { Goal::Ensure };
+        bench.given = given;
         // A secret of ours exists before the role does: a run that was killed in between left it.
         bench.spec.adopt = bench.secret().await?.is_some();
         let observed = bench.observe().await?;
@@ -86,13 +92,13 @@ impl Resource for RoleResource {
         steps::name(&mut apply.state, &bench);
         apply.saved = true;
         let observed = if apply.planned.is_iam() {
-            tokens(apply, &bench).await?
+            tokens(context, apply, &bench).await?
         } else {
             if observed.ownership != Ownership::Absent {
                 // A role that was left half-made may be locked still; its password is proven by a login.
                 bench.converge().await?;
             }
-            let settled = bench.settle(context, Goal::Ensure).await?;
+            let settled = bench.settle(context, goal).await?;
             secret::settled(context, apply, &bench, &settled).await?;
             bench.spec.adopt = true;
             bench.converge().await?
@@ -109,11 +115,13 @@ impl Resource for RoleResource {
         let arn = target_arn(&apply.planned)?;
         let target = context.ready(&arn, Takes::Writers).await?;
         bench::check(context, &target, &apply.planned)?;
+        let given = given::password(context, &target, apply)?;
         let mut bench = Bench::open(context, target, &apply.planned, Some(&prior), true).await?;
+        bench.given = given;
         let before = bench.observe().await?;
         bench.check_databases(&apply.planned, &before)?;
         let observed = if apply.planned.is_iam() {
-            let observed = tokens(apply, &bench).await?;
+            let observed = tokens(context, apply, &bench).await?;
             steps::reached(apply, &prior);
             observed
         } else {
@@ -209,10 +217,9 @@ async fn observe(context: &Context, reading: &mut Reading<Role>, target: Target)
 
 /// Brings a role that logs in with tokens to what is written, and then ends the secret of a password before: until the
 /// database has switched, that password may still be needed.
-async fn tokens(apply: &mut Apply<Role>, bench: &Bench) -> Result<Observed, Reports> {
+async fn tokens(context: &Context, apply: &mut Apply<Role>, bench: &Bench) -> Result<Observed, Reports> {
     let observed = bench.converge().await?;
-    let prior = apply.prior.as_ref().and_then(|prior| prior.secret_ref.get());
-    secret::forget_left(bench, prior).await?;
+    secret::forget_left(context, bench, apply.prior.as_ref()).await?;
     secret::none(&mut apply.state);
     apply.state.credential = OK.to_owned().into();
     Ok(observed)
@@ -231,11 +238,11 @@ async fn password(
     // Tokens end with the same statement that sets the first password.
     let observed = if bench.gets_password() { None } else { Some(bench.converge().await?) };
     if let Some(reason) = reason {
-        let settled = bench.settle(context, reason.goal()).await?;
+        let settled = bench.settle(context, given::goal(reason, bench.given.is_some())).await?;
         secret::settled(context, apply, bench, &settled).await?;
         steps::reached(apply, prior);
         let (old, new) = (prior.secret_ref.get(), apply.state.secret_ref.get());
-        apply.warnings.extend(leave_old_place(context, None, &arn, old, new).await);
+        apply.warnings.extend(leave_old_place(context, prior.store_settings().as_ref(), &arn, old, new).await);
     } else {
         secret::keep(prior, &mut apply.state);
     }
@@ -251,7 +258,8 @@ async fn gone(context: &Context, reading: &mut Reading<Role>, arn: &Arn) -> Resu
     let Some(secret_ref) = reading.state.secret_ref.get() else {
         return Ok(false);
     };
-    let remains = context.store(None, arn)?.look(secret_ref).await?.is_some_and(|held| !held.deleted);
+    let remains =
+        secret::store_in_use(context, &reading.state, arn)?.look(secret_ref).await?.is_some_and(|held| !held.deleted);
     reading.state.target_resource_id = Attr::Null;
     Ok(remains)
 }

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::access::{
     Access, Arn, Auth, DatabaseName, EngineKind, Expiry, Grant, HostPattern, ObjectKind, ObjectName, PrivilegeName,
-    RoleName, SchemaName, SecretRef, Span,
+    RoleName, SchemaName, Secret, SecretRef, Span,
 };
 use crate::context::Administrator;
 use crate::model;
-use crate::resources::rotation::{Schedule, at_least_an_hour};
+use crate::resources::rotation::{Schedule, is_an_age};
 use crate::schema::{Attr, Timeouts};
+use crate::store::{StoreBlock, StoreSettings};
 
 model! {
     /// A role of a database with one of three levels of access, and its password in a secret store.
@@ -23,8 +24,9 @@ model! {
     /// trigger runs with the rights of whoever changes the rows. `read_only` and `read_write` cannot escalate.
     /// On SQL Server what a `ddl` role makes belongs to the owner of its schema, never to the role.
     ///
-    /// The password is generated, stored as pending, set in the database, proven by a login and then promoted. It never
-    /// reaches state, plan or log. With `auth = "iam"` there is no password at all, neither in a store nor on the account.
+    /// The password is generated, or given as `password_wo`; it is stored as pending, set in the database, proven by a
+    /// login and then promoted. It never reaches state, plan or log. With `auth = "iam"` there is no password at all,
+    /// neither in a store nor on the account.
     ///
     /// `valid_until`, `connection_limit` and `auth` hold against changes by hand as the level does: a difference stands in
     /// `coverage` and is repaired. Rights that the login holds directly beyond its level and its `grants` are taken from it;
@@ -61,6 +63,16 @@ model! {
         /// PostgreSQL, MySQL, MariaDB: how many sessions the role may have at once. Without it there is no limit of its
         /// own.
         connection_limit: i64 = optional().between(1, 100_000),
+        /// Where the secret lives; the `store` of the provider block when it is left out. It replaces that block as a
+        /// whole. A change takes effect with the next password; the secret at the old place is then scheduled for
+        /// deletion.
+        store: StoreBlock = optional(),
+        /// The password to set, instead of a generated one. It is stored, proven and promoted as every other, and never
+        /// kept by Terraform: an ephemeral value fits. Needs `password_wo_version`; excludes `rotation`.
+        password_wo: Secret<String> = optional().write_only(),
+        /// Any text or number. `password_wo` is set when this is new or differs, and when the stored password no longer
+        /// works; another value of `password_wo` alone changes nothing. Taking both out keeps the password.
+        password_wo_version: String = optional().not_empty(),
         /// When and how the password is replaced.
         rotation: Rotation = optional(),
         /// Who makes and changes the role.
@@ -127,8 +139,10 @@ model! {
     /// When and how the password is replaced.
     #[derive(Eq)]
     pub struct Rotation {
-        /// Age at which the password is replaced by the next apply, such as `30d`. The age is taken at refresh.
-        after: Span = optional().check("at least 1h", at_least_an_hour),
+        /// Age at which the password is replaced by the next apply, such as `30d`. The age is taken at refresh, never at
+        /// apply, so that a plan that was saved does what it says whenever it is applied; without a refresh nothing gets
+        /// older.
+        after: Span = optional().check("longer than `0s`", is_an_age),
         /// Any texts; the password is replaced when one of them changes. Setting them for the first time changes nothing.
         keepers: BTreeMap<String, String> = optional(),
         /// What becomes of the password before. `single`: it ends at once. `dual_password` (MySQL 8.0.14 and later): it
@@ -201,6 +215,21 @@ impl Role {
     /// Whether the role logs in with tokens.
     pub(super) fn is_iam(&self) -> bool {
         self.auth.get() == Some(&Auth::Iam)
+    }
+
+    /// The store that the configuration asks for; `None` for the provider's, or while parts are unknown.
+    pub(super) fn store_settings(&self) -> Option<StoreSettings> {
+        self.store.get().and_then(StoreBlock::settings)
+    }
+
+    /// Whether the place of the secret cannot be told yet.
+    pub(super) fn store_is_unknown(&self) -> bool {
+        self.store.is_unknown() || self.store.is_known() && self.store_settings().is_none()
+    }
+
+    /// Whether the password comes from `password_wo`.
+    pub(super) fn is_given(&self) -> bool {
+        !self.password_wo_version.is_null()
     }
 
     /// When the password is to be replaced.

@@ -19,6 +19,8 @@ pub(super) enum Reason {
     Rotation(Trigger),
     /// The second login is to go, and it is its turn
     Leave,
+    /// `password_wo_version` differs
+    Given,
     /// The role logged in with tokens before
     FirstPassword,
     /// `credential` is not `ok`
@@ -29,7 +31,7 @@ impl Reason {
     /// Whether any other password is wanted, or one that works.
     pub(super) fn goal(self) -> Goal {
         match self {
-            Self::Rotation(_) | Self::Leave => Goal::Renew,
+            Self::Rotation(_) | Self::Given | Self::Leave => Goal::Renew,
             Self::FirstPassword | Self::Repair => Goal::Ensure,
         }
     }
@@ -42,6 +44,9 @@ pub(super) fn reason(prior: &Role, planned: &Role, private: &Private) -> Option<
     }
     if prior.is_iam() {
         return Some(Reason::FirstPassword);
+    }
+    if planned.is_given() && prior.password_wo_version != planned.password_wo_version {
+        return Some(Reason::Given);
     }
     // An age that is over after the login has ended leads nowhere: no login can prove another password.
     let goes_on = |wanted: &Trigger| *wanted != Trigger::Due || ended(planned, private).is_none();
@@ -69,7 +74,7 @@ fn refuse_ended(planned: &Role, private: &Private) -> Option<Report> {
     let detail = format!(
         "The login of `{name}` on {arn} ended at {until}, and a new password counts only once a login has proven it. Set a \
          later `valid_until` or leave it out; to keep the login ended, undo what asks for a new password, such as \
-         another value of `rotation.keepers`."
+         another value of `rotation.keepers` or `password_wo_version`."
     );
     Some(Report::error("The login has ended", detail).at(Path::attribute("valid_until")))
 }
@@ -89,7 +94,8 @@ pub(super) async fn plan(context: &Context, change: &mut Change<Role>) -> Result
         return Ok(());
     }
     coverage(change, &prior);
-    credential(&mut change.planned, &prior, &change.private, || moves_secret(context, &prior));
+    let place_moves = moves_secret(context, &prior, &change.planned);
+    credential(&mut change.planned, &prior, &change.private, place_moves);
     let refusal =
         reason(&prior, &change.planned, &change.private).and_then(|_| refuse_ended(&change.planned, &change.private));
     refusal.map_or(Ok(()), |report| Err(report.into()))
@@ -143,7 +149,7 @@ fn left_out_host(has_hosts: Option<bool>) -> Result<Attr<HostPattern>, Invalid> 
 }
 
 /// Arguments that the rules of the database are about.
-const ENGINE_RULES: [&str; 12] = [
+const ENGINE_RULES: [&str; 13] = [
     "access",
     "admin",
     "auth",
@@ -152,6 +158,7 @@ const ENGINE_RULES: [&str; 12] = [
     "host",
     "name",
     "owners",
+    "password_wo_version",
     "reassign_owned_to",
     "rotation",
     "schemas",
@@ -202,7 +209,7 @@ fn username(planned: &Role) -> Attr<String> {
 
 /// A password that is replaced moves its version; tokens leave nothing of a password. `moves` says whether the store
 /// has another place for the secret by now.
-fn credential(planned: &mut Role, prior: &Role, private: &Private, moves: impl FnOnce() -> bool) {
+fn credential(planned: &mut Role, prior: &Role, private: &Private, moves: bool) {
     if planned.auth.is_unknown() {
         unknown(planned);
         planned.username = Attr::Unknown;
@@ -218,7 +225,7 @@ fn credential(planned: &mut Role, prior: &Role, private: &Private, moves: impl F
         unknown(planned);
         planned.credential = OK.to_owned().into();
         // A secret that is there gets another version; one that is gone may come back under another ARN.
-        if secret::is_stored(prior) && !moves() {
+        if secret::is_stored(prior) && !moves {
             planned.secret_ref = prior.secret_ref.clone();
         }
         planned.username = username(planned);
@@ -234,11 +241,12 @@ fn unknown(planned: &mut Role) {
     planned.credential = Attr::Unknown;
 }
 
-/// Whether a rotation puts the secret somewhere else than where the state says.
-fn moves_secret(context: &Context, prior: &Role) -> bool {
+/// Whether a rotation puts the secret somewhere else than where the state says, or may.
+fn moves_secret(context: &Context, prior: &Role, planned: &Role) -> bool {
     match (prior.target_arn.get(), prior.name.get()) {
-        (Some(arn), Some(name)) => {
-            moves(context, None, &place(arn.clone(), name, prior.host.get()), prior.secret_ref.get())
+        (Some(arn), Some(name)) if !planned.store_is_unknown() => {
+            let place = place(arn.clone(), name, prior.host.get());
+            moves(context, planned.store_settings().as_ref(), &place, prior.secret_ref.get())
         }
         _ => true,
     }
@@ -323,7 +331,7 @@ mod tests {
             credential: prior.credential.clone(),
             ..planned
         };
-        credential(&mut planned, prior, private, || moves);
+        credential(&mut planned, prior, private, moves);
         planned
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::access::{Access, Arn, Auth, DatabaseName, EngineKind, Identifier, RoleName, Target, TlsMode};
+use crate::access::{Access, Arn, Auth, DatabaseName, EngineKind, Identifier, Invalid, RoleName, Target, TlsMode};
 use crate::engine;
 use crate::report::{Report, sentence};
 use crate::schema::Attr;
@@ -22,6 +22,7 @@ pub(super) fn validate(config: &Role) -> Vec<Report> {
     reports.extend(owners(config));
     reports.extend(uncovered_grants(config));
     reports.extend(rotated_tokens(config));
+    reports.extend(given(config));
     reports.extend(config.admin.get().and_then(admin));
     reports.extend(clone(config).err());
     reports
@@ -59,6 +60,61 @@ fn rotated_tokens(config: &Role) -> Option<Report> {
             "With `auth = \"iam\"` there is no password: every login has a token of its own. Leave `rotation` out.";
         Report::error("There is nothing to rotate", detail).at(Path::attribute("rotation"))
     })
+}
+
+/// What `password_wo` and `password_wo_version` need, and what they exclude.
+pub(super) fn given(config: &Role) -> Vec<Report> {
+    let mut reports = Vec::new();
+    let (password, version) = (&config.password_wo, &config.password_wo_version);
+    let mut refuse = |attribute: &str, summary: &str, detail: &str| {
+        reports.push(Report::error(summary, detail).at(Path::attribute(attribute)));
+    };
+    match (password, version) {
+        (Attr::Null, Attr::Known(_)) => refuse(
+            "password_wo_version",
+            "There is no password to set",
+            "`password_wo_version` says when `password_wo` is set, and `password_wo` is null. Give both, or leave both out.",
+        ),
+        (Attr::Known(_), Attr::Null) => refuse(
+            "password_wo_version",
+            "The password has no version",
+            "Nobody remembers `password_wo`, so that `password_wo_version` says when to set it. Set it to any text or \
+             number, and to another one with every new password.",
+        ),
+        _ => {}
+    }
+    let is_given = password.is_known() || version.is_known();
+    if is_given && config.is_iam() {
+        refuse(
+            "password_wo_version",
+            "There is no password to set",
+            "With `auth = \"iam\"` there is no password: every login has a token of its own. Leave `password_wo` and \
+             `password_wo_version` out.",
+        );
+    }
+    if is_given && config.rotation.is_known() {
+        refuse(
+            "rotation",
+            "A given password is not rotated",
+            "`rotation` makes new passwords, and `password_wo` gives one. Leave `rotation` out, or `password_wo` and \
+             `password_wo_version`.",
+        );
+    }
+    reports.extend(password.get().and_then(|password| unfit(engine::check_password(None, password))));
+    reports
+}
+
+/// The line with `password_wo` is never pointed at: Terraform would show what stands there.
+fn unfit(checked: Result<(), Invalid>) -> Option<Report> {
+    let why = sentence(&checked.err()?.0);
+    Some(Report::error("`password_wo` cannot be set", why).at(Path::attribute("password_wo_version")))
+}
+
+/// Whether the engine can hold the given password.
+fn given_fits(role: &Role, target: &Target) -> Option<Report> {
+    let password = role.password_wo.get()?;
+    let named = |invalid: Invalid| Invalid::new(format!("{} ({})", invalid.0, target.arn));
+    unfit(engine::check_password(Some(target.engine), password).map_err(named))
 }
 
 fn admin(admin: &Admin) -> Option<Report> {
@@ -100,6 +156,7 @@ pub(super) fn check_target(role: &Role, target: &Target, tls: TlsMode) -> Vec<Re
     reports.extend(master_user(role, target));
     reports.extend(grants(role, target));
     reports.extend(tokens(role, target, tls));
+    reports.extend(given_fits(role, target));
     reports.extend(strategy(role, target));
     reports
 }

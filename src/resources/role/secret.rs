@@ -1,5 +1,6 @@
 //! The stored password beside the role: what state says of it, and its end.
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use jiff::Timestamp;
@@ -20,10 +21,12 @@ use super::plan::Reason;
 const UNPROVEN: &str = "the stored password is not proven";
 /// What `credential` says when the server takes another password.
 const REFUSED: &str = "the stored password is refused";
+/// What `credential` says of a proven version beside one that waits for its proof.
+const UNFINISHED: &str = "a change of the password did not finish";
 
 /// Whether the state says that there is a secret, whatever becomes of its password.
 pub(super) fn is_stored(state: &Role) -> bool {
-    let says = state.credential.get().is_some_and(|word| [OK, UNPROVEN, REFUSED].contains(&word.as_str()));
+    let says = state.credential.get().is_some_and(|word| [OK, UNPROVEN, REFUSED, UNFINISHED].contains(&word.as_str()));
     says && state.secret_ref.is_known()
 }
 
@@ -81,16 +84,20 @@ pub(super) fn keep(prior: &Role, state: &mut Role) {
 
 /// Finds out what is to say of the stored password: `ok`, or what is wrong with it.
 pub(super) async fn read(context: &Context, bench: &Bench, state: &mut Role, seen: &Observed) -> Result<(), Reports> {
-    let Some((held, version)) = labels(&*bench.store, &bench.place, &bench.target, state).await? else {
+    let store = store_in_use(context, state, &bench.target.arn)?;
+    let Some((held, version)) = labels(&*store, &bench.place, &bench.target, state).await? else {
         return Ok(());
     };
     if context.refresh() == Refresh::Database {
-        let version = &version;
-        let works = match is_set(bench, state, &held, version).await? {
+        let works = match is_set(bench, &*store, state, &held, &version).await? {
             Some(fits) => fits,
-            None => bench.accepts(&bench.store.value(&held.secret_ref, version).await?, seen).await?,
+            None => bench.accepts(&store.value(&held.secret_ref, &version).await?, seen).await?,
         };
-        let word = if works { OK } else { REFUSED };
+        let word = match (works, &held.pending) {
+            (true, None) => OK,
+            (true, Some(_)) => UNFINISHED,
+            (false, _) => REFUSED,
+        };
         state.credential = word.to_owned().into();
     }
     Ok(())
@@ -100,7 +107,16 @@ pub(super) async fn read(context: &Context, bench: &Bench, state: &mut Role, see
 pub(super) async fn look(context: &Context, state: &mut Role, target: &Target) -> Result<(), Reports> {
     let Some(name) = state.name.get() else { return Ok(()) };
     let place = place(target.arn.clone(), name, state.host.get());
-    labels(&*context.store(None, &target.arn)?, &place, target, state).await.map(drop)
+    labels(&*store_in_use(context, state, &target.arn)?, &place, target, state).await.map(drop)
+}
+
+/// The store that the secret is in; without one, the store that it would be in.
+pub(super) fn store_in_use(context: &Context, state: &Role, arn: &Arn) -> Result<Arc<dyn Store>, Reports> {
+    let settings = state.store_settings();
+    match state.secret_ref.get() {
+        Some(secret_ref) => context.store_of(settings.as_ref(), arn, secret_ref),
+        None => context.store(settings.as_ref(), arn),
+    }
 }
 
 /// What the labels of the secret say: the secret with its proven version, or what is wrong with it. What a look at the
@@ -140,9 +156,15 @@ async fn labels(
 }
 
 /// Whether the times tell that the login has the stored password; `None` where server or store say no time.
-async fn is_set(bench: &Bench, state: &Role, held: &Held, version: &VersionId) -> Result<Option<bool>, Reports> {
+async fn is_set(
+    bench: &Bench,
+    store: &dyn Store,
+    state: &Role,
+    held: &Held,
+    version: &VersionId,
+) -> Result<Option<bool>, Reports> {
     let Some(set) = bench.password_set().await? else { return Ok(None) };
-    let stored = bench.store.stored_at(&held.secret_ref, version).await?;
+    let stored = store.stored_at(&held.secret_ref, version).await?;
     Ok(stored.map(|stored| set.fits(stored, state.rotated_at.get().and_then(|at| moment(at)))))
 }
 
@@ -171,9 +193,10 @@ fn of_tokens(left: Option<Held>, target: &Target, state: &mut Role) {
 
 /// Schedules the secret of a role that logs in with tokens for deletion: the one that state knows, wherever it is, and
 /// the one that lies at the place of today.
-pub(super) async fn forget_left(bench: &Bench, known: Option<&SecretRef>) -> Result<(), Reports> {
-    if let Some(secret_ref) = known {
-        bench.store.forget(secret_ref).await?;
+pub(super) async fn forget_left(context: &Context, bench: &Bench, prior: Option<&Role>) -> Result<(), Reports> {
+    let known = prior.and_then(|prior| prior.secret_ref.get().map(|secret_ref| (prior, secret_ref)));
+    if let Some((prior, secret_ref)) = known {
+        store_in_use(context, prior, &bench.target.arn)?.forget(secret_ref).await?;
     }
     match bench.secret().await? {
         Some(held) => Ok(bench.store.forget(&held.secret_ref).await?),
@@ -191,7 +214,7 @@ async fn secret_of(context: &Context, state: &Role, arn: &Arn) -> Result<Option<
         return Ok(None);
     };
     let place = place(arn.clone(), name, state.host.get());
-    let held = context.store(None, arn)?.find(&place).await?;
+    let held = store_in_use(context, state, arn)?.find(&place).await?;
     let ours = held.filter(|held| !held.deleted && held.target.as_deref() == Some(target.as_str()));
     Ok(ours.map(|held| held.secret_ref))
 }
@@ -202,7 +225,7 @@ pub(super) async fn forget(context: &Context, state: &Role, arn: &Arn, current: 
     let Some(secret_ref) = secret_of(context, state, arn).await? else {
         return Ok(());
     };
-    let store = context.store(None, arn)?;
+    let store = context.store_of(state.store_settings().as_ref(), arn, &secret_ref)?;
     if current.is_some() {
         let held = store.look(&secret_ref).await?;
         if held.is_none_or(|held| held.target.as_deref() == current) {

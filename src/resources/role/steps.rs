@@ -50,6 +50,8 @@ pub(super) fn reached(apply: &mut Apply<Role>, prior: &Role) {
 fn partly(prior: &Role, planned: &Role, state: &Role) -> Role {
     let mut kept = with_credential(prior.clone(), state);
     kept.auth = planned.auth.clone();
+    kept.store = planned.store.clone();
+    kept.password_wo_version = planned.password_wo_version.clone();
     kept.rotation = planned.rotation.clone();
     // A second login that may be there must not be forgotten before it is taken away.
     let strategy = if planned.strategy() == Strategy::TwoUsers { planned } else { prior };

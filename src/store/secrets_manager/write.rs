@@ -28,7 +28,8 @@ pub(super) async fn put_pending(
         }
     };
     let id = secret_ref.to_string();
-    let version = secrets.put_version(&id, &credential.to_json(), &new_token(store)?, &[PENDING]).await?;
+    let stages = stages(found.as_ref());
+    let version = secrets.put_version(&id, &credential.to_json(), &new_token(store)?, stages).await?;
     let replicas = found.as_ref().map(|secret| secret.replica_regions.as_slice()).unwrap_or_default();
     let wanted = store.settings.replica_regions.iter().filter(|r| !replicas.iter().any(|known| known == r.as_str()));
     secrets.replicate(&id, &wanted.cloned().collect::<Vec<_>>()).await?;
@@ -40,6 +41,15 @@ pub(super) async fn put_pending(
         target: Some(target.to_owned()),
         deleted: false,
     })
+}
+
+/// The labels of a new pending version. In place of one that is current and was never proven it takes over both labels:
+/// with AWSPENDING gone, that one would read as proven.
+fn stages(found: Option<&SecretDescription>) -> &'static [&'static str] {
+    let is_current = |secret: &SecretDescription| {
+        secret.version_with(PENDING).is_some_and(|id| secret.version_with(CURRENT) == Some(id))
+    };
+    if found.is_some_and(is_current) { &[CURRENT, PENDING] } else { &[PENDING] }
 }
 
 async fn create(
