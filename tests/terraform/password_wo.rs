@@ -224,7 +224,9 @@ fn a_given_password_that_the_server_refused_is_not_tried_for_ever() {
         let (refuse, allow) = if postgres {
             (format!("ALTER ROLE \"{master}\" NOCREATEROLE"), format!("ALTER ROLE \"{master}\" CREATEROLE"))
         } else {
-            (format!("REVOKE CREATE USER ON *.* FROM `{master}`"), format!("GRANT CREATE USER ON *.* TO `{master}`"))
+            // Whoever may write the tables of accounts needs no CREATE USER on MariaDB.
+            let rights = "CREATE USER, INSERT, UPDATE, DELETE ON *.*";
+            (format!("REVOKE {rights} FROM `{master}`"), format!("GRANT {rights} TO `{master}`"))
         };
         let order = |sql: &str| drop(as_owner(database, if postgres { "shop" } else { "" }, sql));
         let refused = |it: &Given<'_>| {
@@ -269,7 +271,6 @@ fn an_imported_role_with_the_given_password_is_not_reset() {
     it.workspace.apply_planned().ok();
     it.workspace.plan().nothing();
     assert_eq!((rig.calls("PutSecretValue").len(), &it.state()["secret_version"]), (stored, &made["secret_version"]));
-    assert_eq!(it.state()["rotated_at"], made["rotated_at"]);
     it.holds(FIRST);
 
     it.workspace.run(&["state", "rm", IT]).ok();
@@ -324,6 +325,7 @@ fn what_does_not_go_together_is_refused() {
 
     // A literal in the configuration is the person's own doing; we still do not show it.
     it.write(&format!("password_wo = \"{long}\"\n  password_wo_version = 1"));
-    assert!(it.workspace.plan_run().error().contains("256 bytes"));
-    assert_eq!(it.workspace.leaks(&[&long]), []);
+    let run = it.workspace.plan_run();
+    assert!(run.error().contains("256 bytes") && !run.error().contains(&long) && !run.stdout.contains(&long));
+    assert!(!it.workspace.trace().contains(&long));
 }
