@@ -10,6 +10,7 @@ mod servers;
 mod stores;
 mod target;
 mod tokens;
+mod vault;
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -22,6 +23,7 @@ use crate::network;
 use crate::report::Report;
 use crate::schema::Reports;
 use crate::store::StoreSettings;
+use crate::store::vault::Vault;
 
 use servers::Servers;
 use tokens::TokenSources;
@@ -30,6 +32,7 @@ pub use admin::{Administrator, NoAdmin};
 pub use gateway::{Error as GatewayError, GatewayBlock};
 pub use servers::Attempt;
 pub use target::{Error as TargetError, Found, Takes, check_ready, found};
+pub use vault::{Error as VaultError, VaultAuth, VaultBlock};
 
 /// What a refresh does with a target that cannot be reached or entered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +70,8 @@ pub struct Parts {
     pub aws: aws::Settings,
     /// The gateway and the token for it
     pub gateway: GatewayBlock,
+    /// Vault and how to log in there
+    pub vault: VaultBlock,
     /// How databases are verified
     pub tls: TlsSettings,
     /// Where generated secrets live unless a resource says otherwise
@@ -86,6 +91,7 @@ pub struct Context {
     parts: Parts,
     aws: Sessions,
     gateway: OnceLock<Gateway>,
+    vault: OnceLock<Vault>,
     trust: OnceLock<Trust>,
     servers: Servers,
     tokens: TokenSources,
@@ -97,6 +103,7 @@ impl Context {
         Self {
             aws: Sessions::new(parts.aws.clone()),
             gateway: OnceLock::new(),
+            vault: OnceLock::new(),
             trust: OnceLock::new(),
             servers: Servers::default(),
             tokens: TokenSources::default(),
@@ -109,7 +116,8 @@ impl Context {
     /// # Errors
     /// The provider block holds values that are not known yet: at plan it cannot be said which account is meant.
     pub fn aws(&self) -> Result<&Sessions, Reports> {
-        let unknown: Vec<&str> = self.parts.unknown.iter().map(String::as_str).filter(|n| *n != "gateway").collect();
+        let unknown: Vec<&str> =
+            self.parts.unknown.iter().map(String::as_str).filter(|n| !["gateway", "vault"].contains(n)).collect();
         if unknown.is_empty() {
             return Ok(&self.aws);
         }

@@ -9,6 +9,7 @@
 //!               |- security_groups, enabled_regions                     ec2/
 //!               |- secrets                                              secrets.rs
 //!               |- iam_token                                            token.rs
+//!               |- identity_proof                                       identity.rs
 //! ```
 //!
 //! One HTTP client serves all accounts (`http.rs`): connections are shared, the number of requests under way is bounded,
@@ -19,6 +20,7 @@ pub mod ec2;
 mod error;
 mod fault;
 mod http;
+mod identity;
 mod once;
 pub mod organizations;
 pub mod rds;
@@ -28,6 +30,7 @@ pub mod settings;
 mod token;
 
 pub use error::{Call, Error, Fault};
+pub use identity::IdentityProof;
 pub use sessions::{Caller, Session, Sessions};
 pub use settings::Settings;
 pub use token::IamToken;

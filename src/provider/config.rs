@@ -10,6 +10,7 @@ use crate::value::{Path, Value};
 
 use super::model::{self, ProviderModel};
 use super::variables::Variables;
+use super::vault;
 
 /// Rules over several attributes.
 pub(super) fn validate(config: &ProviderModel) -> Vec<Report> {
@@ -33,6 +34,7 @@ pub(super) fn validate(config: &ProviderModel) -> Vec<Report> {
         let detail = "A session token belongs to an access key. Set `access_key` and `secret_key` too.";
         reports.push(Report::error("`token` without `access_key`", detail).at(Path::attribute("token")));
     }
+    reports.extend(vault::validate(config));
     reports
 }
 
@@ -44,10 +46,13 @@ pub(super) fn resolve(config: &ProviderModel, variables: &Variables) -> Result<(
     }
     let gateway = gateway(config, variables);
     reports.extend(clear_text(&gateway));
+    let vault = vault::block(config, variables);
+    reports.extend(vault::clear_text(&vault));
     let parts = Parts {
         unknown: unknown_attributes(config),
         aws: aws_settings(config),
         gateway,
+        vault,
         tls: TlsSettings {
             mode: nested(&config.tls).and_then(|t| t.mode.get().copied()).unwrap_or(TlsMode::VerifyFull),
             ca_bundle: nested(&config.tls).and_then(|t| t.ca_bundle.get().cloned()),

@@ -4,6 +4,7 @@ mod config;
 mod model;
 mod registry;
 mod variables;
+mod vault;
 
 pub use model::ProviderModel;
 pub use registry::Rdsaccess;

@@ -7,7 +7,8 @@ use crate::gateway::BaseUrl;
 use crate::model;
 use crate::report::Report;
 use crate::schema::{Kind, Shape, misfit};
-use crate::store::StoreBlock;
+use crate::store::vault::{Address, AuthMount, Namespace};
+use crate::store::{ONE_STORE, StoreBlock, is_one_store};
 use crate::value::{Path, Value};
 
 model! {
@@ -37,9 +38,12 @@ model! {
         endpoints: Endpoints = optional(),
         /// The Hoop gateway whose connections are managed.
         gateway: Gateway = optional(),
+        /// HashiCorp Vault or OpenBao, for `store = { vault = { … } }` and for secrets that are referred to there.
+        vault: VaultServer = optional(),
         /// Where generated secrets live; a resource may say otherwise. A change is for new secrets and the next
         /// rotation of old ones.
         store: StoreBlock = optional()
+            .check(ONE_STORE, is_one_store)
             .default_words("AWS Secrets Manager in the database's account and region"),
         /// How servers of databases are verified.
         tls: Tls = optional(),
@@ -133,6 +137,76 @@ model! {
 }
 
 model! {
+    /// A server of HashiCorp Vault or OpenBao.
+    pub struct VaultServer {
+        /// Address of the server. Also from the environment variable `VAULT_ADDR`.
+        address: String = optional().check("the address of a server, such as `https://vault.example.com:8200`", is_vault),
+        /// Namespace. Also from the environment variable `VAULT_NAMESPACE`. The gateway's agent knows none: a connection
+        /// cannot refer to a secret in a namespace.
+        namespace: String = optional().check("a path such as `admin/team`", is_namespace),
+        /// Certificates to trust besides those of the operating system, PEM text: write `file("ca.pem")`. Also from the
+        /// file that the environment variable `VAULT_CACERT` names.
+        ca_bundle: String = optional().not_empty(),
+        /// How to log in, exactly one way. Tokens are shared by all resources and renewed before they end.
+        auth: VaultAuth = optional().default_words("the token in `VAULT_TOKEN`"),
+    }
+}
+
+model! {
+    /// How to log in to Vault.
+    pub struct VaultAuth {
+        /// A token. Also from the environment variable `VAULT_TOKEN`. Prefer that, or an ephemeral variable.
+        token: Secret<String> = optional(),
+        /// AppRole.
+        approle: VaultAppRole = optional(),
+        /// AWS IAM: Vault asks AWS who signed a request of the hub identity.
+        aws_iam: VaultAwsIam = optional(),
+        /// A JWT, such as a CI system or Kubernetes gives.
+        jwt: VaultJwt = optional(),
+    }
+}
+
+model! {
+    /// Login by AppRole.
+    pub struct VaultAppRole {
+        /// Role id.
+        role_id: String = required().not_empty(),
+        /// Secret id.
+        secret_id: Secret<String> = required(),
+        /// Mount of the method.
+        mount: String = optional().check("the path of a mount", is_auth_mount).defaults_to("approle"),
+    }
+}
+
+model! {
+    /// Login by AWS IAM.
+    pub struct VaultAwsIam {
+        /// Role in Vault.
+        role: String = required().not_empty(),
+        /// Mount of the method.
+        mount: String = optional().check("the path of a mount", is_auth_mount).defaults_to("aws"),
+        /// Value of the header `X-Vault-AWS-IAM-Server-ID`, where Vault asks for one.
+        header_value: String = optional().not_empty(),
+        /// Region of the endpoint of STS, where Vault is configured with a regional one.
+        sts_region: Region = optional().default_words("the global endpoint"),
+    }
+}
+
+model! {
+    /// Login by JWT.
+    pub struct VaultJwt {
+        /// Role in Vault.
+        role: String = required().not_empty(),
+        /// The JWT. Prefer `token_file`, or an ephemeral variable.
+        token: Secret<String> = optional(),
+        /// File with the JWT, read again at every login.
+        token_file: String = optional().not_empty(),
+        /// Mount of the method.
+        mount: String = optional().check("the path of a mount", is_auth_mount).defaults_to("jwt"),
+    }
+}
+
+model! {
     /// TLS to databases.
     pub struct Tls {
         /// Certificates to trust besides the RDS roots that are built in, PEM text: write `file("ca.pem")`.
@@ -183,6 +257,27 @@ fn is_url(value: &Value) -> bool {
 fn is_gateway(value: &Value) -> bool {
     match value {
         Value::String(text) => text.parse::<BaseUrl>().is_ok(),
+        _ => true,
+    }
+}
+
+fn is_vault(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.parse::<Address>().is_ok(),
+        _ => true,
+    }
+}
+
+fn is_namespace(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.parse::<Namespace>().is_ok(),
+        _ => true,
+    }
+}
+
+fn is_auth_mount(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.parse::<AuthMount>().is_ok(),
         _ => true,
     }
 }

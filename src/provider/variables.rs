@@ -13,6 +13,14 @@ pub struct Variables {
     pub gateway_url: Option<String>,
     /// `HOOP_APIKEY`
     pub gateway_token: Option<Secret<String>>,
+    /// `VAULT_ADDR`
+    pub vault_address: Option<String>,
+    /// `VAULT_NAMESPACE`
+    pub vault_namespace: Option<String>,
+    /// `VAULT_TOKEN`
+    pub vault_token: Option<Secret<String>>,
+    /// `VAULT_CACERT`, the path of a file
+    pub vault_ca_file: Option<String>,
     /// `TF_APPEND_USER_AGENT`
     pub append_user_agent: Option<String>,
 }
@@ -28,6 +36,10 @@ impl Variables {
                 "RDSACCESS_REFRESH" => picked.refresh = Some(value),
                 "HOOP_APIURL" => picked.gateway_url = Some(value),
                 "HOOP_APIKEY" => picked.gateway_token = Some(Secret::new(value)),
+                "VAULT_ADDR" => picked.vault_address = Some(value),
+                "VAULT_NAMESPACE" => picked.vault_namespace = Some(value),
+                "VAULT_TOKEN" => picked.vault_token = Some(Secret::new(value)),
+                "VAULT_CACERT" => picked.vault_ca_file = Some(value),
                 "TF_APPEND_USER_AGENT" => picked.append_user_agent = Some(value),
                 _ => {}
             }

@@ -20,6 +20,9 @@ pub enum Fault {
     /// AWS refused or could not be asked
     #[error(transparent)]
     Aws(#[from] aws::Error),
+    /// Vault refused or could not be asked
+    #[error(transparent)]
+    Vault(#[from] super::vault::Fault),
     /// The name is taken
     #[error("{0}")]
     Foreign(String),
@@ -51,6 +54,7 @@ impl Explain for Error {
     fn summary(&self) -> String {
         match &self.fault {
             Fault::Aws(error) => error.summary(),
+            Fault::Vault(fault) => fault.summary().to_owned(),
             Fault::Foreign(_) => "The name of the secret is taken".to_owned(),
             Fault::Malformed(_) => "Cannot read the secret".to_owned(),
             Fault::Gone => "The secret is gone".to_owned(),
@@ -67,6 +71,7 @@ impl Explain for Error {
     fn reach(&self) -> Reach {
         match &self.fault {
             Fault::Aws(error) => error.reach(),
+            Fault::Vault(fault) => fault.reach(),
             Fault::Gone | Fault::Unproven => Reach::Refused,
             _ => Reach::Fine,
         }
@@ -75,10 +80,11 @@ impl Explain for Error {
     fn next_step(&self) -> Option<String> {
         match &self.fault {
             Fault::Aws(error) => error.next_step(),
-            Fault::Foreign(_) => Some("Choose another `name_prefix` in `store`, or remove the secret".to_owned()),
-            Fault::Malformed(_) => Some("It must be JSON with `username` and `password`, as RDS writes it".to_owned()),
+            Fault::Vault(fault) => fault.next_step(),
+            Fault::Foreign(_) => Some("Choose another `name_prefix` or `path_prefix` in `store`, or remove the secret".to_owned()),
+            Fault::Malformed(_) => Some("It must be JSON with `username` and `password`, as RDS writes it; in Vault `USER` and `PASSWORD` do as well".to_owned()),
             Fault::Gone => Some("Plan again: the refresh will notice it".to_owned()),
-            Fault::OtherStore(_) => Some("Use the full ARN of a secret in AWS Secrets Manager".to_owned()),
+            Fault::OtherStore(_) => Some("Use the full ARN of a secret in AWS Secrets Manager, or `vault:<kv1|kv2>:<namespace>:<mount>:<path>`".to_owned()),
             Fault::NoEntropy(_) => None,
             Fault::Unproven => Some("Apply the resource that made the secret again: it continues".to_owned()),
         }

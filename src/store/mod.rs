@@ -11,6 +11,7 @@ mod rotate;
 mod settings;
 
 pub mod secrets_manager;
+pub mod vault;
 
 use std::time::SystemTime;
 
@@ -22,7 +23,10 @@ pub use credential::Credential;
 pub use error::{Error, Fault};
 pub use place::Place;
 pub use rotate::{Request, Settled, Subject, rotate};
-pub use settings::{SecretsManagerBlock, SecretsManagerSettings, StoreBlock, StoreSettings};
+pub use settings::{
+    ONE_STORE, SecretsManagerBlock, SecretsManagerSettings, StoreBlock, StoreSettings, VaultStoreBlock,
+    VaultStoreSettings, is_one_store,
+};
 
 /// Id of one version of a secret, as the store names it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -2,21 +2,26 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::access::{AccountId, Region, SecretRef};
+use crate::access::{AccountId, KvVersion, Region, SecretRef};
 use crate::model;
+use crate::schema::Attr;
 use crate::value::Value;
 
 use super::Place;
+use super::vault::is_path;
 
 const DEFAULT_PREFIX: &str = "rdsaccess/";
+const DEFAULT_MOUNT: &str = "secret";
 const DEFAULT_RECOVERY_WINDOW: u8 = 7;
 
 model! {
     /// Where generated secrets live.
     #[derive(Eq)]
     pub struct StoreBlock {
-        /// AWS Secrets Manager.
-        secrets_manager: SecretsManagerBlock = required(),
+        /// AWS Secrets Manager. Exactly one of `secrets_manager` and `vault` is set.
+        secrets_manager: SecretsManagerBlock = optional(),
+        /// HashiCorp Vault or OpenBao, as the `vault` of the provider block reaches it.
+        vault: VaultStoreBlock = optional(),
     }
 }
 
@@ -44,11 +49,37 @@ model! {
     }
 }
 
+model! {
+    /// Secrets in the key-value engine of HashiCorp Vault or OpenBao.
+    ///
+    /// The current value lies at `<mount>/<path_prefix><account>/<region>/<db|cluster>/<identifier>/<user>` with the keys
+    /// `HOST`, `PORT`, `USER`, `PASSWORD` and `DB`; a value that no login has proven yet lies beside it, at
+    /// `<path>.pending`. The token needs `create`, `read` and `update` on `<mount>/data/<path_prefix>*`, those and
+    /// `delete` on `<mount>/metadata/<path_prefix>*`, and `update` on `<mount>/delete/<path_prefix>*` and
+    /// `<mount>/destroy/<path_prefix>*`; with version 1 of the engine `create`, `read`, `update` and `delete` on
+    /// `<mount>/<path_prefix>*`.
+    #[derive(Eq)]
+    pub struct VaultStoreBlock {
+        /// Mount of the engine.
+        mount: String = optional()
+            .check("a path of letters, digits and `_-.=@+` between slashes", is_vault_path)
+            .default_words("`secret`"),
+        /// Version of the engine, `1` or `2`. Version 1 has no check-and-set and keeps no old versions: prefer `2`.
+        kv_version: i64 = optional().between(1, 2).default_words("`2`"),
+        /// What the path of every secret begins with.
+        path_prefix: String = optional()
+            .check("letters, digits and `/_+=.@-` without a slash in front, at most 128", is_path_prefix)
+            .default_words("`rdsaccess/`"),
+    }
+}
+
 /// Where generated secrets live, resolved.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StoreSettings {
     /// In AWS Secrets Manager
     SecretsManager(SecretsManagerSettings),
+    /// In Vault or OpenBao
+    Vault(VaultStoreSettings),
 }
 
 impl Default for StoreSettings {
@@ -62,6 +93,7 @@ impl StoreSettings {
     pub fn holds(&self, place: &Place, secret_ref: &SecretRef) -> bool {
         match self {
             Self::SecretsManager(settings) => settings.holds(place, secret_ref),
+            Self::Vault(settings) => settings.secret_ref(place) == *secret_ref,
         }
     }
 }
@@ -109,11 +141,82 @@ impl SecretsManagerSettings {
     }
 }
 
+/// How a store in Vault is set up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VaultStoreSettings {
+    /// Namespace, as the provider block names it; empty for the root
+    pub namespace: String,
+    /// Mount of the engine
+    pub mount: String,
+    /// Version of the engine
+    pub version: KvVersion,
+    /// What every path begins with
+    pub path_prefix: String,
+}
+
+impl Default for VaultStoreSettings {
+    fn default() -> Self {
+        Self {
+            namespace: String::new(),
+            mount: DEFAULT_MOUNT.to_owned(),
+            version: KvVersion::Two,
+            path_prefix: DEFAULT_PREFIX.to_owned(),
+        }
+    }
+}
+
+impl VaultStoreSettings {
+    /// The secret of a place.
+    pub fn secret_ref(&self, place: &Place) -> SecretRef {
+        SecretRef::Vault {
+            version: self.version,
+            namespace: self.namespace.clone(),
+            mount: self.mount.clone(),
+            path: place.name(&self.path_prefix),
+        }
+    }
+}
+
 impl StoreBlock {
     /// What the block means; `None` while parts of it are unknown.
     pub fn settings(&self) -> Option<StoreSettings> {
-        let block = self.secrets_manager.get()?;
-        block.is_known().then(|| StoreSettings::SecretsManager(block.settings()))
+        match (&self.secrets_manager, &self.vault) {
+            (Attr::Known(block), Attr::Null) => {
+                block.is_known().then(|| StoreSettings::SecretsManager(block.settings()))
+            }
+            (Attr::Null, Attr::Known(block)) => block.is_known().then(|| StoreSettings::Vault(block.settings())),
+            _ => None,
+        }
+    }
+}
+
+impl VaultStoreBlock {
+    fn is_known(&self) -> bool {
+        let Self { mount, kv_version, path_prefix } = self;
+        !(mount.is_unknown() || kv_version.is_unknown() || path_prefix.is_unknown())
+    }
+
+    fn settings(&self) -> VaultStoreSettings {
+        let defaults = VaultStoreSettings::default();
+        let version = if self.kv_version.get() == Some(&1) { KvVersion::One } else { KvVersion::Two };
+        VaultStoreSettings {
+            mount: self.mount.get().cloned().unwrap_or(defaults.mount),
+            path_prefix: self.path_prefix.get().cloned().unwrap_or(defaults.path_prefix),
+            version,
+            ..defaults
+        }
+    }
+}
+
+/// What [`is_one_store`] expects, in words.
+pub const ONE_STORE: &str = "an object with exactly one of `secrets_manager` and `vault`";
+
+/// A `store` names one store; a block with none or with both is refused. Unknown parts are not judged.
+pub fn is_one_store(value: &Value) -> bool {
+    match (value.attribute("secrets_manager"), value.attribute("vault")) {
+        (Value::Unknown(_), _) | (_, Value::Unknown(_)) => true,
+        (Value::Null, Value::Null) => false,
+        (one, other) => one.is_null() || other.is_null(),
     }
 }
 
@@ -151,6 +254,21 @@ fn is_prefix(value: &Value) -> bool {
     }
 }
 
+fn is_vault_path(value: &Value) -> bool {
+    match value {
+        Value::String(text) => is_path(text),
+        _ => true,
+    }
+}
+
+/// As [`is_prefix`], and no part of it may be swallowed by a URL.
+fn is_path_prefix(value: &Value) -> bool {
+    match value {
+        Value::String(text) => is_prefix(value) && (text.is_empty() || is_path(text.strip_suffix('/').unwrap_or(text))),
+        _ => true,
+    }
+}
+
 fn own_keys(value: &Value) -> bool {
     match value {
         Value::Map(tags) => {
@@ -163,19 +281,64 @@ fn own_keys(value: &Value) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::schema::Attr;
+    use crate::schema::Model;
+
+    fn in_aws(block: impl Into<Attr<SecretsManagerBlock>>) -> StoreBlock {
+        StoreBlock { secrets_manager: block.into(), ..StoreBlock::default() }
+    }
+
+    fn in_vault(block: impl Into<Attr<VaultStoreBlock>>) -> StoreBlock {
+        StoreBlock { vault: block.into(), ..StoreBlock::default() }
+    }
 
     #[test]
     fn nothing_written_means_the_documented_defaults() {
-        let block = StoreBlock { secrets_manager: SecretsManagerBlock::default().into() };
-        assert_eq!(block.settings(), Some(StoreSettings::default()));
+        assert_eq!(in_aws(SecretsManagerBlock::default()).settings(), Some(StoreSettings::default()));
+        let vault = StoreSettings::Vault(VaultStoreSettings::default());
+        assert_eq!(in_vault(VaultStoreBlock::default()).settings(), Some(vault));
+    }
+
+    #[test]
+    fn exactly_one_store_is_named() {
+        let both = StoreBlock { vault: VaultStoreBlock::default().into(), ..in_aws(SecretsManagerBlock::default()) };
+        assert!(!is_one_store(&both.to_value()) && !is_one_store(&StoreBlock::default().to_value()));
+        assert!(is_one_store(&in_aws(SecretsManagerBlock::default()).to_value()));
+        assert!(is_one_store(&in_vault(VaultStoreBlock::default()).to_value()));
+        let unknown = StoreBlock { vault: Attr::Unknown, ..StoreBlock::default() };
+        assert!(is_one_store(&unknown.to_value()) && unknown.settings().is_none());
+    }
+
+    #[test]
+    fn a_place_in_vault_is_recognised_by_version_namespace_mount_and_path() {
+        let arn = "arn:aws:rds:eu-west-1:123456789012:db:ledger".parse().unwrap();
+        let place = Place::user(arn, "admin".parse().unwrap());
+        let settings = StoreSettings::Vault(VaultStoreSettings::default());
+        let holds = |text: &str| settings.holds(&place, &text.parse().unwrap());
+        let path = "rdsaccess/123456789012/eu-west-1/db/ledger/admin";
+        assert!(holds(&format!("vault:kv2::secret:{path}")));
+        for other in ["vault:kv1::secret", "vault:kv2:team:secret", "vault:kv2::kv"] {
+            assert!(!holds(&format!("{other}:{path}")), "{other}");
+        }
+        assert!(!holds("vault:kv2::secret:other"));
+    }
+
+    #[test]
+    fn a_path_prefix_means_the_same_in_vault_and_in_a_url() {
+        for good in ["", "rdsaccess/", "team-a/rds.1_", "a"] {
+            assert!(is_path_prefix(&good.into()), "{good}");
+        }
+        for bad in ["/", "/a", "a//b", "../a", "a b", "a:b", "a/../b/"] {
+            assert!(!is_path_prefix(&bad.into()), "{bad}");
+        }
     }
 
     #[test]
     fn an_unknown_part_makes_the_place_unknown() {
         let block = SecretsManagerBlock { region: Attr::Unknown, ..Default::default() };
-        assert_eq!(StoreBlock { secrets_manager: block.into() }.settings(), None);
-        assert_eq!(StoreBlock { secrets_manager: Attr::Unknown }.settings(), None);
+        assert_eq!(in_aws(block).settings(), None);
+        assert_eq!(in_aws(Attr::Unknown).settings(), None);
+        let block = VaultStoreBlock { mount: Attr::Unknown, ..Default::default() };
+        assert_eq!(in_vault(block).settings(), None);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::access::{Arn, RoleName, SecretRef, Span};
 use crate::model;
 use crate::schema::{Attr, Timeouts};
-use crate::store::{StoreBlock, StoreSettings};
+use crate::store::{ONE_STORE, StoreBlock, StoreSettings, is_one_store};
 
 use crate::resources::rotation::{Schedule, is_an_age};
 
@@ -28,7 +28,7 @@ model! {
         /// Where the secret lives; the `store` of the provider block when it is left out. It replaces that block as a
         /// whole. A change takes effect with the next rotation; the secret at the old place is then scheduled for
         /// deletion.
-        store: StoreBlock = optional(),
+        store: StoreBlock = optional().check(ONE_STORE, is_one_store),
         /// When the password is replaced.
         rotation: Rotation = optional(),
         /// Length of generated passwords. Clusters, MySQL and MariaDB take at most 41 characters. A change takes effect

@@ -169,7 +169,7 @@ async fn value(sessions: &Sessions, secret_ref: &SecretRef, version: Version<'_>
 async fn secrets_of(sessions: &Sessions, secret_ref: &SecretRef) -> Result<Secrets, Fault> {
     match secret_ref {
         SecretRef::SecretsManager { account_id, region, .. } => Ok(sessions.secrets(account_id, region).await?),
-        SecretRef::Vault { .. } => Err(Fault::OtherStore("it is in Vault, which is not configured".to_owned())),
+        SecretRef::Vault { .. } => Err(Fault::OtherStore("it is in Vault, not in Secrets Manager".to_owned())),
     }
 }
 

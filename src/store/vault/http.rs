@@ -1,0 +1,112 @@
+//! The HTTP client below `vaultrs`: our roots, time-outs, proxies and redirects.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::redirect::{Attempt, Policy};
+use vaultrs::client::{VaultClient, VaultClientSettingsBuilder};
+
+use super::Settings;
+use super::error::innermost;
+use super::settings::{Namespace, Token};
+
+/// Longest time to connect.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// As many redirects as `vault` itself follows.
+const REDIRECTS: usize = 10;
+
+/// Builds the HTTP client. It trusts the operating system's certificates and `ca_bundle`; on a machine without any
+/// (a bare container) Mozilla's take the place of the system's. HTTPS_PROXY and NO_PROXY are honoured.
+pub(super) fn client(settings: &Settings) -> Result<reqwest::Client, String> {
+    let builder = || {
+        reqwest::Client::builder()
+            .user_agent(&settings.user_agent)
+            .timeout(settings.timeout)
+            .connect_timeout(CONNECT_TIMEOUT.min(settings.timeout))
+            .redirect(Policy::custom(same_host))
+    };
+    let own: Vec<_> = settings
+        .ca_bundle
+        .iter()
+        .map(|der| reqwest::Certificate::from_der(der))
+        .collect::<Result<_, _>>()
+        .map_err(|error| innermost(&error))?;
+    builder().tls_certs_merge(own).build().or_else(|error| {
+        tracing::debug!(reason = innermost(&error), "no certificates of the operating system, Mozilla's are used");
+        builder().tls_backend_preconfigured(mozilla(settings)?).build().map_err(|error| innermost(&error))
+    })
+}
+
+/// Another host would get the token.
+fn same_host(attempt: Attempt<'_>) -> reqwest::redirect::Action {
+    let origin = attempt.previous().first().map(reqwest::Url::origin);
+    if origin != Some(attempt.url().origin()) {
+        return attempt.stop();
+    }
+    if attempt.previous().len() > REDIRECTS { attempt.error("too many redirects") } else { attempt.follow() }
+}
+
+fn mozilla(settings: &Settings) -> Result<rustls::ClientConfig, String> {
+    let mut roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    for der in &settings.ca_bundle {
+        roots.add(der.as_slice().into()).map_err(|error| error.to_string())?;
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+    Ok(config.map_err(|error| error.to_string())?.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// A client of `vaultrs` over our HTTP client. Its own would read certificates by path and look at environment
+/// variables; so it is made for an address without TLS, with nothing left to a default, and then given ours.
+pub(super) fn vault_client(
+    http: &reqwest::Client,
+    settings: &Settings,
+    namespace: &Namespace,
+    token: Option<&Token>,
+) -> Result<VaultClient, String> {
+    let own = VaultClientSettingsBuilder::default()
+        .address("http://127.0.0.1")
+        .ca_certs(Vec::new())
+        .identity(None)
+        .timeout(None)
+        .token(String::new())
+        .verify(true)
+        .version(1)
+        .wrapping(false)
+        .namespace(None)
+        .build()
+        .map_err(|error| error.to_string())?;
+    let mut client = VaultClient::new(own).map_err(|error| error.to_string())?;
+    client.http.http = http.clone();
+    client.http.base = settings.address.origin().to_owned();
+    client.middle.version = settings.address.version();
+    client.middle.token = token.map(|token| token.expose().to_owned()).unwrap_or_default();
+    client.middle.namespace = Some(namespace.as_str().to_owned()).filter(|name| !name.is_empty());
+    Ok(client)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::vault::Login;
+
+    fn settings() -> Settings {
+        let login = Login::Token(Token::new(&"hvs.x".into()).unwrap());
+        Settings::new("https://vault.example.com/team".parse().unwrap(), Namespace::default(), login)
+    }
+
+    #[test]
+    fn the_client_builds_without_an_installed_crypto_provider_with_and_without_system_certificates() {
+        assert!(client(&settings()).is_ok() && mozilla(&settings()).is_ok());
+    }
+
+    #[test]
+    fn nothing_of_the_librarys_own_defaults_is_left() {
+        let http = client(&settings()).unwrap();
+        let token = Token::new(&"hvs.y".into()).unwrap();
+        let made = vault_client(&http, &settings(), &"a/b".parse().unwrap(), Some(&token)).unwrap();
+        assert_eq!(made.http.base, "https://vault.example.com");
+        assert_eq!((made.middle.version.as_str(), made.middle.token.as_str()), ("team/v1", "hvs.y"));
+        assert_eq!(made.middle.namespace.as_deref(), Some("a/b"));
+    }
+}
