@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::access::{Arn, SecretRef};
+use crate::access::{Arn, SecretRef, SecretStage};
 use crate::schema::Reports;
 use crate::store::secrets_manager::{self, SecretsManager};
-use crate::store::{self, Credential, Store, StoreSettings};
+use crate::store::{self, Credential, Fault, Store, StoreSettings, Version};
 
 use super::Context;
 
@@ -39,6 +39,23 @@ impl Context {
     /// It may not be read, or it is no credential.
     pub async fn read_pending(&self, secret_ref: &SecretRef) -> Result<Option<Credential>, Reports> {
         Ok(secrets_manager::read_pending(self.aws()?, secret_ref).await?)
+    }
+
+    /// Reads a version of any secret in the form of RDS, as far as it goes: who asks for no stage, or for the current
+    /// one, gets no version of ours that is not proven.
+    ///
+    /// # Errors
+    /// It is gone, has no such version, is unproven or of another form, or it may not be read.
+    pub async fn read_version(&self, secret_ref: &SecretRef, stage: SecretStage) -> Result<Version, Reports> {
+        match secret_ref {
+            SecretRef::SecretsManager { .. } => {
+                Ok(secrets_manager::read_version(self.aws()?, secret_ref, stage).await?)
+            }
+            SecretRef::Vault { .. } => {
+                let fault = Fault::OtherStore("it is in Vault, which is not configured".to_owned());
+                Err(store::Error::new(secret_ref, fault).into())
+            }
+        }
     }
 
     /// As [`Context::read_secret`], for who must tell apart why a secret cannot be read.
