@@ -65,7 +65,12 @@ pub(crate) fn forms(secret: &str) -> Vec<(&'static str, String)> {
         forms.push(("base64 of URLs", inner_base64(&URL_SAFE_NO_PAD, secret, shift)));
     }
     let mut seen = Vec::new();
-    forms.retain(|(_, text)| !seen.contains(text) && { seen.push(text.clone()); true });
+    forms.retain(|(_, text)| {
+        !seen.contains(text) && {
+            seen.push(text.clone());
+            true
+        }
+    });
     forms
 }
 
@@ -127,7 +132,8 @@ mod tests {
 
     #[test]
     fn another_secret_and_a_part_of_one_are_not_found() {
-        let traces: Vec<Trace> = PLANTED.iter().map(|(form, text)| ((*form).to_owned(), text.as_bytes().to_vec())).collect();
+        let traces: Vec<Trace> =
+            PLANTED.iter().map(|(form, text)| ((*form).to_owned(), text.as_bytes().to_vec())).collect();
         assert_eq!(find(&traces, &["Another-Passw0rd"]), []);
         assert_eq!(find(&[("half".to_owned(), SECRET[..12].as_bytes().to_vec())], &[SECRET]), []);
     }

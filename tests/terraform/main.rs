@@ -32,6 +32,7 @@ mod connection_copy;
 mod connection_failures;
 mod crowd;
 mod discovery;
+mod ephemeral;
 mod fixture;
 mod gateway;
 mod identity;
