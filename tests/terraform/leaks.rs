@@ -1,6 +1,5 @@
 //! Looking for secrets in everything that a run leaves behind, as they are and in every form that programs give them.
 
-use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -135,7 +134,7 @@ mod tests {
         let traces: Vec<Trace> =
             PLANTED.iter().map(|(form, text)| ((*form).to_owned(), text.as_bytes().to_vec())).collect();
         assert_eq!(find(&traces, &["Another-Passw0rd"]), []);
-        assert_eq!(find(&[("half".to_owned(), SECRET[..12].as_bytes().to_vec())], &[SECRET]), []);
+        assert_eq!(find(&[("half".to_owned(), SECRET.as_bytes()[..12].to_vec())], &[SECRET]), []);
     }
 
     #[test]

@@ -141,7 +141,7 @@ fn a_token_that_cannot_be_made_is_one_error() {
         (format!("host = \"{HOST}\"\n  engine = \"sqlserver\"\n  username = \"app\""), "SQL Server takes no tokens"),
         (format!("host = \"{HOST}\"\n  port = 1\n  username = \"\""), "username"),
         (
-            format!("host = \"world.global-a1.global.rds.amazonaws.com\"\n  port = 1\n  username = \"app\""),
+            "host = \"world.global-a1.global.rds.amazonaws.com\"\n  port = 1\n  username = \"app\"".to_owned(),
             "set `region`",
         ),
     ];
