@@ -8,7 +8,7 @@ use aws_sigv4::sign::v4;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::{Call, Error, Fault, Session, Sessions};
-use crate::access::{Endpoint, Identifier, Region, RoleName, Secret};
+use crate::access::{Endpoint, Identifier, Region, RoleName, Secret, check_host_name};
 
 /// The longest life that RDS accepts.
 const LIFE: Duration = Duration::from_secs(900);
@@ -90,10 +90,9 @@ fn presign(
     username: &RoleName,
     now: SystemTime,
 ) -> Result<String, String> {
-    let host = endpoint.host.to_ascii_lowercase();
-    if host.is_empty() || !host.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-')) {
-        return Err(format!("a token cannot be signed for `{host}`: it is not a host name"));
-    }
+    check_host_name(&endpoint.host).map_err(|why| format!("a token cannot be signed: {why}"))?;
+    // The server compares with its own name: in lower case, without the dot that ends a name of the DNS.
+    let host = endpoint.host.trim_end_matches('.').to_ascii_lowercase();
     let user = utf8_percent_encode(username.as_str(), &ENCODED);
     let path = format!("{host}:{}/?Action=connect&DBUser={user}", endpoint.port);
     let mut settings = SigningSettings::default();
@@ -195,10 +194,11 @@ mod tests {
     }
 
     #[test]
-    fn the_host_is_signed_in_lower_case() {
+    fn the_host_is_signed_as_the_server_knows_it() {
         let host = "ledger.abc123.eu-west-1.rds.amazonaws.com";
         let lower = token(host, 5432, "eu-west-1", "hoop_ro", None);
         assert_eq!(token(&host.to_uppercase(), 5432, "eu-west-1", "hoop_ro", None), lower);
+        assert_eq!(token(&format!("{host}."), 5432, "eu-west-1", "hoop_ro", None), lower);
     }
 
     #[test]
@@ -215,7 +215,7 @@ mod tests {
 
     #[test]
     fn a_text_that_is_no_host_name_is_refused() {
-        for host in ["", "a b", "host/path", "user@host", "::1", "host:1"] {
+        for host in ["", "a b", "host/path", "user@host", "::1", "host:1", "10.0.0.5"] {
             let (region, user) = ("eu-west-1".parse().unwrap(), "hoop_ro".parse().unwrap());
             assert!(signed(&credentials(None, None), &endpoint(host, 5432), &region, &user, now()).is_err(), "{host}");
         }

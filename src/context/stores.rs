@@ -4,12 +4,13 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::access::{Arn, RoleName, SecretRef};
+use crate::access::{Arn, RoleName, SecretRef, SecretStage};
 use crate::schema::Reports;
 use crate::store::secrets_manager::{self, SecretsManager};
 use crate::store::vault::{self, VaultStore};
 use crate::store::{
-    self, Credential, Held, Place, Reply, SecretsManagerSettings, Store, StoreSettings, VaultStoreSettings, VersionId,
+    self, Credential, Held, Place, Reply, SecretsManagerSettings, Store, StoreSettings, VaultStoreSettings, Version,
+    VersionId,
 };
 
 use super::Context;
@@ -102,26 +103,6 @@ impl Context {
         Ok(Arc::new(VaultStore::new(self.vault()?.clone(), settings, self.entropy())))
     }
 
-    /// The store that an existing secret is in, whatever the settings say by now: they may have changed since it was
-    /// stored, and take effect with the next rotation.
-    ///
-    /// # Errors
-    /// As [`Context::store`].
-    pub fn store_of(
-        &self,
-        wanted: Option<&StoreSettings>,
-        target: &Arn,
-        secret_ref: &SecretRef,
-    ) -> Result<Arc<dyn Store>, Reports> {
-        match secret_ref {
-            SecretRef::SecretsManager { .. } => self.store(wanted, target),
-            SecretRef::Vault { .. } => {
-                let why = "it is in Vault, which is not configured".to_owned();
-                Err(store::Error::new(secret_ref, store::Fault::OtherStore(why)).into())
-            }
-        }
-    }
-
     /// The settings behind [`Context::store`].
     pub fn store_settings<'a>(&'a self, wanted: Option<&'a StoreSettings>) -> Cow<'a, StoreSettings> {
         match wanted.unwrap_or(&self.parts.store) {
@@ -150,6 +131,18 @@ impl Context {
         Ok(match secret_ref {
             SecretRef::SecretsManager { .. } => secrets_manager::read_pending(self.aws()?, secret_ref).await?,
             SecretRef::Vault { .. } => vault::read_pending(self.vault()?, secret_ref).await?,
+        })
+    }
+
+    /// Reads a version of any secret in the form of RDS, as far as it goes: who asks for no stage, or for the current
+    /// one, gets no version of ours that is not proven.
+    ///
+    /// # Errors
+    /// It is gone, has no such version, is unproven or of another form, or it may not be read.
+    pub async fn read_version(&self, secret_ref: &SecretRef, stage: SecretStage) -> Result<Version, Reports> {
+        Ok(match secret_ref {
+            SecretRef::SecretsManager { .. } => secrets_manager::read_version(self.aws()?, secret_ref, stage).await?,
+            SecretRef::Vault { .. } => vault::read_version(self.vault()?, secret_ref, stage).await?,
         })
     }
 

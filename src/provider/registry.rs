@@ -2,7 +2,7 @@
 
 use crate::context::Context;
 use crate::data_sources::{AccountsDataSource, AgentsDataSource, InstancesDataSource};
-use crate::ephemeral::IamToken;
+use crate::ephemeral::{IamToken, SecretValue};
 use crate::functions;
 use crate::report::Report;
 use crate::resources::{ConnectionResource, MasterCredentialResource, RoleResource, SecurityGroupResource};
@@ -43,7 +43,7 @@ impl Provider for Rdsaccess {
     }
 
     fn ephemerals(&self) -> Vec<Box<dyn AnyEphemeral<Context>>> {
-        vec![Box::new(IamToken)]
+        vec![Box::new(IamToken), Box::new(SecretValue)]
     }
 
     fn functions(&self) -> Vec<Function> {

@@ -153,7 +153,7 @@ pub(super) async fn leave_old_place(
     new: Option<&SecretRef>,
 ) -> Vec<Report> {
     let Some((old, _)) = old.zip(new).filter(|(old, new)| !old.is_same_place(new)) else { return Vec::new() };
-    let forgotten = match context.store_of(settings, arn, old) {
+    let forgotten = match context.store(settings, arn) {
         Ok(store) => store.forget(old).await.map_err(Reports::from),
         Err(reports) => Err(reports),
     };

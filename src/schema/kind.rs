@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use crate::access::{
     Access, AccountId, Arn, Auth, DatabaseName, EngineKind, Expiry, GroupRef, HostPattern, Invalid, ObjectKind,
-    ObjectName, PrivilegeName, Region, RoleName, SchemaName, Secret, SecretRef, Span, TlsMode,
+    ObjectName, PrivilegeName, Region, RoleName, SchemaName, Secret, SecretRef, SecretStage, Span, TlsMode,
 };
 use crate::report::Report;
 use crate::value::{Number, Path, Type, Value};
@@ -163,6 +163,7 @@ text_kinds! {
     ObjectKind = ObjectKind::ALL;
     EngineKind = EngineKind::ALL;
     TlsMode = TlsMode::ALL;
+    SecretStage = SecretStage::ALL;
 }
 
 fn refuse<T>(at: &Path, problems: &mut Vec<Report>, why: impl std::fmt::Display) -> Option<T> {

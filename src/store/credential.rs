@@ -24,7 +24,7 @@ pub struct Credential {
 /// Why a text is not a credential. Never holds the text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct Malformed(&'static str);
+pub struct Malformed(pub(super) &'static str);
 
 #[derive(Deserialize)]
 struct Wire {

@@ -1,5 +1,6 @@
 //! What can go wrong with a store.
 
+use crate::access::SecretStage;
 use crate::aws;
 use crate::report::{Explain, Reach, with_causes};
 
@@ -32,6 +33,9 @@ pub enum Fault {
     /// The secret or version is not there
     #[error("it does not exist")]
     Gone,
+    /// The secret is there, a version of this stage is not
+    #[error("it has no version with the stage {0}")]
+    NoVersion(SecretStage),
     /// The reference is for a store that cannot be asked
     #[error("{0}")]
     OtherStore(String),
@@ -58,6 +62,7 @@ impl Explain for Error {
             Fault::Foreign(_) => "The name of the secret is taken".to_owned(),
             Fault::Malformed(_) => "Cannot read the secret".to_owned(),
             Fault::Gone => "The secret is gone".to_owned(),
+            Fault::NoVersion(_) => "The secret has no such version".to_owned(),
             Fault::OtherStore(_) => "Cannot read the secret".to_owned(),
             Fault::NoEntropy(_) => "Cannot make a secret".to_owned(),
             Fault::Unproven => "The secret is not proven yet".to_owned(),
@@ -85,6 +90,10 @@ impl Explain for Error {
             Fault::Malformed(_) => Some("It must be JSON with `username` and `password`, as RDS writes it; in Vault `USER` and `PASSWORD` do as well".to_owned()),
             Fault::Gone => Some("Plan again: the refresh will notice it".to_owned()),
             Fault::OtherStore(_) => Some("Use the full ARN of a secret in AWS Secrets Manager, or `vault:<kv1|kv2>:<namespace>:<mount>:<path>`".to_owned()),
+            Fault::NoVersion(SecretStage::Current) => Some("Store a value in it first".to_owned()),
+            Fault::NoVersion(_) => {
+                Some("Leave `version_stage` out to read the current version; this one is there only around a change of the password".to_owned())
+            }
             Fault::NoEntropy(_) => None,
             Fault::Unproven => Some("Apply the resource that made the secret again: it continues".to_owned()),
         }

@@ -4,6 +4,7 @@
 //! (agents, applications) never see a pending one, except as the very first version of a secret, which some stores make
 //! current whatever is asked. [`rotate`] drives the state machine of [`crate::access::rotation`] over any store.
 
+mod contents;
 mod credential;
 mod error;
 mod place;
@@ -19,6 +20,7 @@ use futures_util::future::BoxFuture;
 
 use crate::access::{RoleName, SecretRef};
 
+pub use contents::{Contents, Version};
 pub use credential::Credential;
 pub use error::{Error, Fault};
 pub use place::Place;

@@ -154,6 +154,20 @@ impl TokenWish {
 
     /// The tokens of several wishes, which is as fast as one.
     pub fn tokens(wishes: &[Self]) -> Vec<String> {
+        Self::made(wishes.iter().map(Self::as_json))
+    }
+
+    /// The same of `generate_db_auth_token` of botocore itself, made at a moment in seconds since 1970.
+    pub fn tokens_at(wishes: &[Self], seconds: u64) -> Vec<String> {
+        Self::made(wishes.iter().map(|wish| {
+            let mut asked = wish.as_json();
+            asked["at"] = json!(seconds);
+            asked
+        }))
+    }
+
+    fn made(wishes: impl ExactSizeIterator<Item = Value>) -> Vec<String> {
+        let count = wishes.len();
         let mut process = Command::new(python())
             .arg(fakes().join("databases/make_token.py"))
             .stdin(Stdio::piped())
@@ -162,17 +176,24 @@ impl TokenWish {
             .unwrap();
         let mut input = process.stdin.take().unwrap();
         for wish in wishes {
-            writeln!(input, "{}", wish.as_json()).unwrap();
+            writeln!(input, "{wish}").unwrap();
         }
         drop(input);
         let output = process.wait_with_output().unwrap();
         let tokens: Vec<_> = String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect();
-        assert_eq!(tokens.len(), wishes.len(), "botocore made no token");
+        assert_eq!(tokens.len(), count, "botocore made no token");
         tokens
     }
 
     /// The token, as the provider makes it. It is made now, whatever `age` says.
     pub async fn token_of_the_provider(&self) -> String {
+        // The servers look at the clock of this machine.
+        #[allow(clippy::disallowed_methods)]
+        self.token_of_the_provider_at(SystemTime::now()).await
+    }
+
+    /// The token, as the provider makes it at this moment.
+    pub async fn token_of_the_provider_at(&self, now: SystemTime) -> String {
         let keys = StaticKeys {
             access_key: self.access_key.clone(),
             secret_key: Secret::from(self.secret_key.as_str()),
@@ -181,9 +202,6 @@ impl TokenWish {
         let region: Region = self.region.parse().unwrap();
         let settings = Settings { static_keys: Some(keys), region: Some(region.clone()), ..Settings::default() };
         let endpoint = Endpoint { host: self.host.clone(), port: self.port };
-        // The servers look at the clock of this machine.
-        #[allow(clippy::disallowed_methods)]
-        let now = SystemTime::now();
         let token = Sessions::new(settings).iam_token(&endpoint, &region, &self.user.parse().unwrap(), now).await;
         token.unwrap().token.expose().clone()
     }

@@ -5,6 +5,7 @@
 mod conformance;
 mod figures;
 mod iam;
+mod iam_botocore;
 mod iam_rig;
 mod installed;
 mod mysql;

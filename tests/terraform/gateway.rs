@@ -109,6 +109,11 @@ impl FakeGateway {
         log.as_array().into_iter().flatten().map(line).collect()
     }
 
+    /// Every request with its body, as text.
+    pub(crate) fn requests(&self) -> String {
+        self.steer("GET", "log", &Value::Null).to_string()
+    }
+
     /// The groups of a connection.
     pub(crate) fn groups(&self, name: &str) -> Value {
         let id = self.stored(name)["id"].as_str().unwrap_or_default().to_owned();

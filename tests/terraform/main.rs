@@ -6,6 +6,7 @@
 //! | `wish`       | what a test wants to exist: accounts, databases                                    |
 //! | `namespace`  | runs programs where the RDS host names resolve                                     |
 //! | `workspace`  | a directory with a configuration, and the Terraform commands in it                 |
+//! | `leaks`      | looks for secrets in what a run leaves, in every form that programs give them       |
 //! | `gateway`    | starts the stand-in of the gateway and steers it                                   |
 //! | `sql`        | logins and statements through `psql` and `mariadb`                                 |
 //! | `token`      | tokens of IAM authentication, made by botocore                                     |
@@ -32,10 +33,12 @@ mod connection_failures;
 mod credential_drift;
 mod crowd;
 mod discovery;
+mod ephemeral;
 mod fixture;
 mod gateway;
 mod identity;
 mod killed;
+mod leaks;
 mod master_credential;
 mod master_credential_kills;
 mod mixed;

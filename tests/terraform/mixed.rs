@@ -10,7 +10,7 @@ use crate::wish::{DatabaseWish, Wish};
 use crate::workspace::{Workspace, aws_mirror};
 
 /// hashicorp/aws in the account and region of the database.
-fn aws_provider(rig: &Rig, database: &Database) -> String {
+pub(crate) fn aws_provider(rig: &Rig, database: &Database) -> String {
     let services = ["ec2", "rds", "sts", "iam", "organizations", "secretsmanager", "kms"];
     let endpoints: String = services.iter().map(|name| format!("    {name} = \"{}\"\n", rig.made.endpoint)).collect();
     format!(

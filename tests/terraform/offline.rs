@@ -80,7 +80,7 @@ locals {{
 ephemeral "rdsaccess_iam_token" "next" {{
   host         = "127.0.0.1"
   signing_host = split(":", ephemeral.rdsaccess_iam_token.it.token)[0]
-  port         = 5432
+  engine       = "postgres"
   username     = "user${{length(ephemeral.rdsaccess_iam_token.it.token)}}"
 
   lifecycle {{
@@ -128,16 +128,28 @@ fn the_conditions_on_a_token_can_fail() {
 #[test]
 fn a_token_that_cannot_be_made_is_one_error() {
     let of = |arguments: &str| workspace(&format!("ephemeral \"rdsaccess_iam_token\" \"it\" {{\n{arguments}\n}}\n"));
+    let signed = "port = 5432\n  username = \"app\"\n  region = \"eu-west-1\"";
     let cases = [
-        ("  host = \"db.example.com\"\n  port = 5432\n  username = \"app\"", "Set `region`, and `signing_host`"),
-        ("  host = \"127.0.0.1\"\n  port = 0\n  username = \"app\"\n  region = \"eu-west-1\"", "port"),
-        ("  host = \"127.0.0.1\"\n  port = 1\n  username = \"\"\n  region = \"eu-west-1\"", "username"),
+        ("host = \"db.example.com\"\n  port = 5432\n  username = \"app\"".to_owned(), "set `signing_host`"),
+        (
+            "host = \"10.0.0.5\"\n  port = 5432\n  username = \"app\"\n  region = \"eu-west-1\"".to_owned(),
+            "set `signing_host`",
+        ),
+        (format!("host = \"localhost\"\n  signing_host = \"::1\"\n  {signed}"), "signing_host"),
+        (format!("host = \"{HOST}\"\n  port = 0\n  username = \"app\""), "port"),
+        (format!("host = \"{HOST}\"\n  username = \"app\""), "set `port`, or `engine`"),
+        (format!("host = \"{HOST}\"\n  engine = \"sqlserver\"\n  username = \"app\""), "SQL Server takes no tokens"),
+        (format!("host = \"{HOST}\"\n  port = 1\n  username = \"\""), "username"),
+        (
+            "host = \"world.global-a1.global.rds.amazonaws.com\"\n  port = 1\n  username = \"app\"".to_owned(),
+            "set `region`",
+        ),
     ];
     for (arguments, expected) in cases {
-        let said = without_network(&of(arguments), &["validate", "-no-color"]).error();
+        let said = without_network(&of(&arguments), &["validate", "-no-color"]).error();
         assert!(said.contains(expected) && said.matches("Error: ").count() == 1, "{expected}: {said}");
     }
-    let mut nobody = of("  host = \"127.0.0.1\"\n  port = 1\n  username = \"app\"\n  region = \"eu-west-1\"");
+    let mut nobody = of(&format!("host = \"{HOST}\"\n  port = 1\n  username = \"app\""));
     nobody.set("AWS_ACCESS_KEY_ID", "");
     nobody.set("AWS_SECRET_ACCESS_KEY", "");
     let said = plan(&nobody).error();

@@ -6,12 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::leaks::{self, Leak, Trace};
 use crate::rig::{Rig, fakes, python, python_program};
 
 const PROVIDER: &str = "terraform-provider-rdsaccess";
@@ -94,13 +92,6 @@ impl Planned {
             Self::Nothing(run) => panic!("the plan should have changes\n{}", run.stdout),
         }
     }
-}
-
-/// A place where a secret was found.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Leak {
-    pub(crate) place: String,
-    pub(crate) form: &'static str,
 }
 
 /// The directory; with a rig the commands see its AWS and its host names.
@@ -271,23 +262,20 @@ impl<'a> Workspace<'a> {
     /// # Panics
     /// Where a secret is so short that it would be found by accident.
     pub(crate) fn leaks(&self, secrets: &[&str]) -> Vec<Leak> {
-        let mut texts = Vec::new();
-        collect_texts(&self.path("work"), &mut texts);
-        collect_texts(&self.path("logs"), &mut texts);
-        texts.push(("trace.log".to_owned(), fs::read(self.path("trace.log")).unwrap_or_default()));
+        leaks::find(&self.traces(), secrets)
+    }
+
+    /// Every file that the commands left.
+    pub(crate) fn traces(&self) -> Vec<Trace> {
+        let mut traces = Vec::new();
+        collect_texts(&self.path("work"), &mut traces);
+        collect_texts(&self.path("logs"), &mut traces);
+        traces.push(("trace.log".to_owned(), fs::read(self.path("trace.log")).unwrap_or_default()));
         let plan = self.path("work").join("plan.bin");
         if plan.exists() {
-            texts.push(("plan.bin, unpacked".to_owned(), unzip(&plan)));
+            traces.push(("plan.bin, unpacked".to_owned(), unzip(&plan)));
         }
-        let mut found = Vec::new();
-        for secret in secrets {
-            assert!(secret.len() >= 8, "a secret of fewer than 8 characters would be found by accident");
-            for (form, needle) in encoded(secret) {
-                let hits = texts.iter().filter(|(_, text)| contains(text, needle.as_bytes()));
-                found.extend(hits.map(|(place, _)| Leak { place: place.clone(), form }));
-            }
-        }
-        found
+        traces
     }
 
     fn json(&self, arguments: &[&str]) -> Value {
@@ -385,21 +373,4 @@ fn unzip(path: &Path) -> Vec<u8> {
     let output = python().args(["-c", script]).arg(path).output().expect("python runs");
     assert!(output.status.success(), "{} is no zip file", path.display());
     output.stdout
-}
-
-fn encoded(secret: &str) -> Vec<(&'static str, String)> {
-    let json = serde_json::to_string(secret).expect("a text is JSON");
-    let json = json.trim_matches('"').to_owned();
-    let mut forms = vec![("plain", secret.to_owned()), ("base64", STANDARD.encode(secret))];
-    forms.push(("url", utf8_percent_encode(secret, NON_ALPHANUMERIC).to_string()));
-    if json != secret {
-        forms.push(("json", json));
-    }
-    forms.dedup_by(|a, b| a.1 == b.1);
-    forms.retain(|(form, text)| *form == "plain" || text != secret);
-    forms
-}
-
-fn contains(text: &[u8], needle: &[u8]) -> bool {
-    text.windows(needle.len()).any(|window| window == needle)
 }

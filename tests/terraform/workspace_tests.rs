@@ -1,6 +1,7 @@
 //! The workspace itself, with resources that need no provider.
 
-use crate::workspace::{Cli, Leak, Run, Workspace};
+use crate::leaks::Leak;
+use crate::workspace::{Cli, Run, Workspace};
 
 const DATA: &str = r#"
 variable "text" {
@@ -84,7 +85,7 @@ fn encoded_secrets_are_found_too() {
     let workspace = with_text("x");
     workspace.write("encoded.txt", "a U2VudGluZWwvUGFzc3cwcmQrMQ== b Sentinel%2FPassw0rd%2B1 c");
     let forms: Vec<_> = workspace.leaks(&["Sentinel/Passw0rd+1"]).into_iter().map(|leak| leak.form).collect();
-    assert_eq!(forms, ["base64", "url"]);
+    assert_eq!(forms, ["url", "base64"]);
 }
 
 #[test]

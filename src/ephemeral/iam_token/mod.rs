@@ -1,16 +1,18 @@
 //! `rdsaccess_iam_token`: a password for IAM database authentication, made offline.
 
+mod endpoint;
 mod model;
 
-use crate::access::{Endpoint, Region, region_of_endpoint};
 use crate::context::Context;
 use crate::report::Report;
 use crate::schema::{Ephemeral, Opening, Reports};
-use crate::value::Path;
 
 use model::Token;
 
 /// The ephemeral resource.
+///
+/// There is nothing to renew: Terraform cannot give a new value to what it has opened, and a database looks at a token
+/// at the login only. Nor is there anything to close: no server keeps a token.
 pub struct IamToken;
 
 impl Ephemeral for IamToken {
@@ -21,24 +23,18 @@ impl Ephemeral for IamToken {
     const SUBCATEGORY: &'static str = "Credentials";
 
     fn validate(config: &Token) -> Vec<Report> {
-        match region(config) {
-            Err(report) if config.region.is_null() => vec![report],
-            _ => Vec::new(),
-        }
+        let problems = [endpoint::host(config).err(), endpoint::region(config).err(), endpoint::port(config).err()];
+        let mut reports: Vec<Report> = problems.into_iter().flatten().collect();
+        // A host that tells nothing is one mistake.
+        reports.dedup_by(|a, b| a.attribute == b.attribute);
+        reports
     }
 
     async fn open(&self, context: &Context, opening: &mut Opening<Token>) -> Result<(), Reports> {
         let asked = &opening.result;
-        let (Some(host), Some(port), Some(username)) = (asked.host.get(), asked.port.get(), asked.username.get())
-        else {
-            return Err(Report::error("Incomplete token", "`host`, `port` and `username` are needed.").into());
-        };
-        let endpoint = Endpoint {
-            host: asked.signing_host.get().unwrap_or(host).clone(),
-            port: u16::try_from(*port).unwrap_or_default(),
-        };
-        let Some(region) = region(asked)? else {
-            return Err(Report::error("Incomplete token", "`region` is not known.").into());
+        let parts = (endpoint::endpoint(asked)?, endpoint::region(asked)?, asked.username.get());
+        let (Some(endpoint), Some(region), Some(username)) = parts else {
+            return Err(Report::error("Incomplete token", "`host`, `port`, `region` and `username` are needed.").into());
         };
         let token = context.aws()?.iam_token(&endpoint, &region, username, context.now()).await?;
         let expires_at = jiff::Timestamp::try_from(token.expires_at)
@@ -46,28 +42,5 @@ impl Ephemeral for IamToken {
         opening.result.token = token.token.into();
         opening.result.expires_at = expires_at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string().into();
         Ok(())
-    }
-}
-
-/// The region to sign for; `None` when it is not known yet.
-fn region(config: &Token) -> Result<Option<Region>, Report> {
-    if let Some(region) = config.region.get() {
-        return Ok(Some(region.clone()));
-    }
-    if config.region.is_unknown() || config.host.is_unknown() || config.signing_host.is_unknown() {
-        return Ok(None);
-    }
-    let (attribute, host) = match config.signing_host.get() {
-        Some(host) => ("signing_host", Some(host)),
-        None => ("host", config.host.get()),
-    };
-    let Some(host) = host else { return Ok(None) };
-    match region_of_endpoint(host) {
-        Ok(region) => Ok(Some(region)),
-        Err(why) => Err(Report::error(
-            "The region of the token is not known",
-            format!("{why}. Set `region`, and `signing_host` when `host` is not the name that RDS gave the database."),
-        )
-        .at(Path::attribute(attribute))),
     }
 }

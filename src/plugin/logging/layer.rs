@@ -20,6 +20,12 @@ use crate::report::with_causes;
 /// Our own crate; the binary has the package's name.
 const OWN_TARGETS: [&str; 2] = ["rdsaccess", "terraform_provider_rdsaccess"];
 
+/// The libraries whose warnings are printed: those that carry bytes and know nothing of what they mean. Drivers of
+/// databases, clients of AWS, Vault and the gateway have requests, answers and credentials in their hands, and some
+/// print them with an error; what fails there reaches the caller, in our own words. A library that is added later is
+/// silent until somebody has read what it prints.
+const HEARD: [&str; 4] = ["h2", "hyper", "hyper_util", "tonic"];
+
 /// The name under which `tracing` hands the message over.
 const MESSAGE: &str = "message";
 
@@ -44,12 +50,8 @@ fn subscriber(
 ) -> impl Subscriber + Send + Sync {
     let targets = Targets::new()
         .with_targets(OWN_TARGETS.map(|target| (target, level)))
-        // The driver of SQL Server warns of a missing encryption that our own tunnel provides, and repeats the server's
-        // errors, which reach the caller anyway.
-        .with_target("tiberius", LevelFilter::OFF)
-        // The client of Vault has requests and answers in its hands; what fails reaches the caller anyway.
-        .with_targets(["rustify", "vaultrs"].map(|target| (target, LevelFilter::OFF)))
-        .with_default(level.min(LevelFilter::WARN));
+        .with_targets(HEARD.map(|target| (target, level.min(LevelFilter::WARN))))
+        .with_default(LevelFilter::OFF);
     tracing_subscriber::registry().with(HclogLayer { clock, write }.with_filter(targets))
 }
 
@@ -201,12 +203,29 @@ mod tests {
         assert_eq!(lines[0]["password"], HIDDEN);
     }
 
+    /// One event of this level for each target.
+    macro_rules! speak {
+        ($level:ident: $($target:literal),*) => {$(
+            match $level {
+                "error" => tracing::error!(target: $target, "everything"),
+                "warn" => tracing::warn!(target: $target, "everything"),
+                "info" => tracing::info!(target: $target, "everything"),
+                "debug" => tracing::debug!(target: $target, "everything"),
+                _ => tracing::trace!(target: $target, "everything"),
+            }
+        )*};
+    }
+
     #[test]
-    fn libraries_are_heard_from_warnings_upwards_only() {
+    fn only_libraries_that_know_no_secret_are_heard_and_only_their_warnings() {
         let lines = logged(LevelFilter::TRACE, || {
-            tracing::info!(target: "aws_smithy_runtime", "request with everything in it");
+            for level in ["error", "warn", "info", "debug", "trace"] {
+                speak!(level: "aws_smithy_runtime", "aws_config", "aws_sdk_secretsmanager", "aws_sigv4", "reqwest");
+                speak!(level: "tokio_postgres", "mysql_async", "tiberius", "vaultrs", "rustify", "added_later");
+            }
             tracing::debug!(target: "hyper", "bytes");
-            tracing::warn!(target: "rustls", "heard");
+            tracing::info!(target: "h2", "frames");
+            tracing::warn!(target: "tonic::transport", "heard");
             tracing::trace!(target: "rdsaccess::engine", "heard");
         });
         let messages: Vec<_> = lines.iter().map(|line| &line["@message"]).collect();
@@ -216,7 +235,7 @@ mod tests {
     #[test]
     fn a_level_silences_everything_below_it_libraries_too() {
         let lines = logged(LevelFilter::ERROR, || {
-            tracing::warn!(target: "rustls", "quiet");
+            tracing::warn!(target: "hyper", "quiet");
             tracing::warn!(target: "rdsaccess", "quiet");
             tracing::error!(target: "rdsaccess", "heard");
         });

@@ -110,13 +110,9 @@ pub(super) async fn look(context: &Context, state: &mut Role, target: &Target) -
     labels(&*store_in_use(context, state, &target.arn)?, &place, target, state).await.map(drop)
 }
 
-/// The store that the secret is in; without one, the store that it would be in.
+/// The store of the role. It also finds a secret that is still in another one.
 pub(super) fn store_in_use(context: &Context, state: &Role, arn: &Arn) -> Result<Arc<dyn Store>, Reports> {
-    let settings = state.store_settings();
-    match state.secret_ref.get() {
-        Some(secret_ref) => context.store_of(settings.as_ref(), arn, secret_ref),
-        None => context.store(settings.as_ref(), arn),
-    }
+    context.store(state.store_settings().as_ref(), arn)
 }
 
 /// What the labels of the secret say: the secret with its proven version, or what is wrong with it. What a look at the
@@ -225,7 +221,7 @@ pub(super) async fn forget(context: &Context, state: &Role, arn: &Arn, current: 
     let Some(secret_ref) = secret_of(context, state, arn).await? else {
         return Ok(());
     };
-    let store = context.store_of(state.store_settings().as_ref(), arn, &secret_ref)?;
+    let store = context.store(state.store_settings().as_ref(), arn)?;
     if current.is_some() {
         let held = store.look(&secret_ref).await?;
         if held.is_none_or(|held| held.target.as_deref() == current) {

@@ -15,11 +15,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::access::{AccountId, Arn, Region, RoleName, SecretRef};
+use crate::access::{AccountId, Arn, Region, RoleName, SecretRef, SecretStage};
 use crate::aws::Sessions;
 use crate::aws::secrets::{CURRENT, PENDING, SecretDescription, Secrets, Version};
 
-use super::{Credential, Error, Fault, Held, Place, Reply, SecretsManagerSettings, Store, VersionId};
+use crate::store;
+
+use super::{Contents, Credential, Error, Fault, Held, Place, Reply, SecretsManagerSettings, Store, VersionId};
 
 /// Fills a buffer with random bytes; the error is the system's text.
 pub type Entropy = Arc<dyn Fn(&mut [u8]) -> Result<(), String> + Send + Sync>;
@@ -140,6 +142,40 @@ async fn read_inner(sessions: &Sessions, secret_ref: &SecretRef) -> Result<Crede
     }
     let proven = labels::held(&secret).proven.ok_or(Fault::Unproven)?;
     value(sessions, secret_ref, Version::Id(&proven.0)).await
+}
+
+/// Reads a version of any secret for somebody who says which one. A version that is AWSCURRENT alone is proven,
+/// whoever made the secret, so that nothing but its value has to be readable; one that is AWSPENDING as well is refused
+/// as the current one when the secret is ours.
+///
+/// # Errors
+/// [`Fault::Unproven`], [`Fault::Gone`], [`Fault::NoVersion`], [`Fault::Malformed`], or AWS refuses.
+pub async fn read_version(
+    sessions: &Sessions,
+    secret_ref: &SecretRef,
+    stage: SecretStage,
+) -> Result<store::Version, Error> {
+    version_inner(sessions, secret_ref, stage).await.map_err(|fault| Error::new(secret_ref, fault))
+}
+
+async fn version_inner(
+    sessions: &Sessions,
+    secret_ref: &SecretRef,
+    stage: SecretStage,
+) -> Result<store::Version, Fault> {
+    let secrets = secrets_of(sessions, secret_ref).await?;
+    let Some(found) = secrets.value(&id(secret_ref), Version::Stage(stage.as_str())).await? else {
+        let there = secrets.describe(&id(secret_ref)).await?;
+        return Err(there.map_or(Fault::Gone, |_| Fault::NoVersion(stage)));
+    };
+    if stage == SecretStage::Current && found.stages.iter().any(|s| s == PENDING) {
+        let secret = secrets.describe(&id(secret_ref)).await?.ok_or(Fault::Gone)?;
+        if labels::is_managed(&secret) {
+            return Err(Fault::Unproven);
+        }
+    }
+    let contents = Contents::from_json(&found.value).map_err(|why| Fault::Malformed(why.to_string()))?;
+    Ok(store::Version { id: Some(VersionId(found.version_id)), contents })
 }
 
 /// Reads the version of one of our secrets that waits for its proof, to try it where the proven one is refused.

@@ -50,26 +50,44 @@ pub(super) async fn stored_at(vault: &Vault, at: &At, version: &VersionId) -> Re
     Ok(stored.and_then(|text| text.parse::<Timestamp>().ok()).map(SystemTime::from))
 }
 
-/// A version by the id that stands in the value itself. A promotion that was interrupted has moved it already.
 pub(super) async fn value(vault: &Vault, at: &At, version: &VersionId) -> Result<Credential, Fault> {
+    layout::credential(&by_id(vault, at, version).await?).map_err(Fault::Malformed)
+}
+
+/// A version by the id that stands in the value itself. A promotion that was interrupted has moved it already.
+async fn by_id(vault: &Vault, at: &At, version: &VersionId) -> Result<Value, Fault> {
     for path in [layout::pending_path(&at.path), at.path.clone()] {
         if let Some(value) = data(vault, at, &path).await?.filter(|value| is(value, version)) {
-            return layout::credential(&value).map_err(Fault::Malformed);
+            return Ok(value);
         }
     }
     Err(Fault::Gone)
 }
 
-/// The current value; one of ours only when it is proven.
 pub(super) async fn read(vault: &Vault, at: &At) -> Result<Credential, Fault> {
+    layout::credential(&current(vault, at).await?.1).map_err(Fault::Malformed)
+}
+
+/// The current value; one of ours only when it is proven.
+pub(super) async fn current(vault: &Vault, at: &At) -> Result<(Option<VersionId>, Value), Fault> {
     // Who may read a secret of somebody else need not be allowed to look for a mark beside it.
     let value = data(vault, at, &at.path).await?;
     let ours = value.as_ref().is_none_or(|value| value.get(VERSION).is_some());
     let mark = if ours { mark(vault, at).await? } else { None };
     if let Some(held) = mark.map(|mark| held(at, &mark)).filter(|held| held.target.is_some()) {
-        return self::value(vault, at, &held.proven.ok_or(Fault::Unproven)?).await;
+        let proven = held.proven.ok_or(Fault::Unproven)?;
+        let value = by_id(vault, at, &proven).await?;
+        return Ok((Some(proven), value));
     }
-    layout::credential(&value.ok_or(Fault::Gone)?).map_err(Fault::Malformed)
+    Ok((None, value.ok_or(Fault::Gone)?))
+}
+
+/// The value that waits for its proof.
+pub(super) async fn pending(vault: &Vault, at: &At) -> Result<Option<(VersionId, Value)>, Fault> {
+    match look(vault, at).await?.and_then(|held| held.pending) {
+        Some(id) => by_id(vault, at, &id).await.map(|value| Some((id, value))),
+        None => Ok(None),
+    }
 }
 
 pub(super) async fn put_pending(

@@ -117,27 +117,54 @@ pub(super) async fn stored_at(vault: &Vault, at: &At, version: &VersionId) -> Re
 }
 
 pub(super) async fn value(vault: &Vault, at: &At, version: &VersionId) -> Result<Credential, Fault> {
+    layout::credential(&by_id(vault, at, version).await?).map_err(Fault::Malformed)
+}
+
+async fn by_id(vault: &Vault, at: &At, version: &VersionId) -> Result<Value, Fault> {
     let (current, pending) = both(vault, at).await?.ok_or(Fault::Gone)?;
     let (path, number) = match pending.filter(|entry| entry.pending_id(at).as_ref() == Some(version)) {
         Some(entry) => (layout::pending_path(&at.path), entry.newest),
         None if current.current_id().as_ref() == Some(version) => (at.path.clone(), current.newest),
         None => return Err(Fault::Gone),
     };
-    let (value, _) = data(vault, at, &path, Some(number)).await?.ok_or(Fault::Gone)?;
-    layout::credential(&value).map_err(Fault::Malformed)
+    Ok(data(vault, at, &path, Some(number)).await?.ok_or(Fault::Gone)?.0)
 }
 
-/// The current value. The metadata that comes with it tells whether it is ours.
 pub(super) async fn read(vault: &Vault, at: &At) -> Result<Credential, Fault> {
+    layout::credential(&current(vault, at).await?.1).map_err(Fault::Malformed)
+}
+
+/// The current value. The metadata that comes with it tells whether it is ours; only then its id is asked for.
+pub(super) async fn current(vault: &Vault, at: &At) -> Result<(Option<VersionId>, Value), Fault> {
     let Some((value, custom)) = data(vault, at, &at.path, None).await? else {
         let is_begun = look(vault, at).await?.is_some_and(|held| held.target.is_some() && held.pending.is_some());
         return Err(if is_begun { Fault::Unproven } else { Fault::Gone });
     };
-    if layout::target(&custom).is_some() {
-        let proven = look(vault, at).await?.ok_or(Fault::Gone)?.proven;
-        return self::value(vault, at, &proven.ok_or(Fault::Unproven)?).await;
+    if layout::target(&custom).is_none() {
+        return Ok((None, value));
     }
-    layout::credential(&value).map_err(Fault::Malformed)
+    let proven = look(vault, at).await?.ok_or(Fault::Gone)?.proven.ok_or(Fault::Unproven)?;
+    let value = by_id(vault, at, &proven).await?;
+    Ok((Some(proven), value))
+}
+
+/// The value that waits for its proof.
+pub(super) async fn pending(vault: &Vault, at: &At) -> Result<Option<(VersionId, Value)>, Fault> {
+    match look(vault, at).await?.and_then(|held| held.pending) {
+        Some(id) => by_id(vault, at, &id).await.map(|value| Some((id, value))),
+        None => Ok(None),
+    }
+}
+
+/// The value before the current one, as long as the engine keeps it.
+pub(super) async fn previous(vault: &Vault, at: &At) -> Result<Option<(VersionId, Value)>, Fault> {
+    let Some(entry) = entry(vault, at, &at.path).await? else { return Ok(None) };
+    let Some(number) = entry.live.iter().copied().filter(|number| *number < entry.newest).max() else {
+        return Ok(None);
+    };
+    let named = entry.custom.get(&format!("{VERSION_KEY}{number}")).cloned();
+    let id = VersionId(named.unwrap_or_else(|| number.to_string()));
+    Ok(data(vault, at, &at.path, Some(number)).await?.map(|(value, _)| (id, value)))
 }
 
 pub(super) async fn put_pending(

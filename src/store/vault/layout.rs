@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::access::{Endpoint, EngineKind, Identifier, MANAGED_TAG, RoleName, Secret, TARGET_TAG, USERNAME_TAG};
-use crate::store::{Credential, VersionId};
+use crate::store::{Contents, Credential, VersionId};
 
 /// Host name of the database, as the gateway's agent reads it.
 const HOST: &str = "HOST";
@@ -21,6 +21,14 @@ const DB: &str = "DB";
 const ENGINE: &str = "ENGINE";
 /// Our id of the version, which the agent does not look at.
 pub(super) const VERSION: &str = "VERSION";
+
+/// Each part of a credential under our key and under those of others.
+const HOSTS: [&str; 2] = [HOST, "host"];
+const PORTS: [&str; 2] = [PORT, "port"];
+const USERS: [&str; 3] = [USER, "username", "user"];
+const PASSWORDS: [&str; 2] = [PASSWORD, "password"];
+const DATABASES: [&str; 3] = [DB, "dbname", "database"];
+const ENGINES: [&str; 2] = [ENGINE, "engine"];
 
 /// A value as it stands in Vault: keys and texts.
 pub(super) type Fields = BTreeMap<String, String>;
@@ -45,25 +53,46 @@ pub(super) fn fields(credential: &Credential, version: Option<&VersionId>) -> Fi
 /// # Errors
 /// Why it is none. Never holds a value.
 pub(super) fn credential(value: &Value) -> Result<Credential, String> {
-    let text = |names: &[&str]| {
-        names.iter().find_map(|name| match value.get(name)? {
-            Value::String(text) => Some(text.clone()),
-            Value::Number(number) => Some(number.to_string()),
-            _ => None,
-        })
-    };
-    let username = text(&[USER, "username", "user"]).ok_or("neither `USER` nor `username` is there")?;
-    let password = text(&[PASSWORD, "password"]).ok_or("neither `PASSWORD` nor `password` is there")?;
-    let engine = text(&[ENGINE, "engine"]).and_then(|e| EngineKind::from_rds(&e).or_else(|| e.parse().ok()));
-    let port =
-        text(&[PORT, "port"]).and_then(|port| port.parse().ok()).or_else(|| engine.map(EngineKind::default_port));
+    let username = text(value, &USERS).ok_or("neither `USER` nor `username` is there")?;
+    let password = text(value, &PASSWORDS).ok_or("neither `PASSWORD` nor `password` is there")?;
+    let engine = text(value, &ENGINES).and_then(|e| EngineKind::from_rds(&e).or_else(|| e.parse().ok()));
+    let port = text(value, &PORTS).and_then(|port| port.parse().ok()).or_else(|| engine.map(EngineKind::default_port));
     Ok(Credential {
         username: username.parse().map_err(|_| "the user is not a user name")?,
         password: Secret::new(password),
         engine,
-        endpoint: text(&[HOST, "host"]).zip(port).map(|(host, port)| Endpoint { host, port }),
-        database: text(&[DB, "dbname", "database"]).and_then(|database| database.parse().ok()),
+        endpoint: text(value, &HOSTS).zip(port).map(|(host, port)| Endpoint { host, port }),
+        database: text(value, &DATABASES).and_then(|database| database.parse().ok()),
         arn: None,
+    })
+}
+
+/// As [`credential`], as far as the value goes.
+///
+/// # Errors
+/// Neither a user nor a password is there.
+pub(super) fn contents(value: &Value) -> Result<Contents, String> {
+    let contents = Contents {
+        username: text(value, &USERS),
+        password: text(value, &PASSWORDS).map(Secret::new),
+        engine: text(value, &ENGINES)
+            .map(|name| EngineKind::from_rds(&name).map_or(name, |kind| kind.as_str().to_owned())),
+        host: text(value, &HOSTS),
+        port: text(value, &PORTS).and_then(|port| port.parse().ok()).filter(|port| *port != 0),
+        database: text(value, &DATABASES),
+    };
+    match (&contents.username, &contents.password) {
+        (None, None) => Err("neither a user nor a password is there".to_owned()),
+        _ => Ok(contents),
+    }
+}
+
+/// The first of these keys that is there, as text.
+fn text(value: &Value, names: &[&str]) -> Option<String> {
+    names.iter().find_map(|name| match value.get(name)? {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
     })
 }
 
@@ -148,6 +177,11 @@ mod tests {
         assert_eq!(credential(&rds).unwrap(), written());
         let short = credential(&json!({"USER": "a", "PASSWORD": "b"})).unwrap();
         assert_eq!((short.username.as_str(), short.endpoint), ("a", None));
+        assert_eq!(
+            contents(&rds).unwrap(),
+            contents(&serde_json::to_value(fields(&written(), None)).unwrap()).unwrap()
+        );
+        assert_eq!(contents(&json!({"PASSWORD": "b", "PORT": "x"})).unwrap().port, None);
     }
 
     #[test]
@@ -155,6 +189,7 @@ mod tests {
         for value in [json!({"PASSWORD": "hunter2"}), json!({"USER": "hunter2"}), json!("hunter2"), json!(["hunter2"])]
         {
             assert!(!credential(&value).unwrap_err().contains("hunter2"));
+            assert!(!format!("{:?}", contents(&value).map(|found| found.password)).contains("hunter2"));
         }
     }
 

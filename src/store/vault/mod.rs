@@ -34,10 +34,12 @@ mod settings;
 use std::fmt;
 use std::time::SystemTime;
 
-use crate::access::{KvVersion, RoleName, SecretRef};
+use serde_json::Value;
+
+use crate::access::{KvVersion, RoleName, SecretRef, SecretStage};
 use crate::store::secrets_manager::Entropy;
 
-use super::{Credential, Error, Held, Place, Reply, Store, VaultStoreSettings, VersionId};
+use super::{Credential, Error, Held, Place, Reply, Store, VaultStoreSettings, Version, VersionId};
 
 pub use client::Vault;
 pub use error::Fault;
@@ -209,6 +211,33 @@ pub async fn read(vault: &Vault, secret_ref: &SecretRef) -> Result<Credential, E
         }
     };
     about(secret_ref, read.await)
+}
+
+/// Reads a version of any secret, as far as it goes. Version 1 keeps no version before the current one.
+///
+/// # Errors
+/// [`super::Fault::Unproven`], [`super::Fault::Gone`], [`super::Fault::NoVersion`], [`super::Fault::Malformed`], or
+/// Vault refuses.
+pub async fn read_version(vault: &Vault, secret_ref: &SecretRef, stage: SecretStage) -> Result<Version, Error> {
+    about(secret_ref, version(vault, secret_ref, stage).await)
+}
+
+async fn version(vault: &Vault, secret_ref: &SecretRef, stage: SecretStage) -> Result<Version, super::Fault> {
+    let at = At::of(secret_ref)?;
+    let found = match (at.version, stage) {
+        (KvVersion::One, SecretStage::Current) => Some(kv1::current(vault, &at).await?),
+        (KvVersion::Two, SecretStage::Current) => Some(kv2::current(vault, &at).await?),
+        (KvVersion::One, SecretStage::Pending) => with_id(kv1::pending(vault, &at).await?),
+        (KvVersion::Two, SecretStage::Pending) => with_id(kv2::pending(vault, &at).await?),
+        (KvVersion::Two, SecretStage::Previous) => with_id(kv2::previous(vault, &at).await?),
+        (KvVersion::One, SecretStage::Previous) => None,
+    };
+    let (id, value) = found.ok_or(super::Fault::NoVersion(stage))?;
+    Ok(Version { id, contents: layout::contents(&value).map_err(super::Fault::Malformed)? })
+}
+
+fn with_id(found: Option<(VersionId, Value)>) -> Option<(Option<VersionId>, Value)> {
+    found.map(|(id, value)| (Some(id), value))
 }
 
 /// Reads the value of one of our secrets that waits for its proof, to try it where the proven one is refused.

@@ -89,6 +89,13 @@ def secret_of(access_key: str) -> dict | None:
     }
 
 
+def sessions() -> list[dict]:
+    """What AssumeRole handed out, for whoever looks for secrets where none may be."""
+    backends = [partitions["aws"] for partitions in sts_backends.values()]
+    roles = [role for backend in backends for role in backend.assumed_roles]
+    return [{"secret_key": role.secret_access_key, "session_token": role.session_token} for role in roles]
+
+
 def refuse(call: Call) -> Refusal | None:
     """The first reason to refuse the call, or None. A delegated administrator's call is moved to the organization."""
     if _ends.get(call.access_key, float("inf")) < time.time():

@@ -10,6 +10,7 @@
 | `POST /rig/status`                     | `{account, region, kind, identifier, status}`: sets a resting status       |
 | `POST /rig/accounts`                   | `{id, status}`: ACTIVE, SUSPENDED or PENDING_CLOSURE                       |
 | `GET /rig/keys`                        | `?access_key=`: its secret, session token, account and end; null if unknown |
+| `GET /rig/sessions`                    | secret key and session token of every session that was handed out          |
 | `GET /rig/iam`                         | `?account=&region=&kind=&identifier=`: whether the database takes IAM tokens|
 | `GET /rig/host`                        | `?account=&region=&kind=&identifier=`: the host names of a database        |
 """
@@ -23,7 +24,7 @@ from urllib.parse import parse_qsl
 from moto.organizations.models import organizations_backends
 from moto.rds.models import rds_backends
 
-from .access import DENIED, secret_of
+from .access import DENIED, secret_of, sessions
 from .endpoints import cluster_host, instance_host
 from .faults import FAULTS
 from .lifecycle import lifecycle_of
@@ -143,6 +144,7 @@ ROUTES = {
     ("POST", "/rig/status"): _set_status,
     ("POST", "/rig/accounts"): _set_account_status,
     ("GET", "/rig/keys"): _key,
+    ("GET", "/rig/sessions"): lambda value, query: sessions(),
     ("GET", "/rig/iam"): _takes_tokens,
     ("GET", "/rig/host"): _host,
 }

@@ -25,7 +25,7 @@ from botocore.config import Config
 
 HOME_REGION = "us-east-1"
 MANAGEMENT_ACCOUNT = "123456789012"
-HUB_KEY = {"aws_access_key_id": "AKIAIOSFODNN7EXAMPLE", "aws_secret_access_key": "test"}
+HUB_KEY = {"aws_access_key_id": "AKIAIOSFODNN7EXAMPLE", "aws_secret_access_key": "R1g/Secret+Key-0f~the.Hub=0123456789"}
 MEMBER_ROLE = "HoopOrganizationAccountAccessRole"
 UNITS = ("Workloads", "Workloads/Prod", "Workloads/Prod/EU", "Workloads/Staging", "Sandbox")
 ACCOUNTS = {
