@@ -35,6 +35,17 @@ pub enum Fault {
     /// The system gave no random bytes
     #[error("the system gave no random bytes: {0}")]
     NoEntropy(String),
+    /// Another program stored the pending version a short time ago
+    #[error("another program is changing the password: it stored the pending version {version} {since}")]
+    Others {
+        /// The version
+        version: String,
+        /// When, in words
+        since: String,
+    },
+    /// Another run stored or promoted another version meanwhile
+    #[error("another run stored or promoted another version meanwhile")]
+    Overtaken,
     /// No login has proven the value yet
     #[error("its current version is not proven: a change of the password did not finish")]
     Unproven,
@@ -56,6 +67,7 @@ impl Explain for Error {
             Fault::Gone => "The secret is gone".to_owned(),
             Fault::OtherStore(_) => "Cannot read the secret".to_owned(),
             Fault::NoEntropy(_) => "Cannot make a secret".to_owned(),
+            Fault::Others { .. } | Fault::Overtaken => "The password is being changed already".to_owned(),
             Fault::Unproven => "The secret is not proven yet".to_owned(),
         }
     }
@@ -80,6 +92,14 @@ impl Explain for Error {
             Fault::Gone => Some("Plan again: the refresh will notice it".to_owned()),
             Fault::OtherStore(_) => Some("Use the full ARN of a secret in AWS Secrets Manager".to_owned()),
             Fault::NoEntropy(_) => None,
+            Fault::Others { .. } => Some(
+                "Wait until that program has finished and apply again. If it was given up, apply again when the version is \
+                 older than an hour: the provider then continues with it. Nothing was changed"
+                    .to_owned(),
+            ),
+            Fault::Overtaken => {
+                Some("Wait until the other run has finished and apply again: the provider continues".to_owned())
+            }
             Fault::Unproven => Some("Apply the resource that made the secret again: it continues".to_owned()),
         }
     }
