@@ -120,7 +120,7 @@ mod tests {
                 Step::TryPending => seen.pending = self.login(self.pending),
                 Step::TryProven => seen.proven = self.login(self.proven),
                 Step::StorePending => {
-                    seen.replaced |= seen.pending == Some(Login::Unfit);
+                    (seen.replaced, seen.others) = (seen.replaced || seen.pending == Some(Login::Unfit), false);
                     self.made += 1;
                     self.pending = Some(self.made);
                     seen.pending = Some(Login::Refused);
@@ -223,12 +223,19 @@ mod tests {
     #[test]
     fn a_password_that_the_database_never_takes_is_replaced_once() {
         for goal in [Goal::Ensure, Goal::Renew] {
-            let mut world =
-                World { proven: Some(100), pending: Some(200), database: 100, made: 1_000, fit_from: 250, others: false };
+            let mut world = World {
+                proven: Some(100),
+                pending: Some(200),
+                database: 100,
+                made: 1_000,
+                fit_from: 250,
+                others: false,
+            };
             assert_eq!(world.run(goal, 20), End::Settled);
             assert_eq!((world.proven, world.database), (Some(1_001), 1_001));
 
-            let mut strict = World { fit_from: u32::MAX, pending: Some(200), database: 100, proven: Some(100), ..world };
+            let mut strict =
+                World { fit_from: u32::MAX, pending: Some(200), database: 100, proven: Some(100), ..world };
             assert_eq!(strict.run(goal, 20), End::GaveUp, "not for ever");
             assert_eq!((strict.proven, strict.database, strict.made), (Some(100), 100, 1_002), "nothing is lost");
         }

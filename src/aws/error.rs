@@ -236,9 +236,11 @@ impl Explain for Error {
             Fault::Unreachable(_) => "Check the network, HTTPS_PROXY, NO_PROXY and `endpoints` in the provider block; \
                  the name of a region that does not exist looks the same"
                 .to_owned(),
-            Fault::Unfit(_) => "Ease the rule for passwords in the parameter group of the database and apply again; the \
+            Fault::Unfit(_) => {
+                "Ease the rule for passwords in the parameter group of the database and apply again; the \
                  password before stays good"
-                .to_owned(),
+                    .to_owned()
+            }
             Fault::NotFound(_) | Fault::Unexpected(_) | Fault::Refused(_) | Fault::Other { .. } => return None,
         };
         Some(step)

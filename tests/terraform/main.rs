@@ -31,6 +31,7 @@ mod connection_copy;
 mod connection_failures;
 mod crowd;
 mod discovery;
+mod faults;
 mod fixture;
 mod gateway;
 mod identity;

@@ -53,7 +53,8 @@ fn assert_repaired_by_the_next(dead: &Outside, story: &str) {
 /// Plays every order of steps; returns how many orders there were and how many ended with a refusal of one run.
 fn play_all(start: &Outside, goals: [Goal; 2]) -> (usize, usize) {
     let (mut orders, mut refused) = (0, 0);
-    let mut open: Vec<Vec<usize>> = vec![Vec::new()];
+    // Of two runs alike it does not matter which is first.
+    let mut open: Vec<Vec<usize>> = if goals[0] == goals[1] { vec![vec![0]] } else { vec![vec![0], vec![1]] };
     while let Some(order) = open.pop() {
         let world = World::new(start.clone());
         let race = Race::play(&world, goals, &order);
