@@ -126,10 +126,6 @@ impl Hosted {
         assert_eq!(errors(&answer.diagnostics), Vec::<String>::new());
     }
 
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
-    }
-
     /// Kills it as the kernel would.
     pub(crate) fn kill(&mut self) {
         self.child.kill().expect("SIGKILL is sent");

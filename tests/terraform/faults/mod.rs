@@ -14,6 +14,8 @@
 mod hosted;
 mod kills;
 mod proof;
+mod races;
+mod services;
 mod stage;
 mod stores;
 mod watch;

@@ -37,7 +37,7 @@ fn page(engine: &str, store: &str, rows: &[Row]) -> String {
          again: the current stored password logs in, no version is left over, the second plan is empty.\n"
     );
     let mut what = "";
-    for (number, row) in rows.iter().enumerate() {
+    for row in rows {
         if row.what != what {
             what = &row.what;
             let head =
@@ -45,7 +45,6 @@ fn page(engine: &str, store: &str, rows: &[Row]) -> String {
             let _ = write!(out, "\n## {what}\n\n{head}\n");
         }
         let _ = writeln!(out, "| {} | {} | {} | never |", row.effect, row.readers, row.recovered_by);
-        let _ = number;
     }
     out
 }

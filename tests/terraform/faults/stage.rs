@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use serde_json::{Value as Json, json};
 
 use super::hosted::{Applied, Hosted, State, provider_block};
-use super::stores::{Kept, SecretsManager, StoreUnderTest};
+use super::stores::{Kept, Requests, SecretsManager, StoreUnderTest};
 use super::watch::{Statements, Then, Watch};
 use crate::fixture::{fill, is_postgres, master_secret};
 use crate::rig::{Database, Rig};
@@ -54,8 +54,6 @@ impl Stage {
         let (store, watch) = (Box::new(SecretsManager), Watch::default());
         let endpoint = watch_aws(&rig, &watch);
         watch_database(&rig, &watch);
-        watch.follow(store.log(&rig));
-        watch.follow(Box::new(Statements::of(rig.database(0).log.clone().expect("a server"))));
         let admin = master_secret(&rig, rig.database(0));
         let mut block = provider_block(&rig, &endpoint);
         for (key, value) in store.block(&rig, &endpoint).as_object().into_iter().flatten() {
@@ -111,6 +109,17 @@ impl Stage {
         let applied = self.apply_until(subject, prior, usize::MAX, Then::Hold);
         self.watch.disarm();
         applied
+    }
+
+    /// Refreshes, plans and, where there is something to do, applies, in one process; says whether there was.
+    pub(crate) fn repair(&self, subject: &Subject, prior: &State) -> (State, bool) {
+        let mut provider = self.provider();
+        let prior = refreshed(&mut provider, subject, prior);
+        let plan = provider.plan(subject.resource, &prior, &subject.configuration);
+        if plan.is_empty() {
+            return (prior, false);
+        }
+        (provider.apply(subject.resource, &plan, &subject.configuration, &self.watch).ok(), true)
     }
 
     /// Refreshes and plans: the new state, and whether there is anything to do.
@@ -172,7 +181,8 @@ fn refreshed(provider: &mut Hosted, subject: &Subject, prior: &State) -> State {
 fn watch_aws(rig: &Rig, watch: &Watch) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port on loopback");
     let address = listener.local_addr().expect("an address");
-    watch.stand_before(listener, rig.made.endpoint.trim_start_matches("http://").to_owned());
+    let server = rig.made.endpoint.trim_start_matches("http://");
+    watch.stand_before(listener, server.to_owned(), Box::new(Requests::of(server)));
     format!("http://{address}")
 }
 
@@ -180,7 +190,8 @@ fn watch_aws(rig: &Rig, watch: &Watch) -> String {
 fn watch_database(rig: &Rig, watch: &Watch) {
     let database = rig.database(0);
     let listener = TcpListener::bind((WATCHED, database.port)).expect("the port is free beside the server");
-    watch.stand_before(listener, format!("127.0.0.1:{}", database.port));
+    let log = Statements::of(database.log.as_ref().expect("the database has a server"));
+    watch.stand_before(listener, format!("127.0.0.1:{}", database.port), Box::new(log));
     let hosts = std::fs::read_to_string(&rig.made.hosts_file).expect("the hosts file");
     let watched =
         hosts.replace(&format!("127.0.0.1 {}", database.endpoint), &format!("{WATCHED} {}", database.endpoint));

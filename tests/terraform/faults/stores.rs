@@ -24,14 +24,14 @@ pub(crate) trait StoreUnderTest {
     fn name(&self) -> &'static str;
     /// What the provider block says of it, beside what every block says; its AWS is at `endpoint`
     fn block(&self, rig: &Rig, endpoint: &str) -> Json;
-    /// What it writes about its work
-    fn log(&self, rig: &Rig) -> Box<dyn Log>;
     /// Every version of a user's secret that a reader can find
     fn versions(&self, rig: &Rig, database: &Database, user: &str) -> Vec<Kept>;
     /// Takes a user's secret away without a trace
     fn purge(&self, rig: &Rig, database: &Database, user: &str);
     /// Puts a pending version there as another program would; returns its name
     fn disturb(&self, rig: &Rig, database: &Database, user: &str, password: &str) -> String;
+    /// Makes a version older by seconds
+    fn age(&self, rig: &Rig, database: &Database, user: &str, version: &str, seconds: u32);
 }
 
 /// AWS Secrets Manager.
@@ -59,10 +59,6 @@ impl StoreUnderTest for SecretsManager {
 
     fn block(&self, _rig: &Rig, _endpoint: &str) -> Json {
         json!({})
-    }
-
-    fn log(&self, rig: &Rig) -> Box<dyn Log> {
-        Box::new(Requests { address: rig.made.endpoint.trim_start_matches("http://").to_owned(), read: 0 })
     }
 
     fn versions(&self, rig: &Rig, database: &Database, user: &str) -> Vec<Kept> {
@@ -99,12 +95,28 @@ impl StoreUnderTest for SecretsManager {
         let put = Self::call(rig, database, "put_secret_value", &params).expect("the secret is there");
         put["VersionId"].as_str().expect("an id").to_owned()
     }
+
+    fn age(&self, rig: &Rig, database: &Database, user: &str, version: &str, seconds: u32) {
+        let Database { account_id, region, .. } = database;
+        let order = json!({
+            "account": account_id, "region": region, "secret": Self::secret(database, user), "version": version,
+            "seconds": seconds,
+        });
+        rig.control("POST", "versions", &order);
+    }
 }
 
-/// The request log of the fake AWS.
-struct Requests {
+/// The request log of the fake AWS, of its stores and of RDS.
+pub(crate) struct Requests {
     address: String,
     read: u64,
+}
+
+impl Requests {
+    /// Of the fake AWS at this address.
+    pub(crate) fn of(address: &str) -> Self {
+        Self { address: address.to_owned(), read: 0 }
+    }
 }
 
 /// Actions that change nothing.
@@ -122,6 +134,10 @@ impl Log for Requests {
         let new: Vec<Json> = new.collect();
         self.read = new.iter().filter_map(|entry| entry["number"].as_u64()).fold(self.read, u64::max);
         new.iter().map(effect).collect()
+    }
+
+    fn forget(&mut self) {
+        http(&self.address, "DELETE", "/rig/log", "", "").expect("the fake AWS answers");
     }
 }
 

@@ -1,10 +1,10 @@
 //! Stands between the provider and the servers: what changed a server is told by that server's own log, and the answer
 //! to a chosen change is held back, so that the provider can be killed after the change and before it knows.
 
-use std::fs;
+use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 pub(crate) trait Log: Send {
     /// The effects since it was asked last, in words without names.
     fn news(&mut self) -> Vec<String>;
+    /// Leaves out all that was so far
+    fn forget(&mut self);
 }
 
 /// What becomes of the answer to the chosen effect.
@@ -21,6 +23,8 @@ pub(crate) enum Then {
     Hold,
     /// The connection breaks, once
     Cut,
+    /// The connection breaks, and for this time every connection to a database does
+    FailOver(Duration),
 }
 
 #[derive(Default)]
@@ -29,7 +33,12 @@ struct State {
     effects: Vec<String>,
     stop: Option<(usize, Then)>,
     held: bool,
+    /// No connection to a database is good before
+    down_until: Option<Instant>,
 }
+
+/// The log that is followed first.
+const AWS: usize = 0;
 
 /// All that is watched of one rig.
 #[derive(Clone, Default)]
@@ -40,22 +49,17 @@ impl Watch {
         self.0.lock().unwrap()
     }
 
-    /// Follows the log of a server.
-    pub(crate) fn follow(&self, log: Box<dyn Log>) {
-        self.state().logs.push(log);
-    }
-
     /// Forgets what was, and acts after this many effects.
     pub(crate) fn arm(&self, after: usize, then: Then) {
         let mut state = self.state();
-        let _before = state.news();
+        state.logs.iter_mut().for_each(|log| log.forget());
         *state = State { logs: std::mem::take(&mut state.logs), stop: Some((after, then)), ..State::default() };
     }
 
     /// Lets everything pass, and returns the effects since it was armed.
     pub(crate) fn disarm(&self) -> Vec<String> {
         let mut state = self.state();
-        let news = state.news();
+        let news: Vec<String> = state.logs.iter_mut().flat_map(|log| log.news()).collect();
         state.effects.extend(news);
         (state.stop, state.held) = (None, false);
         std::mem::take(&mut state.effects)
@@ -66,19 +70,24 @@ impl Watch {
         self.state().held
     }
 
-    /// Listens at an address and passes everything on to a server. It ends with the test's process.
-    pub(crate) fn stand_before(&self, listener: TcpListener, server: String) {
+    /// Listens at an address, passes everything on to a server and follows its log. It ends with the test's process.
+    pub(crate) fn stand_before(&self, listener: TcpListener, server: String, log: Box<dyn Log>) {
         let watch = self.clone();
+        let number = {
+            let mut state = self.state();
+            state.logs.push(log);
+            state.logs.len() - 1
+        };
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 let (watch, server) = (watch.clone(), server.clone());
                 // Opened on a thread of its own: a server that is full must not keep the others waiting.
-                std::thread::spawn(move || watch.carry(&client, &server));
+                std::thread::spawn(move || watch.carry(&client, &server, number));
             }
         });
     }
 
-    fn carry(&self, client: &TcpStream, server: &str) {
+    fn carry(&self, client: &TcpStream, server: &str, log: usize) {
         let Ok(server) = TcpStream::connect(server) else { return };
         for stream in [client, &server] {
             stream.set_nodelay(true).unwrap();
@@ -86,21 +95,24 @@ impl Watch {
         let (from_client, to_server) = (client.try_clone().unwrap(), server.try_clone().unwrap());
         let asking = self.clone();
         std::thread::spawn(move || asking.pass_on(&from_client, &to_server, Self::of_question));
-        self.pass_on(&server, client, Self::of_answer);
+        self.pass_on(&server, client, |watch| watch.of_answer(log));
     }
 
     fn of_question(&self) -> Passes {
         if self.state().held { Passes::Later } else { Passes::Now }
     }
 
-    /// Whether an answer may pass; looks what the servers did.
-    fn of_answer(&self) -> Passes {
+    /// Whether an answer may pass; looks what the server did.
+    fn of_answer(&self, log: usize) -> Passes {
         let mut state = self.state();
+        if log != AWS && state.down_until.is_some_and(|end| Instant::now() < end) {
+            return Passes::Never;
+        }
         let Some((after, then)) = state.stop else { return Passes::Now };
         if state.held {
             return Passes::Later;
         }
-        let news = state.news();
+        let news = state.logs[log].news();
         state.effects.extend(news);
         if state.effects.len() < after {
             return Passes::Now;
@@ -113,6 +125,11 @@ impl Watch {
             Then::Cut => {
                 state.stop = None;
                 Passes::Never
+            }
+            Then::FailOver(time) => {
+                (state.stop, state.down_until) = (None, Some(Instant::now() + time));
+                // The answer of AWS passes: it is the database that fails.
+                if log == AWS { Passes::Now } else { Passes::Never }
             }
         }
     }
@@ -149,32 +166,29 @@ enum Passes {
     Never,
 }
 
-impl State {
-    fn news(&mut self) -> Vec<String> {
-        self.logs.iter_mut().flat_map(|log| log.news()).collect()
-    }
-}
-
 /// The statement log of a database server.
 pub(crate) struct Statements {
-    path: PathBuf,
-    read: usize,
+    log: File,
+    /// The beginning of a line that is being written
+    rest: Vec<u8>,
 }
 
 impl Statements {
-    pub(crate) fn of(path: PathBuf) -> Self {
-        Self { path, read: 0 }
+    pub(crate) fn of(path: &Path) -> Self {
+        Self { log: File::open(path).expect("the server has a log"), rest: Vec::new() }
     }
 }
 
 impl Log for Statements {
     fn news(&mut self) -> Vec<String> {
-        let log = fs::read(&self.path).expect("the server writes its log");
-        // A line that is being written is read next time.
-        let whole = log.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
-        let new = String::from_utf8_lossy(log.get(self.read..whole).unwrap_or_default()).into_owned();
-        self.read = self.read.max(whole);
-        entries(&new).iter().filter_map(|entry| change(entry)).collect()
+        self.log.read_to_end(&mut self.rest).expect("the log is read");
+        let whole = self.rest.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
+        let new: Vec<u8> = self.rest.drain(..whole).collect();
+        entries(&String::from_utf8_lossy(&new)).iter().filter_map(|entry| change(entry)).collect()
+    }
+
+    fn forget(&mut self) {
+        let _before = self.news();
     }
 }
 
@@ -243,15 +257,6 @@ fn change(entry: &str) -> Option<String> {
         }
     }
     (!kinds.is_empty()).then(|| kinds.join(", "))
-}
-
-/// Waits until it came true.
-pub(crate) fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
-    let end = Instant::now() + Duration::from_secs(60);
-    while !holds() {
-        assert!(Instant::now() < end, "{what} did not happen within a minute");
-        std::thread::sleep(Duration::from_millis(10));
-    }
 }
 
 #[test]
