@@ -34,7 +34,7 @@ pub trait Explain: Error {
     }
 }
 
-/// Whether an error means that nothing could be learned.
+/// What an error means for a caller that can go on from it; most of it is whether something could be learned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Reach {
     /// Something was learned, and it is an error
@@ -44,6 +44,8 @@ pub enum Reach {
     OutOfReach,
     /// An administrator's login was refused
     Refused,
+    /// Whoever should take a value never will, because it breaks a rule: with another value it may work
+    Unfit,
 }
 
 /// Writes an error and its causes as one line, leaving out a cause that the text before it already contains.

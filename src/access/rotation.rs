@@ -2,7 +2,10 @@
 //!
 //! A new password goes through these stages: stored as pending, changed in the database, proven by a login, promoted. A
 //! process may be killed between any two of them; the next run observes the store and tries logins, and goes on. A
-//! pending password is never replaced, because the database may already hold it.
+//! pending password is never replaced, because the database may already hold it; the one exception is a password that
+//! the database has just refused to take, which it cannot hold.
+
+use std::time::Duration;
 
 /// What a run wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,16 +25,25 @@ pub enum Login {
     Accepted,
     /// The database refused the password
     Refused,
+    /// The database was asked to take the password and never will: it breaks a rule for passwords
+    Unfit,
 }
 
 /// What can be observed. A version of the store is either proven, pending or absent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Seen {
     /// The login with the proven version; `None` when there is no proven version
     pub proven: Option<Login>,
     /// The login with the pending version; `None` when there is no pending version
     pub pending: Option<Login>,
+    /// Somebody else stored the pending version, and so lately that they may be at work still
+    pub others: bool,
+    /// This run has replaced an unfit password before
+    pub replaced: bool,
 }
+
+/// How long a pending version of somebody else is left alone. Rotations take minutes; one that is older was given up.
+pub const LEFT_ALONE: Duration = Duration::from_secs(3_600);
 
 /// The next step. Every step may be repeated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,18 +60,27 @@ pub enum Step {
     Promote,
     /// The proven password is the wanted one
     Keep,
+    /// Leave everything to somebody else, who is changing the password now
+    Yield,
+    /// Say that the database takes none of our passwords
+    GiveUp,
 }
 
 /// Decides the next step.
 pub fn next(goal: Goal, seen: Seen) -> Step {
+    if seen.others && seen.pending.is_some() {
+        return Step::Yield;
+    }
     match (seen.pending, goal, seen.proven) {
         (Some(Login::Untried), _, _) => Step::TryPending,
         (Some(Login::Accepted), _, _) => Step::Promote,
         (Some(Login::Refused), _, _) => Step::Change,
+        (Some(Login::Unfit), _, _) if seen.replaced => Step::GiveUp,
+        (Some(Login::Unfit), _, _) => Step::StorePending,
         (None, Goal::Renew, _) | (None, Goal::Ensure, None) => Step::StorePending,
         (None, Goal::Ensure, Some(Login::Untried)) => Step::TryProven,
         (None, Goal::Ensure, Some(Login::Accepted)) => Step::Keep,
-        (None, Goal::Ensure, Some(Login::Refused)) => Step::StorePending,
+        (None, Goal::Ensure, Some(Login::Refused | Login::Unfit)) => Step::StorePending,
     }
 }
 
@@ -74,43 +95,65 @@ mod tests {
         pending: Option<u32>,
         database: u32,
         made: u32,
+        /// The database takes only passwords from this number on
+        fit_from: u32,
+        /// The pending version is a young one of somebody else
+        others: bool,
+    }
+
+    #[derive(Debug, PartialEq)]
+    enum End {
+        Settled,
+        Yielded,
+        GaveUp,
+        Killed,
     }
 
     impl World {
+        fn login(&self, version: Option<u32>) -> Option<Login> {
+            Some(if version == Some(self.database) { Login::Accepted } else { Login::Refused })
+        }
+
         /// Does one step; observations are forgotten when the process dies.
-        fn step(&mut self, goal: Goal, seen: &mut Seen) -> Option<Step> {
-            let step = next(goal, *seen);
-            let login = |version: Option<u32>| {
-                if version == Some(self.database) { Login::Accepted } else { Login::Refused }
-            };
-            match step {
-                Step::TryPending => seen.pending = Some(login(self.pending)),
-                Step::TryProven => seen.proven = Some(login(self.proven)),
+        fn step(&mut self, goal: Goal, seen: &mut Seen) -> Option<End> {
+            match next(goal, *seen) {
+                Step::TryPending => seen.pending = self.login(self.pending),
+                Step::TryProven => seen.proven = self.login(self.proven),
                 Step::StorePending => {
+                    (seen.replaced, seen.others) = (seen.replaced || seen.pending == Some(Login::Unfit), false);
                     self.made += 1;
                     self.pending = Some(self.made);
                     seen.pending = Some(Login::Refused);
                 }
+                Step::Change if self.pending.unwrap() < self.fit_from => seen.pending = Some(Login::Unfit),
                 Step::Change => {
                     self.database = self.pending.unwrap();
                     seen.pending = Some(Login::Accepted);
                 }
                 Step::Promote => {
                     self.proven = self.pending.take();
-                    return None;
+                    return Some(End::Settled);
                 }
-                Step::Keep => return None,
+                Step::Keep => return Some(End::Settled),
+                Step::Yield => return Some(End::Yielded),
+                Step::GiveUp => return Some(End::GaveUp),
             }
-            Some(step)
+            None
         }
 
         fn look(&self) -> Seen {
-            Seen { proven: self.proven.map(|_| Login::Untried), pending: self.pending.map(|_| Login::Untried) }
+            let untried = |version: Option<u32>| version.map(|_| Login::Untried);
+            Seen { others: self.others, replaced: false, proven: untried(self.proven), pending: untried(self.pending) }
         }
 
-        fn run(&mut self, goal: Goal, steps: usize) -> bool {
+        fn run(&mut self, goal: Goal, steps: usize) -> End {
             let mut seen = self.look();
-            (0..steps).any(|_| self.step(goal, &mut seen).is_none())
+            (0..steps).find_map(|_| self.step(goal, &mut seen)).unwrap_or(End::Killed)
+        }
+
+        /// Whether somebody who reads the store can find the password.
+        fn is_known(&self) -> bool {
+            [self.proven, self.pending].contains(&Some(self.database))
         }
     }
 
@@ -119,7 +162,9 @@ mod tests {
         for proven in [None, Some(100), Some(101)] {
             for pending in [None, Some(200)] {
                 for database in [100, 200, 300] {
-                    worlds.push(World { proven, pending, database, made: 1_000 });
+                    for fit_from in [0, 250] {
+                        worlds.push(World { proven, pending, database, made: 1_000, fit_from, others: false });
+                    }
                 }
             }
         }
@@ -131,7 +176,7 @@ mod tests {
         for goal in [Goal::Ensure, Goal::Renew] {
             for start in worlds() {
                 let mut world = start;
-                assert!(world.run(goal, 20), "{start:?} never ends");
+                assert_eq!(world.run(goal, 20), End::Settled, "{start:?} never ends");
                 assert_eq!(world.proven, Some(world.database), "{start:?} -> {world:?}");
                 assert_eq!(world.pending, None);
             }
@@ -142,14 +187,17 @@ mod tests {
     fn a_process_killed_after_any_step_is_continued_by_the_next() {
         for goal in [Goal::Ensure, Goal::Renew] {
             for start in worlds() {
-                for killed_after in 0..6 {
+                for killed_after in 0..9 {
                     let mut world = start;
                     world.run(goal, killed_after);
-                    let known = [world.proven, world.pending].contains(&Some(world.database));
-                    let was_known = [start.proven, start.pending].contains(&Some(start.database));
-                    assert!(known || !was_known, "{start:?} killed after {killed_after}: nobody knows the password");
-                    assert!(world.run(Goal::Ensure, 20));
-                    assert_eq!(world.proven, Some(world.database));
+                    let known = world.is_known() || world.database == start.database;
+                    assert!(known, "{start:?} killed after {killed_after}: nobody knows the password");
+                    assert!(!start.is_known() || world.is_known(), "{start:?} killed after {killed_after}: {world:?}");
+                    for next in [Goal::Ensure, Goal::Renew] {
+                        let mut world = world;
+                        assert_eq!(world.run(next, 20), End::Settled);
+                        assert_eq!((world.proven, world.pending), (Some(world.database), None), "{start:?}");
+                    }
                 }
             }
         }
@@ -157,18 +205,55 @@ mod tests {
 
     #[test]
     fn a_working_proven_password_is_never_reset() {
-        let start = World { proven: Some(100), pending: None, database: 100, made: 0 };
+        let start = World { proven: Some(100), pending: None, database: 100, made: 0, fit_from: 0, others: false };
         let mut world = start;
-        assert!(world.run(Goal::Ensure, 20));
+        assert_eq!(world.run(Goal::Ensure, 20), End::Settled);
         assert_eq!(world, start);
     }
 
     #[test]
     fn a_pending_password_is_used_and_not_replaced() {
-        for start in worlds().into_iter().filter(|w| w.pending.is_some()) {
+        for start in worlds().into_iter().filter(|w| w.pending.is_some_and(|p| p >= w.fit_from || p == w.database)) {
             let mut world = start;
             world.run(Goal::Renew, 20);
             assert_eq!(world.proven, start.pending);
+        }
+    }
+
+    #[test]
+    fn a_password_that_the_database_never_takes_is_replaced_once() {
+        for goal in [Goal::Ensure, Goal::Renew] {
+            let mut world = World {
+                proven: Some(100),
+                pending: Some(200),
+                database: 100,
+                made: 1_000,
+                fit_from: 250,
+                others: false,
+            };
+            assert_eq!(world.run(goal, 20), End::Settled);
+            assert_eq!((world.proven, world.database), (Some(1_001), 1_001));
+
+            let mut strict =
+                World { fit_from: u32::MAX, pending: Some(200), database: 100, proven: Some(100), ..world };
+            assert_eq!(strict.run(goal, 20), End::GaveUp, "not for ever");
+            assert_eq!((strict.proven, strict.database, strict.made), (Some(100), 100, 1_002), "nothing is lost");
+        }
+    }
+
+    #[test]
+    fn what_somebody_else_has_just_stored_is_left_alone() {
+        for goal in [Goal::Ensure, Goal::Renew] {
+            for start in worlds() {
+                let start = World { others: true, ..start };
+                let mut world = start;
+                let end = world.run(goal, 20);
+                if start.pending.is_some() {
+                    assert_eq!((end, world), (End::Yielded, start));
+                } else {
+                    assert_eq!(end, End::Settled);
+                }
+            }
         }
     }
 }

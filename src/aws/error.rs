@@ -150,6 +150,9 @@ pub enum Fault {
     /// Not asked, because AWS would do the wrong thing
     #[error("{0}")]
     Refused(String),
+    /// AWS never takes this password: it breaks a rule of length or characters
+    #[error("RDS takes no such password: {0}")]
+    Unfit(String),
     /// Anything else, with the code of AWS
     #[error("{code}: {text}")]
     Other {
@@ -166,6 +169,7 @@ impl Explain for Error {
             Fault::AccessDenied(_) | Fault::CannotAssume { .. } | Fault::Unreachable(_) | Fault::Throttled(_) => {
                 Reach::OutOfReach
             }
+            Fault::Unfit(_) => Reach::Unfit,
             _ => Reach::Fine,
         }
     }
@@ -187,6 +191,7 @@ impl Explain for Error {
             Fault::LimitExceeded(_) => "A quota of AWS is reached",
             Fault::Unreachable(_) => "Cannot reach AWS",
             Fault::Unexpected(_) => "Unexpected answer of AWS",
+            Fault::Unfit(_) => "RDS takes no such password",
             Fault::Refused(_) | Fault::Other { .. } => "AWS call failed",
         }
         .to_owned()
@@ -231,6 +236,11 @@ impl Explain for Error {
             Fault::Unreachable(_) => "Check the network, HTTPS_PROXY, NO_PROXY and `endpoints` in the provider block; \
                  the name of a region that does not exist looks the same"
                 .to_owned(),
+            Fault::Unfit(_) => {
+                "Ease the rule for passwords in the parameter group of the database and apply again; the \
+                 password before stays good"
+                    .to_owned()
+            }
             Fault::NotFound(_) | Fault::Unexpected(_) | Fault::Refused(_) | Fault::Other { .. } => return None,
         };
         Some(step)

@@ -90,6 +90,9 @@ pub enum Fault {
     /// The engine or its version cannot do it
     #[error("{0}")]
     Unsupported(String),
+    /// The server never takes this password: it breaks a rule of length, kind or repetition
+    #[error("the server takes no such password: {0}")]
+    Unfit(String),
     /// Anything else that the server said
     #[error("the server refused {step}: {text}")]
     Statement {
@@ -116,6 +119,7 @@ impl Explain for Error {
             Fault::NotFound(_) => "Not found in the database",
             Fault::Owner(_) => "The role owns objects",
             Fault::Unsupported(_) => "Not supported by the database",
+            Fault::Unfit(_) => "The database takes no such password",
             Fault::Statement { .. } => "The database refused a statement",
         }
         .to_owned()
@@ -133,6 +137,7 @@ impl Explain for Error {
             | Fault::LoginBarred(_)
             | Fault::NoToken(_) => Reach::OutOfReach,
             Fault::LoginRefused(_) => Reach::Refused,
+            Fault::Unfit(_) => Reach::Unfit,
             _ => Reach::Fine,
         }
     }
@@ -161,6 +166,10 @@ impl Explain for Error {
             Fault::NotFound(_) => "Correct the name in the configuration, or create what it names first",
             Fault::Owner(_) => "Name the role that receives the objects as reassign_owned_to",
             Fault::Unsupported(_) => "Leave this out for this database, or use a version of the engine that has it",
+            Fault::Unfit(_) => {
+                "Ease the rule for passwords in the parameter group of the database and apply again; the password before \
+                 stays good"
+            }
             Fault::Statement { .. } => {
                 "Look for the statement in the log of the server, remove the cause and apply again: the provider \
                  continues from what it finds"

@@ -42,6 +42,17 @@ pub enum Fault {
     /// The system gave no random bytes
     #[error("the system gave no random bytes: {0}")]
     NoEntropy(String),
+    /// Another program stored the pending version a short time ago
+    #[error("another program is changing the password: it stored the pending version {version} {since}")]
+    Others {
+        /// The version
+        version: String,
+        /// When, in words
+        since: String,
+    },
+    /// Another run stored or promoted another version meanwhile
+    #[error("another run stored or promoted another version meanwhile")]
+    Overtaken,
     /// No login has proven the value yet
     #[error("its current version is not proven: a change of the password did not finish")]
     Unproven,
@@ -65,6 +76,7 @@ impl Explain for Error {
             Fault::NoVersion(_) => "The secret has no such version".to_owned(),
             Fault::OtherStore(_) => "Cannot read the secret".to_owned(),
             Fault::NoEntropy(_) => "Cannot make a secret".to_owned(),
+            Fault::Others { .. } | Fault::Overtaken => "The password is being changed already".to_owned(),
             Fault::Unproven => "The secret is not proven yet".to_owned(),
         }
     }
@@ -95,6 +107,14 @@ impl Explain for Error {
                 Some("Leave `version_stage` out to read the current version; this one is there only around a change of the password".to_owned())
             }
             Fault::NoEntropy(_) => None,
+            Fault::Others { .. } => Some(
+                "Wait until that program has finished and apply again. If it was given up, apply again when the version is \
+                 older than an hour: the provider then continues with it. Nothing was changed"
+                    .to_owned(),
+            ),
+            Fault::Overtaken => {
+                Some("Wait until the other run has finished and apply again: the provider continues".to_owned())
+            }
             Fault::Unproven => Some("Apply the resource that made the secret again: it continues".to_owned()),
         }
     }

@@ -79,6 +79,12 @@ pub trait Store: Send + Sync {
         Box::pin(async { Ok(None) })
     }
 
+    /// Whether the id of a version says that this provider stored it. A store where nobody else can store pending
+    /// versions has nothing to tell apart.
+    fn is_ours(&self, _version: &VersionId) -> bool {
+        true
+    }
+
     /// Stores a new pending version at a place: makes the secret, or restores one that is scheduled for deletion, or
     /// adds a version in place of the pending one. The answer names the version that was stored as pending. The secret carries our mark for `target` afterwards; one of ours that
     /// was made for an earlier database with the same ARN is taken over.
@@ -93,7 +99,10 @@ pub trait Store: Send + Sync {
         credential: &'a Credential,
     ) -> Reply<'a, Held>;
 
-    /// Makes a pending version the proven one.
+    /// Makes a pending version the proven one; one that is proven already is a success.
+    ///
+    /// # Errors
+    /// [`Fault::Overtaken`] or [`Fault::Gone`] when another run has put another version in its place.
     fn promote<'a>(&'a self, secret_ref: &'a SecretRef, version: &'a VersionId) -> Reply<'a, ()>;
 
     /// Takes the secret away, where the store allows with a time to think; one that is gone is a success.

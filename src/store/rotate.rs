@@ -1,12 +1,15 @@
 //! Drives the rotation state machine over a store and whatever has a password.
 
+use std::time::{Duration, SystemTime};
+
 use futures_util::future::BoxFuture;
 
-use crate::access::rotation::{Goal, Login, Seen, Step, next};
+use crate::access::rotation::{Goal, LEFT_ALONE, Login, Seen, Step, next};
 use crate::access::{RoleName, SecretRef};
+use crate::report::Reach;
 use crate::schema::Reports;
 
-use super::{Credential, Held, Place, Store, VersionId};
+use super::{Credential, Error, Fault, Held, Place, Store, VersionId};
 
 /// Something with a password: a master user behind the RDS API, or a role behind a database session. A credential names
 /// the user that it is for: a role may have two logins that take turns.
@@ -44,6 +47,8 @@ pub struct Request<'a> {
     pub place: &'a Place,
     /// Resource id of the database
     pub target: &'a str,
+    /// The time of this call
+    pub now: SystemTime,
     /// The credential with a new password; called only when one is needed
     pub make: &'a (dyn Fn() -> Result<Credential, Reports> + Send + Sync),
 }
@@ -53,54 +58,163 @@ pub struct Request<'a> {
 /// # Errors
 /// A store or a subject that fails; nothing is lost.
 pub async fn rotate(store: &dyn Store, subject: &dyn Subject, request: &Request<'_>) -> Result<Settled, Reports> {
-    // A secret for another database (an earlier one with the same ARN) or one that is going away holds nothing to rely
-    // on; `put_pending` decides whether the name can be used.
-    let mut held = find(store, request).await?;
-    let mut seen = look(held.as_ref());
-    let mut tried = None;
+    let mut run = Run {
+        store,
+        subject,
+        request,
+        goal: request.goal,
+        held: None,
+        seen: Seen::default(),
+        tried: None,
+        unfit: None,
+        overtaken: 0,
+    };
+    run.look().await?;
     loop {
-        match (next(request.goal, seen), &held) {
-            (Step::StorePending, _) => {
-                let credential = (request.make)()?;
-                let username = &request.place.username;
-                held = Some(store.put_pending(request.place, request.target, username, &credential).await?);
-                // A fresh password is in nobody's hands: no login is needed to know that the database refuses it.
-                seen = Seen { pending: Some(Login::Refused), ..look(held.as_ref()) };
-            }
+        if let Some(settled) = run.step().await? {
+            return Ok(settled);
+        }
+    }
+}
+
+/// How often a run starts over because another one was faster. Two runs end after one or two of these.
+const OVERTAKEN_AT_MOST: u8 = 8;
+
+/// One run and what it knows. All of it can be observed again.
+struct Run<'a> {
+    store: &'a dyn Store,
+    subject: &'a dyn Subject,
+    request: &'a Request<'a>,
+    goal: Goal,
+    held: Option<Held>,
+    seen: Seen,
+    /// The credential that was tried or set last
+    tried: Option<Credential>,
+    /// Why the pending password was not taken
+    unfit: Option<Reports>,
+    overtaken: u8,
+}
+
+impl Run<'_> {
+    async fn step(&mut self) -> Result<Option<Settled>, Reports> {
+        match (next(self.goal, self.seen), &self.held) {
+            (Step::StorePending, _) => self.store_pending().await?,
             (Step::TryPending, Some(held)) => {
-                let credential = read(store, held, held.pending.as_ref()).await?;
-                seen.pending = Some(login(subject.accepts(&credential).await?));
-                tried = Some(credential);
+                let credential = read(self.store, held, held.pending.as_ref()).await?;
+                self.seen.pending = Some(login(self.subject.accepts(&credential).await?));
+                self.tried = Some(credential);
             }
             (Step::TryProven, Some(held)) => {
-                let credential = read(store, held, held.proven.as_ref()).await?;
-                seen.proven = Some(login(subject.accepts(&credential).await?));
-                tried = Some(credential);
-            }
-            (Step::Change, Some(known)) if changed(store, request, known).await? => {
-                // Another run stored or promoted a version meanwhile: go on from what is there now.
-                held = find(store, request).await?;
-                seen = look(held.as_ref());
+                let credential = read(self.store, held, held.proven.as_ref()).await?;
+                self.seen.proven = Some(login(self.subject.accepts(&credential).await?));
+                self.tried = Some(credential);
             }
             (Step::Change, Some(held)) => {
-                let credential = read(store, held, held.pending.as_ref()).await?;
-                subject.change(&credential).await?;
-                seen.pending = Some(Login::Accepted);
-                tried = Some(credential);
+                let now = find(self.store, self.request).await?;
+                if now.is_none_or(|now| now.pending != held.pending) {
+                    self.start_over().await?;
+                } else {
+                    let credential = read(self.store, held, held.pending.as_ref()).await?;
+                    self.change(credential).await?;
+                }
             }
-            (Step::Promote, Some(Held { secret_ref, pending: Some(version), .. })) if let Some(works) = &tried => {
-                subject.works(works).await?;
-                store.promote(secret_ref, version).await?;
-                return Ok(settled(secret_ref, version, works, true));
+            (Step::Promote, Some(Held { secret_ref, pending: Some(version), .. })) if self.tried.is_some() => {
+                let (secret_ref, version) = (secret_ref.clone(), version.clone());
+                return self.promote(secret_ref, version).await;
             }
-            (Step::Keep, Some(Held { secret_ref, proven: Some(version), .. })) if let Some(works) = &tried => {
-                return Ok(settled(secret_ref, version, works, false));
+            (Step::Keep, Some(Held { secret_ref, proven: Some(version), .. })) if let Some(works) = &self.tried => {
+                return Ok(Some(settled(secret_ref, version, works, false)));
             }
-            _ => {
-                held = find(store, request).await?;
-                seen = look(held.as_ref());
-            }
+            (Step::Yield, Some(held)) => return Err(self.others(held).await?.into()),
+            (Step::GiveUp, _) if let Some(unfit) = self.unfit.take() => return Err(unfit),
+            _ => self.look().await?,
         }
+        Ok(None)
+    }
+
+    /// Observes the store; what was tried before is forgotten. A secret for another database (an earlier one with the
+    /// same ARN) or one that is going away holds nothing to rely on; `put_pending` decides whether its name can be used.
+    async fn look(&mut self) -> Result<(), Reports> {
+        self.held = find(self.store, self.request).await?;
+        self.seen = Seen { replaced: self.seen.replaced, ..look(self.held.as_ref()) };
+        if let Some(Held { secret_ref, pending: Some(version), .. }) = &self.held
+            && !self.store.is_ours(version)
+        {
+            self.seen.others = self.age(secret_ref, version).await?.is_none_or(|age| age < LEFT_ALONE);
+        }
+        Ok(())
+    }
+
+    /// Another run stored or promoted a password meanwhile, which is as new as the one that this run wanted. What is
+    /// left to do is to prove it, or to repair what the two did to each other.
+    async fn start_over(&mut self) -> Result<(), Reports> {
+        self.overtaken += 1;
+        if self.overtaken > OVERTAKEN_AT_MOST {
+            return Err(Error::new(self.request.place.name(""), Fault::Overtaken).into());
+        }
+        self.goal = Goal::Ensure;
+        self.look().await
+    }
+
+    async fn store_pending(&mut self) -> Result<(), Reports> {
+        let credential = (self.request.make)()?;
+        let Request { place, target, .. } = *self.request;
+        let held = self.store.put_pending(place, target, &place.username, &credential).await?;
+        let replaced = self.seen.replaced || self.seen.pending == Some(Login::Unfit);
+        // A fresh password is in nobody's hands: no login is needed to know that the database refuses it.
+        self.seen = Seen { pending: Some(Login::Refused), replaced, ..look(Some(&held)) };
+        self.held = Some(held);
+        Ok(())
+    }
+
+    /// A password that the database never takes is one that it cannot hold, and may be replaced; unless an earlier try has
+    /// set it already, whose answer was lost, and a rule against repetition speaks.
+    async fn change(&mut self, credential: Credential) -> Result<(), Reports> {
+        match self.subject.change(&credential).await {
+            Ok(()) => {
+                self.seen.pending = Some(Login::Accepted);
+                self.tried = Some(credential);
+            }
+            Err(reports) if reports.0.iter().any(|report| report.reach == Reach::Unfit) => {
+                if self.subject.accepts(&credential).await? {
+                    self.seen.pending = Some(Login::Accepted);
+                    self.tried = Some(credential);
+                    return Ok(());
+                }
+                tracing::info!(secret = %self.request.place.name(""), "the pending password breaks a rule and is replaced");
+                self.seen.pending = Some(Login::Unfit);
+                self.unfit = Some(reports);
+            }
+            Err(reports) => return Err(reports),
+        }
+        Ok(())
+    }
+
+    async fn promote(&mut self, secret_ref: SecretRef, version: VersionId) -> Result<Option<Settled>, Reports> {
+        let Some(works) = &self.tried else { return Ok(None) };
+        self.subject.works(works).await?;
+        match self.store.promote(&secret_ref, &version).await {
+            Ok(()) => Ok(Some(settled(&secret_ref, &version, works, true))),
+            Err(Error { fault: Fault::Overtaken | Fault::Gone, .. }) => self.start_over().await.map(|()| None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn age(&self, secret_ref: &SecretRef, version: &VersionId) -> Result<Option<Duration>, Error> {
+        let stored = self.store.stored_at(secret_ref, version).await?;
+        // One from the future, by a clock that is ahead, is young.
+        Ok(stored.map(|stored| self.request.now.duration_since(stored).unwrap_or_default()))
+    }
+
+    async fn others(&self, held: &Held) -> Result<Error, Error> {
+        let version = held.pending.clone().map_or_else(String::new, |version| version.0);
+        let age = self.age(&held.secret_ref, &VersionId(version.clone())).await?;
+        let since = match age.map(|age| age.as_secs() / 60) {
+            None => "at an unknown time".to_owned(),
+            Some(0) => "less than a minute ago".to_owned(),
+            Some(minutes) => format!("{minutes} minutes ago"),
+        };
+        Ok(Error::new(&held.secret_ref, Fault::Others { version, since }))
     }
 }
 
@@ -113,15 +227,11 @@ async fn find(store: &dyn Store, request: &Request<'_>) -> Result<Option<Held>, 
     Ok(store.find(request.place).await?.filter(|held| held.is_for(request.target)))
 }
 
-/// Whether the pending version is not the one that this run knows.
-async fn changed(store: &dyn Store, request: &Request<'_>, known: &Held) -> Result<bool, Reports> {
-    Ok(find(store, request).await?.is_none_or(|now| now.pending != known.pending))
-}
-
 fn look(held: Option<&Held>) -> Seen {
     Seen {
         proven: held.and_then(|h| h.proven.as_ref()).map(|_| Login::Untried),
         pending: held.and_then(|h| h.pending.as_ref()).map(|_| Login::Untried),
+        ..Seen::default()
     }
 }
 
@@ -132,7 +242,7 @@ fn login(accepted: bool) -> Login {
 async fn read(store: &dyn Store, held: &Held, version: Option<&VersionId>) -> Result<Credential, Reports> {
     match version {
         Some(version) => Ok(store.value(&held.secret_ref, version).await?),
-        None => Err(super::Error::new(&held.secret_ref, super::Fault::Gone).into()),
+        None => Err(Error::new(&held.secret_ref, Fault::Gone).into()),
     }
 }
 

@@ -34,6 +34,7 @@ mod credential_drift;
 mod crowd;
 mod discovery;
 mod ephemeral;
+mod faults;
 mod fixture;
 mod gateway;
 mod identity;

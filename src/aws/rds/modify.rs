@@ -60,7 +60,7 @@ impl ModifyLock {
     /// RDS refuses the value, or manages the password itself.
     pub async fn set_master_password(&self, password: &Secret<String>) -> Result<(), Error> {
         let outcome = self.modify(Change::MasterPassword(password)).await;
-        outcome.map_err(|error| without(error, password))
+        outcome.map_err(|error| of_password(without(error, password)))
     }
 
     /// Applies a master password that waits for the maintenance window, with every other change that waits: the caller
@@ -70,7 +70,7 @@ impl ModifyLock {
     /// As [`ModifyLock::set_master_password`].
     pub async fn apply_master_password(&self, password: &Secret<String>) -> Result<(), Error> {
         let outcome = self.modify(Change::MasterPasswordNow(password)).await;
-        outcome.map_err(|error| without(error, password))
+        outcome.map_err(|error| of_password(without(error, password)))
     }
 
     async fn modify(&self, change: Change<'_>) -> Result<(), Error> {
@@ -147,6 +147,15 @@ impl ModifyLock {
     }
 }
 
+/// A change of the password alone has one value that RDS can find invalid.
+fn of_password(mut error: Error) -> Error {
+    error.fault = match error.fault {
+        Fault::Other { code, text } if code == "InvalidParameterValue" => Fault::Unfit(text),
+        other => other,
+    };
+    error
+}
+
 /// RDS does not repeat the password in its messages; should it ever, it ends here.
 fn without(mut error: Error, password: &Secret<String>) -> Error {
     let clean = |text: &mut String| {
@@ -170,7 +179,8 @@ fn without(mut error: Error, password: &Secret<String>) -> Error {
         | Fault::LimitExceeded(text)
         | Fault::Unreachable(text)
         | Fault::Unexpected(text)
-        | Fault::Refused(text) => clean(text),
+        | Fault::Refused(text)
+        | Fault::Unfit(text) => clean(text),
         Fault::NoRegion => {}
     }
     error

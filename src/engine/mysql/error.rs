@@ -47,6 +47,7 @@ impl Failure {
             Class::ReadOnly => Fault::ReadOnly(text),
             Class::Lost | Class::Busy => Fault::ConnectionLost { step, text },
             Class::Denied | Class::Login => Fault::Denied { step, text },
+            Class::Final if UNFIT.contains(&server.code) => Fault::Unfit(text),
             Class::Final if refuses_hashes(server) => Fault::Unsupported(STRICT_VALIDATION.to_owned()),
             Class::Final if server.code == 1524 && server.message.contains("AWSAuthenticationPlugin") => {
                 Fault::Unsupported(format!("{text}: {IAM_IS_OFF}"))
@@ -109,6 +110,9 @@ pub(super) fn tls_error(error: &std::io::Error) -> Option<&rustls::Error> {
 /// What a server without the plugin for tokens means.
 pub(super) const IAM_IS_OFF: &str = "IAM database authentication is off on this instance; enable it with \
      iam_database_authentication_enabled, or use auth = \"password\"";
+
+/// A password that a validation plugin or component refuses (MySQL and MariaDB), and one that was used before.
+const UNFIT: [u16; 2] = [1819, 3638];
 
 const STRICT_VALIDATION: &str = "the server takes no password hashes, because a password validation plugin is loaded \
      while strict_password_validation is ON; set strict_password_validation = OFF in the parameter group, so that the \
@@ -196,6 +200,14 @@ mod tests {
         );
         let other = failure(1524, "Plugin 'mysql_native_password' is not loaded").fault;
         assert!(matches!(&other, Fault::Unsupported(text) if text.contains("parameter group")), "{other}");
+    }
+
+    #[test]
+    fn a_password_that_breaks_a_rule_is_told_apart_from_other_refusals() {
+        for code in [1819, 3638] {
+            assert!(matches!(failure(code, "x").fault, Fault::Unfit(_)), "{code}");
+        }
+        assert!(!matches!(failure(1290, "… --strict-password-validation …").fault, Fault::Unfit(_)));
     }
 
     #[test]

@@ -44,6 +44,7 @@ impl Failure {
             Class::ReadOnly => Fault::ReadOnly(text),
             Class::Lost | Class::Busy => Fault::ConnectionLost { step, text },
             Class::Denied | Class::Closed | Class::Login => Fault::Denied { step, text },
+            Class::Final if UNFIT.contains(&code) => Fault::Unfit(text),
             Class::Converge | Class::Unreachable | Class::Final => Fault::Statement { step, text },
         };
         Self { class, code, fault }
@@ -91,6 +92,9 @@ pub(super) fn proves_password(code: u32) -> bool {
     // no such database, no default database, no user in it
     matches!(code, 916 | 4060 | 4062 | 4063 | 4064)
 }
+
+/// A password that CHECK_POLICY refuses: used before, too short, too long, not of enough kinds of characters.
+const UNFIT: [u32; 4] = [15115, 15116, 15117, 15118];
 
 /// The closed list.
 fn classify(code: u32) -> Class {

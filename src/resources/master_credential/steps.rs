@@ -113,7 +113,8 @@ pub(super) async fn secure(
         _ => {
             master.check_before(&*store, &place, goal).await?;
             let make = || Ok(master.credential(context.password(model.length())?));
-            let request = Request { goal, place: &place, target: &master.target.resource_id, make: &make };
+            let request =
+                Request { goal, place: &place, target: &master.target.resource_id, now: context.now(), make: &make };
             rotate(&*store, &master, &request).await?
         }
     };

@@ -251,7 +251,8 @@ impl Bench {
 
     async fn rotate(&self, context: &Context, goal: Goal) -> Result<Settled, Reports> {
         let make = || self.credential(context, goal);
-        let request = Request { goal, place: &self.place, target: &self.target.resource_id, make: &make };
+        let request =
+            Request { goal, place: &self.place, target: &self.target.resource_id, now: context.now(), make: &make };
         rotate(&*self.store, &Rotation { bench: self, goal }, &request).await
     }
 

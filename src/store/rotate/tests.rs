@@ -5,6 +5,7 @@ use std::sync::Mutex;
 
 use super::*;
 use crate::access::{Identifier, RoleName};
+use crate::report::Report;
 use crate::store::{Error, Fault, Reply};
 
 const TARGET: &str = "db-NOW";
@@ -16,6 +17,10 @@ struct Outside {
     secret: Option<Kept>,
     database: String,
     changes: u32,
+    /// A version that somebody else stored
+    others: Option<u32>,
+    /// Passwords that the database does not take
+    unfit: Vec<&'static str>,
     /// Effects until the process dies; it dies before the effect, or right after it
     life: Option<(u32, When)>,
 }
@@ -36,6 +41,19 @@ enum When {
 }
 
 struct World(Mutex<Outside>);
+
+/// Lets others go first, once.
+async fn turn() {
+    let mut waited = false;
+    std::future::poll_fn(|context| {
+        if std::mem::replace(&mut waited, true) {
+            return std::task::Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        std::task::Poll::Pending
+    })
+    .await;
+}
 
 impl World {
     fn new(outside: Outside) -> Self {
@@ -85,7 +103,18 @@ impl Store for World {
             target: Some(kept.target.clone()),
             deleted: kept.deleted,
         };
-        Box::pin(async move { Ok(self.look(|outside| outside.secret.as_ref().map(held))) })
+        Box::pin(async move {
+            turn().await;
+            Ok(self.look(|outside| outside.secret.as_ref().map(held)))
+        })
+    }
+
+    fn is_ours(&self, version: &VersionId) -> bool {
+        self.look(|outside| outside.others != version.0.parse().ok())
+    }
+
+    fn stored_at<'a>(&'a self, _secret_ref: &'a SecretRef, _version: &'a VersionId) -> Reply<'a, Option<SystemTime>> {
+        Box::pin(async { Ok(Some(SystemTime::UNIX_EPOCH)) })
     }
 
     fn look<'a>(&'a self, _secret_ref: &'a SecretRef) -> Reply<'a, Option<Held>> {
@@ -115,16 +144,44 @@ impl Store for World {
                 kept.pending = Some(version);
                 kept.current.get_or_insert(version);
             };
-            self.effect(|outside| put(outside.secret.as_mut().unwrap())).map_err(killed)?;
-            self.find(&place()).await?.ok_or_else(|| killed(()))
+            turn().await;
+            let mut stored = None;
+            let put_one = |outside: &mut Outside| {
+                let kept = outside.secret.as_mut().unwrap();
+                let proven = kept.current.filter(|version| Some(*version) != kept.pending).map(id);
+                put(kept);
+                stored = Some((proven.filter(|_| kept.current != kept.pending), kept.pending.map(id)));
+            };
+            self.effect(put_one).map_err(killed)?;
+            let (proven, pending) = stored.ok_or_else(|| killed(()))?;
+            let target = Some(target.to_owned());
+            Ok(Held { secret_ref: secret_ref(), proven, pending, target, deleted: false })
         })
     }
 
     fn promote<'a>(&'a self, _secret_ref: &'a SecretRef, version: &'a VersionId) -> Reply<'a, ()> {
         Box::pin(async move {
-            let version = version.0.parse().unwrap();
-            self.effect(|outside| outside.secret.as_mut().unwrap().current = Some(version)).map_err(killed)?;
-            self.effect(|outside| outside.secret.as_mut().unwrap().pending = None).map_err(killed)
+            let version: u32 = version.0.parse().unwrap();
+            let stages = |outside: &Outside| outside.secret.as_ref().map(|kept| (kept.current, kept.pending));
+            turn().await;
+            let (from, pending) = self.look(stages).ok_or_else(|| killed(()))?;
+            if from != Some(version) && pending != Some(version) {
+                return Err(Error::new("test", Fault::Overtaken));
+            }
+            if from != Some(version) {
+                turn().await;
+                let now = self.look(stages).and_then(|(current, _)| current);
+                if now != from && now != Some(version) {
+                    return Err(Error::new("test", Fault::Overtaken));
+                }
+                self.effect(|outside| outside.secret.as_mut().unwrap().current = Some(version)).map_err(killed)?;
+            }
+            turn().await;
+            let remove = |outside: &mut Outside| {
+                let kept = outside.secret.as_mut().unwrap();
+                kept.pending = kept.pending.filter(|pending| *pending != version);
+            };
+            self.effect(remove).map_err(killed)
         })
     }
 
@@ -135,18 +192,32 @@ impl Store for World {
 
 impl Subject for World {
     fn accepts<'a>(&'a self, credential: &'a Credential) -> BoxFuture<'a, Result<bool, Reports>> {
-        Box::pin(async move { Ok(self.look(|outside| outside.database == *credential.password.expose())) })
+        Box::pin(async move {
+            turn().await;
+            Ok(self.look(|outside| outside.database == *credential.password.expose()))
+        })
     }
 
     fn change<'a>(&'a self, credential: &'a Credential) -> BoxFuture<'a, Result<(), Reports>> {
         Box::pin(async move {
+            turn().await;
+            let password = credential.password.expose();
+            if self.look(|outside| outside.unfit.iter().any(|unfit| unfit == password)) {
+                let report = Report { reach: Reach::Unfit, ..Report::error("Unfit", "It is too short.") };
+                return Err(report.into());
+            }
             let changed = self.effect(|outside| {
-                outside.database.clone_from(credential.password.expose());
+                outside.database.clone_from(password);
                 outside.changes += 1;
             });
             Ok(changed.map_err(killed)?)
         })
     }
+}
+
+/// Versions in these tests were stored in 1970; this is ten years later.
+fn now() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(315_360_000)
 }
 
 fn place() -> Place {
@@ -167,7 +238,7 @@ fn credential(password: &str) -> Credential {
 
 async fn run(world: &World, goal: Goal, password: &str) -> Result<Settled, Reports> {
     let make = || Ok(credential(password));
-    rotate(world, world, &Request { goal, place: &place(), target: TARGET, make: &make }).await
+    rotate(world, world, &Request { goal, place: &place(), target: TARGET, now: now(), make: &make }).await
 }
 
 fn kept(target: &str, deleted: bool, current: Option<u32>, pending: Option<u32>) -> Option<Kept> {
@@ -280,6 +351,53 @@ async fn a_password_that_the_database_has_is_proven_and_not_set_again() {
     }
 }
 
+#[tokio::test]
+async fn a_password_that_the_database_never_takes_is_replaced_once() {
+    let start = |unfit: &[&'static str]| {
+        let secret = kept(TARGET, false, Some(0), Some(1));
+        Outside { secret, database: "zero".to_owned(), unfit: unfit.to_vec(), ..Outside::default() }
+    };
+    for goal in [Goal::Ensure, Goal::Renew] {
+        let world = World::new(start(&["one"]));
+        let settled = run(&world, goal, "fresh").await.unwrap();
+        assert_eq!((settled.version, settled.moved), (id(2), true), "{goal:?}");
+        assert_settled(&world.look(Clone::clone), "an unfit pending password");
+
+        let world = World::new(start(&["one", "fresh"]));
+        let Reports(reports) = run(&world, goal, "fresh").await.unwrap_err();
+        assert_eq!(reports[0].reach, Reach::Unfit);
+        assert_eq!(world.look(|outside| (outside.changes, outside.database.clone())), (0, "zero".to_owned()));
+    }
+}
+
+#[tokio::test]
+async fn a_pending_version_of_somebody_else_is_left_alone_for_an_hour() {
+    let outside = Outside {
+        secret: kept(TARGET, false, Some(0), Some(1)),
+        database: "zero".to_owned(),
+        others: Some(1),
+        ..Outside::default()
+    };
+    let at = async |goal, now| {
+        let world = World::new(outside.clone());
+        let make = || Ok(credential("fresh"));
+        let request = Request { goal, place: &place(), target: TARGET, now, make: &make };
+        let settled = rotate(&world, &world, &request).await;
+        (settled, world.look(|outside| outside.changes))
+    };
+    let after = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+    for goal in [Goal::Ensure, Goal::Renew] {
+        for (now, words) in [(after(59), "less than a minute ago"), (after(3_599), "59 minutes ago")] {
+            let (refused, changes) = at(goal, now).await;
+            let text = refused.unwrap_err().0[0].to_string();
+            assert!(text.contains(words) && text.contains("Nothing was changed"), "{text}");
+            assert_eq!(changes, 0);
+        }
+        let (settled, changes) = at(goal, after(3_600)).await;
+        assert_eq!((settled.unwrap().version, changes), (id(1), 1), "it is continued, not replaced");
+    }
+}
+
 /// Two logins with a password each, and the order of what was done.
 #[derive(Default)]
 struct Pair {
@@ -370,7 +488,7 @@ async fn the_user_of_a_version_is_carried_beside_its_password() {
     let (pair, shelf) = (Pair::default(), Shelf::default());
     let turn = async |goal, user: &str, password: &str| {
         let make = || Ok(Credential { username: user.parse().unwrap(), ..credential(password) });
-        let request = Request { goal, place: &place(), target: TARGET, make: &make };
+        let request = Request { goal, place: &place(), target: TARGET, now: now(), make: &make };
         rotate(&shelf, &pair, &request).await.unwrap().username.to_string()
     };
     assert_eq!(turn(Goal::Ensure, "admin", "one").await, "admin");
@@ -380,3 +498,5 @@ async fn the_user_of_a_version_is_carried_beside_its_password() {
     assert_eq!(*pair.done.lock().unwrap(), done);
     assert_eq!(pair.passwords.lock().unwrap()["admin"], "one", "the other login keeps its password");
 }
+
+mod races;

@@ -9,6 +9,7 @@
 //! Every step looks first and does only what is missing, so that one that was interrupted is continued.
 
 mod labels;
+mod token;
 mod write;
 
 use std::fmt;
@@ -88,6 +89,10 @@ impl Store for SecretsManager {
             let versions = versions.await.map_err(|fault: Fault| Error::new(secret_ref, fault))?;
             Ok(versions.into_iter().find(|v| v.id == version.0).and_then(|v| v.created_at))
         })
+    }
+
+    fn is_ours(&self, version: &VersionId) -> bool {
+        token::is_ours(&version.0)
     }
 
     fn put_pending<'a>(

@@ -7,7 +7,7 @@ use crate::aws::secrets::{NewSecret, SecretDescription, Secrets};
 use crate::store::VersionId;
 
 use super::labels::{held, is_managed};
-use super::{CURRENT, Credential, Fault, Held, PENDING, SecretsManager};
+use super::{CURRENT, Credential, Fault, Held, PENDING, SecretsManager, token};
 
 /// Stores a value as the pending version, in a secret that carries our mark for `target` by then.
 pub(super) async fn put_pending(
@@ -103,15 +103,31 @@ async fn reuse(
 }
 
 /// Makes a version the proven one. After the first of the two steps it carries AWSCURRENT and AWSPENDING, which still
-/// reads as unproven; a run that is interrupted there is continued by the next.
+/// reads as unproven; a run that is interrupted there is continued by the next. Only the version that carries AWSPENDING
+/// is promoted, and AWSCURRENT moves only from where it was seen: what a faster run has put there stays.
 pub(super) async fn promote(secrets: &Secrets, id: &str, version: &VersionId) -> Result<(), Fault> {
     let secret = secrets.describe(id).await?.ok_or(Fault::Gone)?;
-    let stages = secret.versions.get(&version.0).ok_or(Fault::Gone)?;
-    if !stages.iter().any(|stage| stage == CURRENT) {
-        secrets.move_stage(id, CURRENT, &version.0, secret.version_with(CURRENT)).await?;
+    let carries = |secret: &SecretDescription, stage: &str| {
+        secret.versions.get(&version.0).is_some_and(|stages| stages.iter().any(|known| known == stage))
+    };
+    if !carries(&secret, CURRENT) && !carries(&secret, PENDING) {
+        return Err(Fault::Overtaken);
     }
-    if stages.iter().any(|stage| stage == PENDING) {
-        secrets.remove_stage(id, PENDING, &version.0).await?;
+    if !carries(&secret, CURRENT) {
+        let from = secret.version_with(CURRENT);
+        if let Err(refusal) = secrets.move_stage(id, CURRENT, &version.0, from).await {
+            let now = secrets.describe(id).await?.ok_or(Fault::Gone)?;
+            // It may be done: the answer to a first try was lost, and a second one found nothing to move.
+            if !carries(&now, CURRENT) {
+                return Err(if now.version_with(CURRENT) == from { refusal.into() } else { Fault::Overtaken });
+            }
+        }
+    }
+    if carries(&secret, PENDING)
+        && let Err(refusal) = secrets.remove_stage(id, PENDING, &version.0).await
+        && secrets.describe(id).await?.is_some_and(|now| carries(&now, PENDING))
+    {
+        return Err(refusal.into());
     }
     Ok(())
 }
@@ -153,29 +169,16 @@ fn tag_text(username: &RoleName) -> String {
     text.chars().take(256).collect()
 }
 
-/// Id of a new version, in the form of a UUID of version 4, as the AWS SDKs make it.
+/// Id of a new version, see [`token::of`].
 fn new_token(store: &SecretsManager) -> Result<String, Fault> {
-    let mut bytes = [0_u8; 16];
+    let mut bytes = [0_u8; 8];
     (store.entropy)(&mut bytes).map_err(Fault::NoEntropy)?;
-    Ok(uuid(bytes))
-}
-
-fn uuid(mut bytes: [u8; 16]) -> String {
-    bytes[6] = (bytes[6] & 0x0f) | 0x40;
-    bytes[8] = (bytes[8] & 0x3f) | 0x80;
-    let hex = hex::encode(bytes);
-    [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]].join("-")
+    Ok(token::of(bytes))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_version_id_has_the_form_of_a_random_uuid() {
-        assert_eq!(uuid([0xff; 16]), "ffffffff-ffff-4fff-bfff-ffffffffffff");
-        assert_eq!(uuid([0; 16]), "00000000-0000-4000-8000-000000000000");
-    }
 
     #[test]
     fn a_user_name_becomes_a_tag_that_aws_takes() {

@@ -8,6 +8,7 @@
 | `GET` `DELETE /rig/log`                | the calls so far; GET takes filters: `?service=rds&action=ModifyDBInstance`|
 | `GET` `PUT /rig/databases`             | the real servers behind databases (list), and failures of the password hook|
 | `POST /rig/status`                     | `{account, region, kind, identifier, status}`: sets a resting status       |
+| `POST /rig/versions`                   | `{account, region, secret, version, seconds}`: makes a version older       |
 | `POST /rig/accounts`                   | `{id, status}`: ACTIVE, SUSPENDED or PENDING_CLOSURE                       |
 | `GET /rig/keys`                        | `?access_key=`: its secret, session token, account and end; null if unknown |
 | `GET /rig/sessions`                    | secret key and session token of every session that was handed out          |
@@ -23,6 +24,7 @@ from urllib.parse import parse_qsl
 
 from moto.organizations.models import organizations_backends
 from moto.rds.models import rds_backends
+from moto.secretsmanager.models import secretsmanager_backends
 
 from .access import DENIED, secret_of, sessions
 from .endpoints import cluster_host, instance_host
@@ -99,6 +101,12 @@ def _set_status(value: dict, query: dict) -> dict:
     return value
 
 
+def _age_version(value: dict, query: dict) -> dict:
+    secret = secretsmanager_backends[value["account"]][value["region"]].secrets[value["secret"]]
+    secret.versions[value["version"]]["createdate"] -= int(value["seconds"])
+    return value
+
+
 def _set_account_status(value: dict, query: dict) -> dict:
     if value["status"] not in ("ACTIVE", "SUSPENDED", "PENDING_CLOSURE"):
         raise ValueError(f"status {value['status']}: ACTIVE, SUSPENDED or PENDING_CLOSURE")
@@ -142,6 +150,7 @@ ROUTES = {
     ("GET", "/rig/databases"): lambda value, query: HOOK.describe(),
     ("PUT", "/rig/databases"): _register,
     ("POST", "/rig/status"): _set_status,
+    ("POST", "/rig/versions"): _age_version,
     ("POST", "/rig/accounts"): _set_account_status,
     ("GET", "/rig/keys"): _key,
     ("GET", "/rig/sessions"): lambda value, query: sessions(),

@@ -1,0 +1,161 @@
+//! The provider is killed after every single external effect of a rotation. Which effects there are is not written here:
+//! the servers' logs tell, and a run is repeated with one effect more until nothing is left to be killed after.
+
+use super::hosted::{Applied, State};
+use super::proof::{Row, compare};
+use super::stage::{Engine, Stage, Subject};
+use super::watch::Then;
+
+/// More effects than any run has.
+const ENDLESS: usize = 40;
+
+/// What is killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Case {
+    CreateRole,
+    Rotate(&'static str),
+    /// The turn for which the second login is made
+    FirstTurn,
+    CreateMaster,
+    RotateMaster,
+}
+
+impl Case {
+    /// The masters come last: the roles' administrator has the first password of the master.
+    fn of(engine: Engine) -> Vec<Self> {
+        let mut cases = vec![Self::CreateRole, Self::Rotate("single")];
+        if engine == Engine::Mysql {
+            cases.push(Self::Rotate("dual_password"));
+        }
+        cases.extend([Self::FirstTurn, Self::Rotate("two_users"), Self::CreateMaster, Self::RotateMaster]);
+        cases
+    }
+
+    fn words(self) -> String {
+        match self {
+            Self::CreateRole => "rdsaccess_role, create".to_owned(),
+            Self::Rotate(strategy) => format!("rdsaccess_role, rotation, {strategy}"),
+            Self::FirstTurn => "rdsaccess_role, rotation, two_users, first turn of the second login".to_owned(),
+            Self::CreateMaster => "rdsaccess_master_credential, create".to_owned(),
+            Self::RotateMaster => "rdsaccess_master_credential, rotation".to_owned(),
+        }
+    }
+
+    fn is_create(self) -> bool {
+        matches!(self, Self::CreateRole | Self::CreateMaster)
+    }
+
+    /// Whether the password before stays good while the new one is on its way.
+    fn keeps_the_old(self) -> bool {
+        matches!(self, Self::Rotate("dual_password" | "two_users") | Self::FirstTurn)
+    }
+
+    fn subject(self, stage: &Stage, round: usize) -> Subject {
+        let fresh = |strategy| stage.role(&format!("fresh_{strategy}_{round}"), strategy, round);
+        match self {
+            Self::CreateRole => fresh("single"),
+            Self::FirstTurn => fresh("two_users"),
+            Self::Rotate(strategy) => stage.role(&format!("lasting_{strategy}"), strategy, round),
+            Self::CreateMaster | Self::RotateMaster => stage.master(round),
+        }
+    }
+
+    /// The state from which the run starts.
+    fn prepared(self, stage: &Stage, round: usize, lasting: &State) -> State {
+        match self {
+            Self::CreateRole => State::none(),
+            Self::CreateMaster => {
+                stage.store.purge(&stage.rig, stage.database(), &stage.database().master_username);
+                State::none()
+            }
+            Self::FirstTurn => {
+                let subject = stage.role(&format!("fresh_two_users_{round}"), "two_users", 0);
+                stage.apply(&subject, &State::none()).ok()
+            }
+            Self::Rotate("two_users") if lasting.value.is_null() => {
+                // Past the turn for which the second login is made.
+                let first = stage.apply(&self.subject(stage, 100), &State::none()).ok();
+                stage.apply(&self.subject(stage, 101), &first).ok()
+            }
+            Self::Rotate(_) | Self::RotateMaster if lasting.value.is_null() => {
+                stage.apply(&self.subject(stage, 100), &State::none()).ok()
+            }
+            Self::Rotate(_) | Self::RotateMaster => lasting.clone(),
+        }
+    }
+}
+
+/// Kills after every effect of a case; returns a row for each.
+fn killed_after_each(stage: &Stage, case: Case) -> Vec<Row> {
+    let (mut rows, mut lasting) = (Vec::new(), State::none());
+    for after in 1..ENDLESS {
+        let (subject, before) = (case.subject(stage, after), case.prepared(stage, after, &lasting));
+        let old = if case.is_create() { None } else { stage.current(&subject) };
+        let story = |effects: &[String]| format!("{}, killed after {}", case.words(), effects.join(" > "));
+        match stage.apply_until(&subject, &before, after, Then::Hold) {
+            Applied::Done(state, errors) => {
+                let effects = stage.watch.disarm();
+                assert!(errors.is_empty(), "{}: {errors:?}", case.words());
+                assert_eq!(effects.len(), rows.len(), "{}: {effects:?}", case.words());
+                stage.assert_settled(&subject, &state, &case.words());
+                return rows;
+            }
+            Applied::Killed => {
+                let effects = stage.watch.disarm();
+                let story = story(&effects);
+                let readers = readers(stage, case, &subject, &story);
+                let (state, has_changes) = stage.repair(&subject, &before);
+                let recovered_by = if has_changes { "next apply" } else { "read" };
+                stage.assert_settled(&subject, &state, &story);
+                if let Some(old) = old {
+                    let current = stage.current(&subject).expect("a current version");
+                    assert_ne!(old.password, current.password, "{story}: the rotation was wanted");
+                }
+                eprintln!("{story}: {recovered_by}, {readers}");
+                let effect = effects.last().expect("there was one").clone();
+                rows.push(Row { what: case.words(), effect, readers, recovered_by });
+                lasting = state;
+            }
+        }
+    }
+    panic!("{}: more than {ENDLESS} effects", case.words());
+}
+
+/// What whoever reads the store gets at the moment of the kill. Whatever it is: some stored password logs in, or the
+/// password before that was never stored still does.
+fn readers(stage: &Stage, case: Case, subject: &Subject, story: &str) -> &'static str {
+    let versions = stage.versions(subject);
+    let works: Vec<bool> = versions.iter().map(|kept| stage.works(kept)).collect();
+    let current = versions.iter().position(|kept| kept.current).map(|at| works[at]);
+    if case.is_create() {
+        return match current {
+            Some(true) => "logs in",
+            _ => "is not proven, so that nobody is given it",
+        };
+    }
+    assert!(works.contains(&true), "{story}: no stored password logs in");
+    let current = current.unwrap_or_else(|| panic!("{story}: no current version"));
+    assert!(current || !case.keeps_the_old(), "{story}: the password before has ended");
+    if current { "logs in" } else { "is refused" }
+}
+
+fn every_kill_is_repaired_on(engine: Engine) {
+    let stage = Stage::new(engine);
+    let rows: Vec<Row> = Case::of(engine).into_iter().flat_map(|case| killed_after_each(&stage, case)).collect();
+    compare(engine.name(), stage.store.name(), &rows);
+}
+
+#[test]
+fn a_provider_killed_after_any_effect_is_repaired_on_postgres() {
+    every_kill_is_repaired_on(Engine::Postgres);
+}
+
+#[test]
+fn a_provider_killed_after_any_effect_is_repaired_on_mariadb() {
+    every_kill_is_repaired_on(Engine::Mariadb);
+}
+
+#[test]
+fn a_provider_killed_after_any_effect_is_repaired_on_mysql() {
+    every_kill_is_repaired_on(Engine::Mysql);
+}

@@ -1,0 +1,209 @@
+//! Faults of AWS and of the database in the middle of a rotation: what fails says so, and the next apply goes on.
+
+use std::time::Duration;
+
+use serde_json::{Value as Json, json};
+
+use super::hosted::{Applied, State};
+use super::stage::{Engine, Stage, Subject};
+use super::watch::Then;
+use crate::sql::as_owner;
+
+/// Orders a fault of the fake AWS.
+fn fault(stage: &Stage, action: &str, code: &str, times: i32, when: &str) {
+    let status = if code.starts_with("Internal") { 500 } else { 400 };
+    let order = json!({ "action": action, "code": code, "status": status, "times": times, "when": when });
+    stage.rig.control("POST", "faults", &order);
+}
+
+fn no_faults(stage: &Stage) {
+    stage.rig.control("DELETE", "faults", &Json::Null);
+}
+
+fn puts(stage: &Stage) -> usize {
+    stage.rig.calls("PutSecretValue").len()
+}
+
+/// A role and the master credential on one database, both made; and what their next rotation is.
+fn made(stage: &Stage, strategy: &str) -> [(Subject, State); 2] {
+    let role = stage.apply(&stage.role("kept", strategy, 1), &State::none()).ok();
+    let master = stage.apply(&stage.master(1), &State::none()).ok();
+    [(stage.role("kept", strategy, 2), role), (stage.master(2), master)]
+}
+
+#[test]
+fn a_store_that_fails_after_the_database_changed_is_continued() {
+    let stage = Stage::new(Engine::Postgres);
+    let role = (stage.role("kept", "single", 2), stage.apply(&stage.role("kept", "single", 1), &State::none()).ok());
+    for (subject, before) in [role, (stage.master(1), State::none())] {
+        fault(&stage, "UpdateSecretVersionStage", "AccessDeniedException", -1, "before");
+        let (failed, words) = stage.apply(&subject, &before).errors();
+        assert!(words.contains("UpdateSecretVersionStage") && words.contains("Allow"), "{words}");
+        let pending = stage.versions(&subject).into_iter().find(|kept| kept.pending).expect("it waits");
+        assert!(stage.works(&pending), "the database holds what waits");
+        let stored = puts(&stage);
+        no_faults(&stage);
+        let state = if before.value.is_null() { State::none() } else { failed };
+        let (state, changed) = stage.repair(&subject, &state);
+        assert!(changed);
+        stage.assert_settled(&subject, &state, "after a store that failed");
+        assert_eq!(stage.current(&subject).unwrap().password, pending.password, "it is used, not replaced");
+        assert!(puts(&stage) <= stored);
+    }
+}
+
+#[test]
+fn a_database_that_fails_after_the_store_wrote_is_continued() {
+    let stage = Stage::new(Engine::Postgres);
+    let subject = stage.role("kept", "single", 2);
+    let before = stage.apply(&stage.role("kept", "single", 1), &State::none()).ok();
+    let old = stage.current(&subject).unwrap();
+    let rights = |word: &str| {
+        as_owner(stage.database(), "postgres", &format!("ALTER ROLE {} {word}", stage.database().master_username));
+    };
+    rights("NOCREATEROLE");
+    let (failed, words) = stage.apply(&subject, &before).errors();
+    assert!(words.to_lowercase().contains("permission denied"), "{words}");
+    assert!(stage.works(&old) && stage.current(&subject).unwrap() == old, "readers notice nothing");
+    rights("CREATEROLE");
+    let (state, _) = stage.repair(&subject, &failed);
+    stage.assert_settled(&subject, &state, "after a database that refused");
+
+    // RDS takes the call and answers with an error, or never gets it.
+    let (subject, mut state) = (stage.master(1), State::none());
+    for when in ["before", "after"] {
+        fault(&stage, "ModifyDBInstance", "InternalFailure", -1, when);
+        let (_, words) = stage.apply(&subject, &state).errors();
+        assert!(words.contains("ModifyDBInstance"), "{words}");
+        no_faults(&stage);
+        let versions = stage.versions(&subject);
+        let initial = stage.logs_in(&subject.user, &stage.database().master_password);
+        assert!(initial || versions.iter().any(|kept| stage.works(kept)), "somebody knows the password");
+        state = stage.repair(&subject, &State::none()).0;
+        stage.assert_settled(&subject, &state, "after an RDS that failed");
+        stage.store.purge(&stage.rig, stage.database(), &subject.user);
+        state = State::none();
+    }
+}
+
+#[test]
+fn throttling_slows_a_rotation_and_does_not_break_it() {
+    let stage = Stage::new(Engine::Mariadb);
+    for (subject, before) in made(&stage, "single") {
+        let throttled = |times| {
+            for action in ["PutSecretValue", "GetSecretValue", "DescribeSecret", "UpdateSecretVersionStage"] {
+                fault(&stage, action, "ThrottlingException", times, "before");
+            }
+            fault(&stage, "ModifyDBInstance", "Throttling", times, "before");
+        };
+        throttled(2);
+        let state = stage.apply(&subject, &before).ok();
+        no_faults(&stage);
+        stage.assert_settled(&subject, &state, "throttled");
+    }
+}
+
+#[test]
+fn a_database_that_is_busy_is_waited_for_as_long_as_the_time_out_allows() {
+    let stage = Stage::new(Engine::Postgres);
+    let mut subject = stage.master(1);
+    subject.configuration["timeouts"] = json!({ "create": "40s", "update": "12s" });
+    fault(&stage, "ModifyDBInstance", "InvalidDBInstanceState", 1, "before");
+    let state = stage.apply(&subject, &State::none()).ok();
+    assert_eq!(stage.rig.calls("ModifyDBInstance").len(), 2, "it was asked again");
+    no_faults(&stage);
+    let mut next = stage.master(2);
+    next.configuration["timeouts"] = subject.configuration["timeouts"].clone();
+    fault(&stage, "ModifyDBInstance", "InvalidDBInstanceState", -1, "before");
+    let (failed, words) = stage.apply(&next, &state).errors();
+    assert!(words.contains("12s") && words.contains("apply again"), "{words}");
+    no_faults(&stage);
+    assert!(stage.works(&stage.current(&next).unwrap()), "the password before is as good as it was");
+    let (state, _) = stage.repair(&next, &failed);
+    stage.assert_settled(&next, &state, "after a time-out");
+}
+
+/// The connection breaks after each effect, before its answer: the server has done it, and nobody was told.
+fn survives_cuts(engine: Engine, strategy: &str, then: Then) {
+    let stage = Stage::new(engine);
+    let [(_, role), (_, master)] = made(&stage, strategy);
+    // The master's password is another one now: the role's administrator has to know it.
+    let admin = stage.current(&stage.master(1)).unwrap();
+    let role_of = |round| {
+        let mut subject = stage.role("kept", strategy, round);
+        subject.configuration["admin"] = json!({ "secret_ref": master.text("secret_ref") });
+        subject
+    };
+    assert!(stage.works(&admin));
+    let mut state = stage.repair(&role_of(1), &role).0;
+    for after in 1..10 {
+        let subject = role_of(after + 1);
+        let old = stage.current(&subject).unwrap();
+        let applied = stage.apply_until(&subject, &state, after, then);
+        let effects = stage.watch.disarm();
+        let story = format!("{} {strategy}, cut after {}", engine.name(), effects.join(" > "));
+        let Applied::Done(reached, errors) = applied else { panic!("{story}: nothing is killed here") };
+        assert!(!errors.iter().any(|words| words.contains("panic")), "{story}: {errors:?}");
+        if strategy == "dual_password" {
+            let version = stage.current(&subject).unwrap();
+            assert!(stage.works(&old), "{story}: the password before has ended");
+            assert!(stage.works(&version), "{story}: the current password is refused");
+        }
+        state = stage.repair(&subject, &reached).0;
+        stage.assert_settled(&subject, &state, &story);
+        if strategy == "dual_password" && errors.is_empty() {
+            assert!(stage.works(&old), "{story}: the password before has ended");
+        }
+        if effects.len() < after {
+            return;
+        }
+    }
+    panic!("{}: there is no end of effects", engine.name());
+}
+
+#[test]
+fn two_passwords_survive_a_connection_that_is_cut_after_the_change() {
+    survives_cuts(Engine::Mysql, "dual_password", Then::Cut);
+}
+
+#[test]
+fn a_connection_that_is_cut_after_the_change_is_no_reason_to_change_again() {
+    survives_cuts(Engine::Postgres, "single", Then::Cut);
+}
+
+/// All connections to the database break, and new ones are refused for a while.
+#[test]
+fn a_failover_in_the_middle_of_a_rotation_is_outlived() {
+    survives_cuts(Engine::Mariadb, "two_users", Then::FailOver(Duration::from_secs(2)));
+}
+
+#[test]
+fn a_version_that_another_program_has_just_stored_is_left_alone_and_an_old_one_is_continued() {
+    let stage = Stage::new(Engine::Mariadb);
+    for (subject, before) in made(&stage, "single") {
+        let old = stage.current(&subject).unwrap();
+        let version = stage.store.disturb(&stage.rig, stage.database(), &subject.user, "Theirs-and-long-enough.1");
+        let (_, words) = stage.apply(&subject, &before).errors();
+        assert!(words.contains(&version) && words.contains("another program is changing the password"), "{words}");
+        assert!(words.contains("Nothing was changed"), "{words}");
+        assert!(stage.works(&old) && stage.current(&subject).unwrap() == old);
+        stage.store.age(&stage.rig, stage.database(), &subject.user, &version, 3_700);
+        let (state, changed) = stage.repair(&subject, &before);
+        assert!(changed);
+        stage.assert_settled(&subject, &state, "an old version of somebody else");
+        assert_eq!(stage.current(&subject).unwrap().password, "Theirs-and-long-enough.1");
+    }
+}
+
+#[test]
+fn a_pending_password_that_rds_never_takes_is_replaced() {
+    let stage = Stage::new(Engine::Postgres);
+    let before = stage.apply(&stage.master(1), &State::none()).ok();
+    let subject = stage.master(2);
+    let version = stage.store.disturb(&stage.rig, stage.database(), &subject.user, "short");
+    stage.store.age(&stage.rig, stage.database(), &subject.user, &version, 3_700);
+    let (state, changed) = stage.repair(&subject, &before);
+    assert!(changed);
+    stage.assert_settled(&subject, &state, "a password that is too short");
+    assert_eq!(stage.current(&subject).unwrap().password.len(), 40);
+}
