@@ -37,6 +37,7 @@ mod identity;
 mod killed;
 mod master_credential;
 mod master_credential_kills;
+mod master_credential_managed;
 mod mixed;
 mod namespace;
 mod offline;

@@ -39,7 +39,7 @@ pub(crate) fn text(state: &Value, name: &str) -> String {
 }
 
 /// Terraform draws boxes and breaks lines.
-fn on_one_line(text: &str) -> String {
+pub(crate) fn on_one_line(text: &str) -> String {
     text.split_whitespace().filter(|word| *word != "│").collect::<Vec<_>>().join(" ")
 }
 
@@ -67,7 +67,7 @@ fn set_password(rig: &Rig, database: &Database, password: &str) {
     panic!("{} does not become available", database.identifier);
 }
 
-fn modify_calls(rig: &Rig) -> usize {
+pub(crate) fn modify_calls(rig: &Rig) -> usize {
     rig.calls("ModifyDBInstance").len() + rig.calls("ModifyDBCluster").len()
 }
 

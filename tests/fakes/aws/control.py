@@ -7,7 +7,8 @@
 | `GET` `POST` `DELETE /rig/deny`        | denied actions of access.py; POST adds one or a list                       |
 | `GET` `DELETE /rig/log`                | the calls so far; GET takes filters: `?service=rds&action=ModifyDBInstance`|
 | `GET` `PUT /rig/databases`             | the real servers behind databases (list), and failures of the password hook|
-| `POST /rig/status`                     | `{account, region, kind, identifier, status}`: sets a resting status       |
+| `POST /rig/status`                     | `{account, region, kind, identifier}` and `status`: sets a resting status,  |
+|                                        | or `secret_status`: that of the secret which RDS manages                   |
 | `POST /rig/accounts`                   | `{id, status}`: ACTIVE, SUSPENDED or PENDING_CLOSURE                       |
 | `GET /rig/keys`                        | `?access_key=`: its secret, session token, account and end; null if unknown |
 | `GET /rig/iam`                         | `?account=&region=&kind=&identifier=`: whether the database takes IAM tokens|
@@ -94,7 +95,10 @@ def _register(value: list, query: dict) -> dict:
 def _set_status(value: dict, query: dict) -> dict:
     backend = rds_backends[value["account"]][value["region"]]
     store = backend.clusters if value["kind"] == "cluster" else backend.databases
-    lifecycle_of(store[value["identifier"]]).resting = value["status"]
+    if "status" in value:
+        lifecycle_of(store[value["identifier"]]).resting = value["status"]
+    if "secret_status" in value:
+        store[value["identifier"]].master_user_secret._status = value["secret_status"]
     return value
 
 
