@@ -8,6 +8,7 @@
 //! | `workspace`  | a directory with a configuration, and the Terraform commands in it                 |
 //! | `gateway`    | starts the stand-in of the gateway and steers it                                   |
 //! | `sql`        | logins and statements through `psql` and `mariadb`                                 |
+//! | `tds`        | logins to SQL Server                                                               |
 //! | `token`      | tokens of IAM authentication, made by botocore                                     |
 //! | `connection*` | the tests of `rdsaccess_connection`                                               |
 //! | `access`     | the tests of roles and connections together                                        |
@@ -38,6 +39,7 @@ mod killed;
 mod master_credential;
 mod master_credential_kills;
 mod master_credential_managed;
+mod master_credential_refusals;
 mod mixed;
 mod namespace;
 mod offline;
@@ -55,6 +57,7 @@ mod schema;
 mod secrets;
 mod security_group;
 mod sql;
+mod tds;
 mod token;
 mod turns;
 mod wish;

@@ -1,11 +1,16 @@
 //! `rdsaccess_master_credential` with `method = "rds_managed"`, and switching between the two methods.
 
+use std::process::Stdio;
+
 use serde_json::{Value, json};
 
+use crate::blocks;
+use crate::fixture::within;
 use crate::master_credential::{
     ADDRESS, configuration, logs_in, modify_calls, on_one_line, stored, stored_password, text,
 };
 use crate::rig::Rig;
+use crate::sql::as_owner;
 use crate::wish::{DatabaseWish, Wish};
 use crate::workspace::Workspace;
 
@@ -50,10 +55,6 @@ fn by_hand(rig: &Rig, changes: &Value) -> Value {
 
 fn slowly(rig: &Rig) {
     rig.control("PUT", "settings", &json!({"modify_polls": 2, "available_polls": 1, "password_delay_polls": 2}));
-}
-
-fn at_once(rig: &Rig) {
-    rig.control("PUT", "settings", &json!({"modify_polls": 0, "available_polls": 0, "password_delay_polls": 0}));
 }
 
 fn secret(rig: &Rig, secret_ref: &str) -> Value {
@@ -250,7 +251,7 @@ fn only_a_change_of_the_method_follows_somebody_who_let_rds_manage_the_password(
     assert_eq!(text(&kept, "credential"), format!("RDS manages the password now, in {of_rds}"));
     assert_eq!(text(&kept, "secret_ref"), ours);
 
-    workspace.write("main.tf", &configuration(&rig, "  rotation = { after = \"30d\" }").replace("rotation", "rotation"));
+    workspace.write("main.tf", &configuration(&rig, "  rotation = { after = \"30d\" }"));
     workspace.apply().ok();
     assert_eq!(modify_calls(&rig), before);
     workspace.write("main.tf", &configuration(&rig, MANAGED));
@@ -346,4 +347,30 @@ fn what_does_not_fit_the_method_is_refused_without_a_look_at_aws() {
         assert!(error.contains(expected), "{expected} is not in:\n{error}");
         assert_eq!(rig.calls("DescribeDBInstances").len(), 0);
     }
+}
+
+#[test]
+fn a_role_reads_the_secret_again_when_rds_rotates_it_underneath() {
+    let rig = one(DatabaseWish::instance("payments-prod", "us-east-1", "ledger", "postgres").holding(&["shop"]));
+    let database = rig.database(0);
+    by_hand(&rig, &json!({"ManageMasterUserPassword": true}));
+    let workspace = Workspace::new(&rig);
+    let role = format!(
+        "resource \"rdsaccess_role\" \"it\" {{\n  target_arn = \"{}\"\n  access = \"read_only\"\n}}\n",
+        database.arn
+    );
+    workspace.write("main.tf", &format!("{}\n{role}", blocks::provider(&rig, "")));
+    // RDS changes the database first and the secret a moment later.
+    let change = format!("ALTER ROLE \"{}\" PASSWORD 'not-stored-yet'", database.master_username);
+    as_owner(database, "postgres", &change);
+    rig.control("DELETE", "log", &Value::Null);
+    let second = json!({"action": "GetSecretValue", "skip": 1, "times": 1, "latency_ms": 3_000});
+    rig.control("POST", "faults", &second);
+    let mut command = workspace.command(&["apply", "-input=false", "-no-color", "-auto-approve"]);
+    let mut terraform = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let asked_again = within(std::time::Duration::from_secs(60), || rig.calls("GetSecretValue").len() == 2);
+    assert!(asked_again, "the refused login leads to a second read");
+    by_hand(&rig, &json!({"RotateMasterUserPassword": true, "ApplyImmediately": true}));
+    assert!(terraform.wait().unwrap().success(), "the password of the second read logs in");
+    workspace.plan().nothing();
 }

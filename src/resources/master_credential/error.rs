@@ -16,10 +16,14 @@ pub(super) enum Error {
     #[error("RDS manages the master password of {arn} in a secret that {found} encrypts, not {wanted}")]
     OtherKey { arn: Arn, found: String, wanted: String },
     /// RDS has lost the way to its secret
-    #[error("RDS can no longer rotate the secret {secret}, in which it manages the master password of {arn} (impaired)")]
+    #[error(
+        "RDS can no longer rotate the secret {secret}, in which it manages the master password of {arn} (impaired)"
+    )]
     Impaired { arn: Arn, secret: SecretRef },
     /// A change that RDS makes at once would apply what others left for later
-    #[error("{arn}: RDS makes this change only at once, and would apply with it what waits for the maintenance window: {others}")]
+    #[error(
+        "{arn}: RDS makes this change only at once, and would apply with it what waits for the maintenance window: {others}"
+    )]
     Others { arn: Arn, others: String },
     /// Somebody else changes the password now
     #[error("another new master password of {0} waits in its pending changes")]

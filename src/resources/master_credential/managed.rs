@@ -136,10 +136,7 @@ fn is_same_key(wanted: &str, found: &str) -> bool {
 pub(super) async fn current(context: &Context, secret_ref: &SecretRef) -> Result<Option<Version>, Reports> {
     let versions = secrets_of(context, secret_ref).await?.versions(&secret_ref.to_string()).await?;
     let current = versions.into_iter().find(|version| version.stages.iter().any(|stage| stage == CURRENT));
-    Ok(current.map(|version| Version {
-        id: version.id,
-        stored_at: version.created_at.map(in_seconds),
-    }))
+    Ok(current.map(|version| Version { id: version.id, stored_at: version.created_at.map(in_seconds) }))
 }
 
 fn in_seconds(at: SystemTime) -> String {

@@ -141,12 +141,7 @@ async fn update_managed(
 }
 
 /// Schedules the deletion of the secret of before when it is not the present one.
-async fn leave_secret(
-    context: &Context,
-    apply: &mut Apply<MasterCredential>,
-    prior: &MasterCredential,
-    arn: &Arn,
-) {
+async fn leave_secret(context: &Context, apply: &mut Apply<MasterCredential>, prior: &MasterCredential, arn: &Arn) {
     let (old, new) = (prior.secret_ref.get(), apply.state.secret_ref.get());
     let left = leave_old_place(context, prior.store_settings().as_ref(), arn, old, new).await;
     apply.warnings.extend(left);

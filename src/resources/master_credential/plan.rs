@@ -36,10 +36,7 @@ pub(super) fn reason(prior: &MasterCredential, planned: &MasterCredential, priva
     let works = credential.is_some_and(|text| text == OK || observe::is_managed_by_rds(text));
     let moved = planned.is_managed() && prior.schedule().after != planned.schedule().after;
     let moved = moved && !planned.schedule().after.is_null();
-    wanted
-        .map(Reason::Rotation)
-        .or((!works).then_some(Reason::Repair))
-        .or(moved.then_some(Reason::Schedule))
+    wanted.map(Reason::Rotation).or((!works).then_some(Reason::Repair)).or(moved.then_some(Reason::Schedule))
 }
 
 /// Fills in what is known already and marks what the change moves.
@@ -266,7 +263,8 @@ mod tests {
         assert_eq!(reason(&broken, "a"), Some(Reason::Repair));
         assert_eq!(reason(&broken, "b"), Some(Reason::Rotation(Trigger::Keepers)));
         let reason_of = |prior: &MasterCredential| reason(prior, "a");
-        let taken = observe::managed_by_rds(&"arn:aws:secretsmanager:eu-west-1:123456789012:secret:r-AbCdEf".parse().unwrap());
+        let taken =
+            observe::managed_by_rds(&"arn:aws:secretsmanager:eu-west-1:123456789012:secret:r-AbCdEf".parse().unwrap());
         assert_eq!(reason_of(&MasterCredential { credential: taken.into(), ..state("a") }), None);
         let unread = MasterCredential { credential: Attr::Null, ..state("a") };
         assert_eq!(reason(&unread, "a"), Some(Reason::Repair));
