@@ -55,6 +55,10 @@ pub struct Target {
     pub tags: BTreeMap<String, String>,
     /// The secret that RDS manages for the master user
     pub managed_secret: Option<SecretRef>,
+    /// State of that secret as RDS prints it (`creating`, `active`, `rotating`, `impaired`)
+    pub managed_status: Option<String>,
+    /// Key that encrypts that secret
+    pub managed_kms_key_id: Option<String>,
     /// Names of the changes that wait for the maintenance window (`DBInstanceClass`, `MasterUserPassword`, …), sorted
     pub pending_changes: Vec<String>,
     /// The instances of a cluster, writer first; empty for a standalone instance
@@ -65,6 +69,11 @@ impl Target {
     /// Whether RDS would refuse a change because the database is stopped.
     pub fn is_stopped(&self) -> bool {
         matches!(self.status.as_str(), "stopped" | "stopping")
+    }
+
+    /// What waits for the maintenance window beside a master password.
+    pub fn other_pending_changes(&self) -> Vec<&str> {
+        self.pending_changes.iter().map(String::as_str).filter(|change| *change != "MasterUserPassword").collect()
     }
 }
 

@@ -1,6 +1,8 @@
 //! The calls of Secrets Manager that a store is made of. Versions are always asked for by stage or id: the default of
 //! `GetSecretValue` hides which one was meant.
 
+mod schedule;
+
 use std::collections::BTreeMap;
 use std::time::SystemTime;
 
@@ -8,6 +10,8 @@ use aws_sdk_secretsmanager::types::{ReplicaRegionType, Tag};
 
 use super::{Call, Error, Fault, Session, Sessions};
 use crate::access::{AccountId, Region, Secret, SecretRef};
+
+pub use schedule::Schedule;
 
 /// The stage of the version that readers get.
 pub const CURRENT: &str = "AWSCURRENT";
@@ -263,6 +267,27 @@ impl Secrets {
     pub async fn restore(&self, id: &str) -> Result<(), Error> {
         let call = self.call("secretsmanager:RestoreSecret", id);
         self.client().restore_secret().secret_id(id).send().await.map(drop).map_err(|e| call.refused(&e))
+    }
+
+    /// How often AWS rotates a secret; `None` when it does not, or by a schedule that is no plain interval.
+    ///
+    /// # Errors
+    /// `secretsmanager:DescribeSecret` is refused, or the secret does not exist.
+    pub async fn schedule(&self, id: &str) -> Result<Option<Schedule>, Error> {
+        let call = self.call("secretsmanager:DescribeSecret", id);
+        let answer = self.client().describe_secret().secret_id(id).send().await.map_err(|e| call.refused(&e))?;
+        let rules = answer.rotation_rules.filter(|_| answer.rotation_enabled == Some(true));
+        Ok(rules.and_then(|rules| Schedule::of(&rules)))
+    }
+
+    /// Sets how often AWS rotates a secret that a service manages; nothing is rotated now.
+    ///
+    /// # Errors
+    /// `secretsmanager:RotateSecret` is refused, or the secret does not exist.
+    pub async fn set_schedule(&self, id: &str, schedule: Schedule) -> Result<(), Error> {
+        let call = self.call("secretsmanager:RotateSecret", id);
+        let request = self.client().rotate_secret().secret_id(id).rotation_rules(schedule.rules());
+        request.rotate_immediately(false).send().await.map(drop).map_err(|e| call.refused(&e))
     }
 
     /// Encrypts later versions with another key.

@@ -51,6 +51,11 @@ impl Store for Stores {
         Box::pin(async move { self.of(secret_ref)?.value(secret_ref, version).await })
     }
 
+    fn is_ours(&self, version: &VersionId) -> bool {
+        // Asked of what `find` has found.
+        self.by_settings.is_ours(version)
+    }
+
     fn stored_at<'a>(&'a self, secret_ref: &'a SecretRef, version: &'a VersionId) -> Reply<'a, Option<SystemTime>> {
         Box::pin(async move { self.of(secret_ref)?.stored_at(secret_ref, version).await })
     }

@@ -49,6 +49,7 @@ from databases.mariadb import MariaDb  # noqa: E402
 from databases.mysql import MySql  # noqa: E402
 from databases.postgres import Postgres  # noqa: E402
 from databases.processes import Iam, RigError, free_port  # noqa: E402
+from databases.sqlserver import SqlServer  # noqa: E402
 
 SERVERS = {
     "postgres": Postgres,
@@ -56,7 +57,10 @@ SERVERS = {
     "mysql": MariaDb,
     "mariadb": MariaDb,
     "aurora-mysql": MariaDb,
+    "sqlserver-ex": SqlServer,
 }
+# How the password hook talks to a server.
+HOOKS = {"postgres": "postgres", "sqlserver": "sqlserver"}
 
 
 class Rig:
@@ -190,7 +194,7 @@ class Rig:
                 "region": wish["region"],
                 "kind": wish["kind"],
                 "identifier": wish["identifier"],
-                "engine": "postgres" if isinstance(wish["running"], Postgres) else "mariadb",
+                "engine": HOOKS.get(wish["running"].engine, "mariadb"),
                 "socket": wish["running"].socket,
                 "port": wish["port"],
                 "superuser": wish["running"].superuser,

@@ -9,6 +9,7 @@
 //! | `leaks`      | looks for secrets in what a run leaves, in every form that programs give them       |
 //! | `gateway`    | starts the stand-in of the gateway and steers it                                   |
 //! | `sql`        | logins and statements through `psql` and `mariadb`                                 |
+//! | `tds`        | logins to SQL Server                                                               |
 //! | `token`      | tokens of IAM authentication, made by botocore                                     |
 //! | `connection*` | the tests of `rdsaccess_connection`                                               |
 //! | `access`     | the tests of roles and connections together                                        |
@@ -42,6 +43,8 @@ mod killed;
 mod leaks;
 mod master_credential;
 mod master_credential_kills;
+mod master_credential_managed;
+mod master_credential_refusals;
 mod mixed;
 mod namespace;
 mod offline;
@@ -62,6 +65,7 @@ mod schema;
 mod secrets;
 mod security_group;
 mod sql;
+mod tds;
 mod token;
 mod turns;
 mod wish;

@@ -28,6 +28,8 @@ enum Kill {
     BeforePromote,
     /// AWSCURRENT has moved, AWSPENDING is still there
     BetweenLabels,
+    /// RDS manages the password; the stored secret of before is still there
+    BeforeForget,
 }
 
 impl Kill {
@@ -43,6 +45,7 @@ impl Kill {
             }
             Self::BeforePromote => hang("UpdateSecretVersionStage", 0),
             Self::BetweenLabels => hang("UpdateSecretVersionStage", 1),
+            Self::BeforeForget => hang("DeleteSecret", 0),
         }
     }
 
@@ -53,6 +56,7 @@ impl Kill {
             Self::AfterModify => calls("ModifyDBInstance").iter().any(|call| call["status"] == 200),
             Self::BeforePromote => !calls("UpdateSecretVersionStage").is_empty(),
             Self::BetweenLabels => calls("UpdateSecretVersionStage").len() > 1,
+            Self::BeforeForget => !calls("DeleteSecret").is_empty(),
         }
     }
 
@@ -153,4 +157,45 @@ fn a_run_killed_after_the_login_is_continued() {
 #[test]
 fn a_run_killed_between_the_two_labels_is_continued() {
     recovers(Kill::BetweenLabels);
+}
+
+/// Kills a switch of the method at each point; the next apply continues, and what it says logs in.
+fn switch_recovers(from: &str, to: &str, kills: &[Kill]) {
+    let wish = DatabaseWish::instance("payments-prod", "us-east-1", "ledger", "postgres");
+    let rig = Rig::start(&Wish::organization().with(wish));
+    let workspace = Workspace::new(&rig);
+    let mut passwords = Vec::new();
+    for kill in kills {
+        workspace.write("main.tf", &configuration(&rig, from));
+        workspace.apply().ok();
+        workspace.plan().nothing();
+        let before = stored_password(&rig, &text(&workspace.resource(ADDRESS).unwrap(), "secret_ref"));
+        workspace.write("main.tf", &configuration(&rig, to));
+        apply_and_kill(&rig, &workspace, *kill);
+        workspace.apply().ok();
+        workspace.plan().nothing();
+        let password = stored_password(&rig, &text(&workspace.resource(ADDRESS).unwrap(), "secret_ref"));
+        assert!(logs_in(&rig, &password) && password != before, "{kill:?}");
+        if matches!(kill, Kill::AfterModify) {
+            // The fake RDS makes the change of the killed run late.
+            std::thread::sleep(DELAY);
+            assert!(logs_in(&rig, &password), "the late change is the same password");
+        }
+        passwords.extend([before, password]);
+    }
+    let passwords: Vec<&str> = passwords.iter().map(String::as_str).collect();
+    assert_eq!(workspace.leaks(&passwords), []);
+}
+
+const RDS_MANAGED: &str = "  method = \"rds_managed\"";
+
+#[test]
+fn a_switch_to_rds_that_was_killed_anywhere_is_continued() {
+    switch_recovers("", RDS_MANAGED, &[Kill::BeforeModify, Kill::AfterModify, Kill::BeforeForget]);
+}
+
+#[test]
+fn a_switch_from_rds_that_was_killed_anywhere_is_continued() {
+    let kills = [Kill::BeforeModify, Kill::AfterModify, Kill::BeforePromote, Kill::BetweenLabels];
+    switch_recovers(RDS_MANAGED, "", &kills);
 }

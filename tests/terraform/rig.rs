@@ -81,7 +81,7 @@ pub(crate) struct Database {
     pub(crate) port: u16,
     pub(crate) master_username: String,
     pub(crate) master_password: String,
-    /// `postgres`, `mariadb`, `mysql` or nothing.
+    /// `postgres`, `mariadb`, `mysql`, `sqlserver` or nothing.
     pub(crate) server: Option<String>,
     pub(crate) socket: Option<PathBuf>,
     pub(crate) superuser: Option<String>,

@@ -15,3 +15,10 @@ resource "rdsaccess_master_credential" "legacy" {
   target_arn       = "arn:aws:rds:eu-central-1:111122223333:db:legacy"
   adopt_secret_ref = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:legacy/master-AbCdEf"
 }
+
+# RDS makes, keeps and rotates the password. `secret_ref` is the secret of RDS.
+resource "rdsaccess_master_credential" "reports" {
+  target_arn = "arn:aws:rds:eu-central-1:111122223333:cluster:reports"
+  method     = "rds_managed"
+  rotation   = { after = "30d" }
+}

@@ -152,6 +152,8 @@ fn instance_target(arn: Arn, engine: EngineKind, i: &DbInstance) -> Target {
         status: i.db_instance_status().unwrap_or("unknown").to_owned(),
         tags: tags(i.tag_list()),
         managed_secret: i.master_user_secret().and_then(secret_ref),
+        managed_status: i.master_user_secret().and_then(|s| s.secret_status()).map(str::to_owned),
+        managed_kms_key_id: i.master_user_secret().and_then(|s| s.kms_key_id()).map(str::to_owned),
         pending_changes: pending::of_instance(i.pending_modified_values()),
         members: Vec::new(),
     }
@@ -178,6 +180,8 @@ fn cluster_target(arn: Arn, engine: EngineKind, c: &DbCluster, answers: &Answers
         status: c.status().unwrap_or("unknown").to_owned(),
         tags: tags(c.tag_list()),
         managed_secret: c.master_user_secret().and_then(secret_ref),
+        managed_status: c.master_user_secret().and_then(|s| s.secret_status()).map(str::to_owned),
+        managed_kms_key_id: c.master_user_secret().and_then(|s| s.kms_key_id()).map(str::to_owned),
         pending_changes: pending::of_cluster(c.pending_modified_values()),
         members: member_names(c),
     }

@@ -1,10 +1,13 @@
 //! The changes of a database that RDS makes for us, one at a time per database.
 //!
 //! Calls send `ApplyImmediately = false`: RDS applies passwords and security groups at once anyway, and `true` would
-//! release changes of other people that wait for the maintenance window. The one exception is a cluster's password that
-//! RDS keeps waiting with nothing else.
+//! release changes of other people that wait for the maintenance window. The exceptions are those that RDS makes only at
+//! once: a cluster's password that it keeps waiting, and switching its own management of the password on, off and over to
+//! a new password. They are refused while anything else waits.
 
 mod groups;
+
+use std::time::Duration;
 
 use tokio::sync::OwnedMutexGuard;
 use tokio::time::Instant;
@@ -15,27 +18,75 @@ use crate::aws::{Error, Fault, Session, Sessions};
 
 pub use groups::GroupsError;
 
+/// The first pause before a refused change is tried again; later ones are twice as long, up to the usual interval.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+
 /// The right to change a database, held over read, check, change and verification, so that two resources of one
 /// database do not overwrite each other's list of security groups.
 #[derive(Debug)]
 pub struct ModifyLock {
     sessions: Sessions,
     arn: Arn,
+    end: Option<Instant>,
     _turn: OwnedMutexGuard<()>,
 }
+
+/// How RDS names a master password that waits for the maintenance window.
+pub const PENDING_PASSWORD: &str = "MasterUserPassword";
 
 /// One parameter of a Modify call.
 enum Change<'a> {
     SecurityGroups(&'a [String]),
     MasterPassword(&'a Secret<String>),
     MasterPasswordNow(&'a Secret<String>),
+    Manage { kms_key_id: Option<&'a str> },
+    RotateManaged,
+    StopManaging(&'a Secret<String>),
+}
+
+impl Change<'_> {
+    /// Whether RDS makes the change only with `ApplyImmediately`, which applies everything else that waits.
+    fn is_at_once(&self) -> bool {
+        !matches!(self, Self::SecurityGroups(_) | Self::MasterPassword(_))
+    }
+
+    fn password(&self) -> Option<&Secret<String>> {
+        match self {
+            Self::MasterPassword(password) | Self::MasterPasswordNow(password) | Self::StopManaging(password) => {
+                Some(password)
+            }
+            _ => None,
+        }
+    }
+
+    fn groups(&self) -> Option<Vec<String>> {
+        if let Self::SecurityGroups(ids) = self { Some(ids.to_vec()) } else { None }
+    }
+
+    /// `ManageMasterUserPassword`
+    fn manages(&self) -> Option<bool> {
+        match self {
+            Self::Manage { .. } => Some(true),
+            Self::StopManaging(_) => Some(false),
+            _ => None,
+        }
+    }
+
+    fn kms_key_id(&self) -> Option<String> {
+        if let Self::Manage { kms_key_id } = self { kms_key_id.map(str::to_owned) } else { None }
+    }
+
+    /// `RotateMasterUserPassword`
+    fn rotates(&self) -> Option<bool> {
+        matches!(self, Self::RotateManaged).then_some(true)
+    }
 }
 
 impl Sessions {
     /// Waits for the turn to change a database; dropping the lock ends it.
     pub async fn modify_lock(&self, arn: &Arn) -> ModifyLock {
         let turn = self.modify_mutex(arn).lock_owned().await;
-        ModifyLock { sessions: self.clone(), arn: arn.clone(), _turn: turn }
+        ModifyLock { sessions: self.clone(), arn: arn.clone(), end: None, _turn: turn }
     }
 }
 
@@ -43,6 +94,11 @@ impl ModifyLock {
     /// The database under the lock.
     pub fn arn(&self) -> &Arn {
         &self.arn
+    }
+
+    /// Waits for a state that allows a change until then, instead of the usual time.
+    pub fn wait_until(&mut self, end: Instant) {
+        self.end = Some(end);
     }
 
     /// The database as it is now.
@@ -73,23 +129,50 @@ impl ModifyLock {
         outcome.map_err(|error| of_password(without(error, password)))
     }
 
+    /// Lets RDS make, store and rotate the master password.
+    ///
+    /// # Errors
+    /// RDS refuses, or another change waits for the maintenance window.
+    pub async fn manage_master_password(&self, kms_key_id: Option<&str>) -> Result<(), Error> {
+        self.modify(Change::Manage { kms_key_id }).await
+    }
+
+    /// Lets RDS replace the password that it manages.
+    ///
+    /// # Errors
+    /// As [`ModifyLock::manage_master_password`].
+    pub async fn rotate_managed_password(&self) -> Result<(), Error> {
+        self.modify(Change::RotateManaged).await
+    }
+
+    /// Ends the management by RDS, which deletes its secret at once, and sets this password, in one call.
+    ///
+    /// # Errors
+    /// As [`ModifyLock::manage_master_password`].
+    pub async fn stop_managing(&self, password: &Secret<String>) -> Result<(), Error> {
+        let outcome = self.modify(Change::StopManaging(password)).await;
+        outcome.map_err(|error| of_password(without(error, password)))
+    }
+
     async fn modify(&self, change: Change<'_>) -> Result<(), Error> {
         let session = self.sessions.session_for(&self.arn).await?;
-        let end = Instant::now() + self.sessions.settings().patience.limit;
+        let patience = self.sessions.settings().patience;
+        let end = self.end.unwrap_or_else(|| Instant::now() + patience.limit);
+        let mut pause = FIRST_PAUSE.min(patience.interval);
         loop {
             match self.try_modify(&session, &change).await {
                 Ok(()) => return Ok(()),
-                Err(error) => self.wait_out(error, &session, end).await?,
+                Err(error) => self.wait_out(error, &session, pause, end).await?,
             }
+            pause = (pause * 2).min(patience.interval);
         }
     }
 
     /// Waits before the next try when the state of the database refuses the change; any other error, and one that comes
     /// too late, is handed back.
-    async fn wait_out(&self, error: Error, session: &Session, end: Instant) -> Result<(), Error> {
-        let interval = self.sessions.settings().patience.interval;
+    async fn wait_out(&self, error: Error, session: &Session, pause: Duration, end: Instant) -> Result<(), Error> {
         let Fault::InvalidState(text) = &error.fault else { return Err(error) };
-        if Instant::now() + interval >= end {
+        if Instant::now() + pause >= end {
             return Err(error);
         }
         tracing::debug!(target = %self.arn, %text, "waiting for a state that allows the change");
@@ -97,8 +180,19 @@ impl ModifyLock {
             let call = session.call(self.action()).on(&self.arn);
             return Err(call.failed(Fault::Refused("the database is stopped: start it first".to_owned())));
         }
-        tokio::time::sleep(interval).await;
+        tokio::time::sleep(jittered(pause)).await;
         Ok(())
+    }
+
+    /// Refuses a change that would release others: they may have been asked for while it waited for its turn.
+    async fn check_alone(&self, session: &Session) -> Result<(), Error> {
+        let Described::Target(target) = self.describe_now().await? else { return Ok(()) };
+        let others = target.other_pending_changes();
+        if others.is_empty() {
+            return Ok(());
+        }
+        let text = format!("{} would be applied with it, but waits for the maintenance window", others.join(", "));
+        Err(session.call(self.action()).on(&self.arn).failed(Fault::Refused(text)))
     }
 
     /// A stopped database never becomes available by waiting.
@@ -111,6 +205,9 @@ impl ModifyLock {
     }
 
     async fn try_modify(&self, session: &Session, change: &Change<'_>) -> Result<(), Error> {
+        if change.is_at_once() {
+            self.check_alone(session).await?;
+        }
         let outcome = self.send(session, change).await;
         self.sessions.forget(&self.arn.account_id, &self.arn.region);
         outcome
@@ -118,23 +215,23 @@ impl ModifyLock {
 
     async fn send(&self, session: &Session, change: &Change<'_>) -> Result<(), Error> {
         let call = session.call(self.action()).on(&self.arn);
-        let (groups, password) = match change {
-            Change::SecurityGroups(ids) => (Some(ids.to_vec()), None),
-            Change::MasterPassword(password) | Change::MasterPasswordNow(password) => {
-                (None, Some(password.expose().clone()))
-            }
-        };
-        let at_once = matches!(change, Change::MasterPasswordNow(_));
+        let (groups, password) = (change.groups(), change.password().map(|password| password.expose().clone()));
         match self.arn.kind {
             TargetKind::Instance => {
                 let request = session.rds().modify_db_instance().db_instance_identifier(&self.arn.identifier);
                 let request = request.set_vpc_security_group_ids(groups).set_master_user_password(password);
-                request.apply_immediately(at_once).send().await.map(drop).map_err(|e| call.refused(&e))
+                let request = request.set_manage_master_user_password(change.manages());
+                let request = request.set_rotate_master_user_password(change.rotates());
+                let request = request.set_master_user_secret_kms_key_id(change.kms_key_id());
+                request.apply_immediately(change.is_at_once()).send().await.map(drop).map_err(|e| call.refused(&e))
             }
             TargetKind::Cluster => {
                 let request = session.rds().modify_db_cluster().db_cluster_identifier(&self.arn.identifier);
                 let request = request.set_vpc_security_group_ids(groups).set_master_user_password(password);
-                request.apply_immediately(at_once).send().await.map(drop).map_err(|e| call.refused(&e))
+                let request = request.set_manage_master_user_password(change.manages());
+                let request = request.set_rotate_master_user_password(change.rotates());
+                let request = request.set_master_user_secret_kms_key_id(change.kms_key_id());
+                request.apply_immediately(change.is_at_once()).send().await.map(drop).map_err(|e| call.refused(&e))
             }
         }
     }
@@ -154,6 +251,14 @@ fn of_password(mut error: Error) -> Error {
         other => other,
     };
     error
+}
+
+/// Up to a quarter longer, so that many databases changed at once do not ask AWS in step.
+pub fn jittered(pause: Duration) -> Duration {
+    let mut byte = [0_u8];
+    // Without randomness the pause is only less spread.
+    let _ = getrandom::fill(&mut byte);
+    pause + pause * u32::from(byte[0]) / 1_024
 }
 
 /// RDS does not repeat the password in its messages; should it ever, it ends here.
@@ -207,6 +312,29 @@ mod tests {
         assert!(futures_util::poll!(&mut second).is_pending());
         drop(first);
         assert!(futures_util::poll!(&mut second).is_ready());
+    }
+
+    #[test]
+    fn a_pause_is_a_quarter_longer_at_most() {
+        let pause = Duration::from_secs(4);
+        for _ in 0..100 {
+            let longer = jittered(pause);
+            assert!(longer >= pause && longer < Duration::from_secs(5), "{longer:?}");
+        }
+    }
+
+    #[test]
+    fn only_what_rds_makes_at_once_alone_releases_other_changes() {
+        let password = Secret::from("p");
+        assert!(!Change::MasterPassword(&password).is_at_once() && !Change::SecurityGroups(&[]).is_at_once());
+        for change in [
+            Change::MasterPasswordNow(&password),
+            Change::Manage { kms_key_id: None },
+            Change::RotateManaged,
+            Change::StopManaging(&password),
+        ] {
+            assert!(change.is_at_once());
+        }
     }
 
     #[test]

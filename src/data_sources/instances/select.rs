@@ -58,6 +58,8 @@ mod tests {
             status: "available".to_owned(),
             tags: tags.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
             managed_secret: None,
+            managed_status: None,
+            managed_kms_key_id: None,
             pending_changes: vec![],
             members: vec![],
         }

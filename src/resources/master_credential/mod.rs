@@ -1,8 +1,11 @@
 //! `rdsaccess_master_credential`: the master password of a database, generated, stored, proven and rotated.
 
+mod error;
+mod managed;
 mod model;
 mod observe;
 mod plan;
+mod rules;
 mod steps;
 mod wait;
 
@@ -15,6 +18,7 @@ use crate::schema::{Apply, Attr, Change, Reading, Reports, Resource};
 use super::rotation::leave_old_place;
 use model::{MasterCredential, MasterCredentialIdentity};
 use plan::Reason;
+use wait::Deadline;
 
 /// The resource.
 pub struct MasterCredentialResource;
@@ -32,6 +36,10 @@ impl Resource for MasterCredentialResource {
         MasterCredentialIdentity { target_arn: state.target_arn.clone() }
     }
 
+    fn validate(config: &MasterCredential) -> Vec<Report> {
+        rules::validate(config)
+    }
+
     async fn plan(&self, context: &Context, change: &mut Change<MasterCredential>) -> Result<(), Reports> {
         plan::plan(context, change).await
     }
@@ -41,26 +49,34 @@ impl Resource for MasterCredentialResource {
     }
 
     async fn create(&self, context: &Context, apply: &mut Apply<MasterCredential>) -> Result<(), Reports> {
-        let adopt = apply.planned.adopt_secret_ref.get().cloned();
+        let end = Deadline::of(&apply.planned, true);
         let arn = target_arn(&apply.planned)?;
-        let secured = steps::secure(context, &arn, &apply.planned, Goal::Ensure, adopt.as_ref()).await?;
+        if apply.planned.is_managed() {
+            let managed = managed::ensure(context, &arn, &apply.planned, Goal::Ensure, end).await?;
+            return observe::managed(context, apply, managed);
+        }
+        let adopt = apply.planned.adopt_secret_ref.get().cloned();
+        let secured = steps::secure(context, &arn, &apply.planned, Goal::Ensure, adopt.as_ref(), end).await?;
         observe::made(context, apply, &secured).await
     }
 
     async fn update(&self, context: &Context, apply: &mut Apply<MasterCredential>) -> Result<(), Reports> {
         let prior = apply.prior.clone().unwrap_or_default();
-        let goal = match plan::reason(&prior, &apply.planned, &apply.private) {
-            None => return Ok(()),
-            Some(Reason::Repair) => Goal::Ensure,
-            Some(Reason::Rotation(_)) => Goal::Renew,
-        };
+        let Some(reason) = plan::reason(&prior, &apply.planned, &apply.private) else { return Ok(()) };
+        let end = Deadline::of(&apply.planned, false);
         let arn = target_arn(&apply.planned)?;
+        if apply.planned.is_managed() {
+            return update_managed(context, apply, &prior, &arn, reason, end).await;
+        }
+        if reason == Reason::Switch {
+            let secured = steps::take_over(context, &arn, &apply.planned, end).await?;
+            return observe::made(context, apply, &secured).await;
+        }
+        let goal = if matches!(reason, Reason::Rotation(_)) { Goal::Renew } else { Goal::Ensure };
         steps::check_place(context, &arn, &apply.planned).await?;
-        let secured = steps::secure(context, &arn, &apply.planned, goal, None).await?;
+        let secured = steps::secure(context, &arn, &apply.planned, goal, None, end).await?;
         observe::made(context, apply, &secured).await?;
-        let (old, new) = (prior.secret_ref.get(), apply.state.secret_ref.get());
-        let left = leave_old_place(context, prior.store_settings().as_ref(), &arn, old, new).await;
-        apply.warnings.extend(left);
+        leave_secret(context, apply, &prior, &arn).await;
         Ok(())
     }
 
@@ -70,6 +86,10 @@ impl Resource for MasterCredentialResource {
         if let Ok(described) = described
             && found(&arn, Takes::ReplicasToo, described) == Ok(Found::Gone)
         {
+            if apply.state.is_managed() {
+                // RDS deletes its secret with the database.
+                return Ok(());
+            }
             if let Some(secret_ref) = apply.state.secret_ref.get() {
                 let settings = apply.state.store_settings();
                 context.store(settings.as_ref(), &arn)?.forget(secret_ref).await?;
@@ -93,6 +113,38 @@ impl Resource for MasterCredentialResource {
             _ => Err(Report::error("Incomplete identity", "`target_arn` is missing.").into()),
         }
     }
+}
+
+/// Changes a password that RDS is to manage.
+async fn update_managed(
+    context: &Context,
+    apply: &mut Apply<MasterCredential>,
+    prior: &MasterCredential,
+    arn: &Arn,
+    reason: Reason,
+    end: Deadline,
+) -> Result<(), Reports> {
+    if reason == Reason::Schedule {
+        return match (apply.planned.managed_schedule(), apply.planned.secret_ref.get()) {
+            (Some(wanted), Some(secret_ref)) => managed::set_schedule(context, secret_ref, wanted).await,
+            _ => Ok(()),
+        };
+    }
+    let goal = if matches!(reason, Reason::Rotation(_)) { Goal::Renew } else { Goal::Ensure };
+    let made = managed::ensure(context, arn, &apply.planned, goal, end).await?;
+    observe::managed(context, apply, made)?;
+    if reason == Reason::Switch {
+        // The password in it is history: RDS has replaced it.
+        leave_secret(context, apply, prior, arn).await;
+    }
+    Ok(())
+}
+
+/// Schedules the deletion of the secret of before when it is not the present one.
+async fn leave_secret(context: &Context, apply: &mut Apply<MasterCredential>, prior: &MasterCredential, arn: &Arn) {
+    let (old, new) = (prior.secret_ref.get(), apply.state.secret_ref.get());
+    let left = leave_old_place(context, prior.store_settings().as_ref(), arn, old, new).await;
+    apply.warnings.extend(left);
 }
 
 fn target_arn(model: &MasterCredential) -> Result<Arn, Reports> {

@@ -3,11 +3,15 @@
 use std::collections::BTreeMap;
 
 use crate::access::{Arn, RoleName, SecretRef, Span};
+use crate::aws::secrets as aws_secrets;
 use crate::model;
-use crate::schema::{Attr, Timeouts};
+use crate::schema::{Attr, Limits, Timeouts};
 use crate::store::{ONE_STORE, StoreBlock, StoreSettings, is_one_store};
 
 use crate::resources::rotation::{Schedule, is_an_age};
+
+/// The word for passwords that RDS makes and keeps.
+pub(super) const RDS_MANAGED: &str = "rds_managed";
 
 model! {
     /// Control of a database's master password: it is generated, stored in a secret before the database changes, proven
@@ -20,28 +24,45 @@ model! {
     /// Destroying it leaves the master password and the secret as they are, because nobody else knows the password. Only
     /// when the database is gone its secret is scheduled for deletion.
     ///
-    /// ~> A password that RDS manages itself (`manage_master_user_password`) is refused; pass the secret of RDS on
-    /// instead. Where `password` or `password_wo` stands in hashicorp/aws, freeze it with `ignore_changes`.
+    /// With `method = "rds_managed"` RDS makes, stores and rotates the password; this resource switches that on, waits
+    /// until a login with the managed secret works, and gives its ARN as `secret_ref`. RDS makes these changes only at
+    /// once, so they are refused while any other change waits for the maintenance window. A change of `method` switches
+    /// in place, in both directions; clients that use the password of before stop working.
+    ///
+    /// Destroying it leaves the management by RDS switched on, too.
+    ///
+    /// ~> With `method = "password"` a password that RDS manages already (`manage_master_user_password`) is refused on
+    /// create; use `method = "rds_managed"`, which takes it over without a change. Where `password` or `password_wo`
+    /// stands in hashicorp/aws, freeze it with `ignore_changes`.
     pub struct MasterCredential {
         /// ARN of the standalone instance or of the cluster.
         target_arn: Arn = required().replace(),
+        /// Who makes and keeps the password: this provider (`password`), or RDS in a secret of its own (`rds_managed`).
+        /// After a switch to `rds_managed` the stored secret is scheduled for deletion; after a switch to `password`
+        /// RDS has deleted its own.
+        method: String = optional().computed().one_of(&["password", "rds_managed"]).defaults_to("password"),
+        /// With `rds_managed`: the key that encrypts the secret, by key id, ARN or alias; `aws/secretsmanager` when it is
+        /// left out. RDS sets it only when it begins to manage the password: a change asks for a new object, which is
+        /// refused as long as RDS manages the password with another key. Switch `method` to `password` and back instead.
+        kms_key_id: String = optional().not_empty(),
         /// Where the secret lives; the `store` of the provider block when it is left out. It replaces that block as a
         /// whole. A change takes effect with the next rotation; the secret at the old place is then scheduled for
-        /// deletion.
+        /// deletion. Not with `rds_managed`.
         store: StoreBlock = optional().check(ONE_STORE, is_one_store),
         /// When the password is replaced.
         rotation: Rotation = optional(),
         /// Length of generated passwords. Clusters, MySQL and MariaDB take at most 41 characters. A change takes effect
-        /// with the next rotation.
+        /// with the next rotation. Not with `rds_managed`.
         password_length: i64 = optional().computed().between(8, 128).defaults_to(40),
         /// A secret with the password that works now. On create it is copied into the store, and the password is not
-        /// replaced. The secret itself is left alone.
+        /// replaced; a secret whose password is refused is an error, and nothing is replaced either. The secret itself
+        /// is left alone. A change afterwards changes nothing. Not with `rds_managed`.
         adopt_secret_ref: SecretRef = optional(),
         /// How long the calls may take.
         timeouts: Timeouts = optional(),
         /// Name of the master user.
         username: RoleName = computed(),
-        /// The secret: what other resources and agents refer to.
+        /// The secret: what other resources and agents refer to. With `rds_managed` the ARN of the secret of RDS.
         secret_ref: SecretRef = computed(),
         /// Id of the version that a login has proven.
         secret_version: String = computed(),
@@ -63,7 +84,8 @@ model! {
     pub struct Rotation {
         /// Age at which the password is replaced by the next apply, such as `30d`. The age is taken at refresh, never at
         /// apply, so that a plan that was saved does what it says whenever it is applied; without a refresh nothing gets
-        /// older.
+        /// older. With `rds_managed` it is the schedule by which AWS replaces the password: 4 to 23 whole hours or 1 to
+        /// 999 whole days. RDS begins with 7 days; a schedule that was changed by hand is set again.
         after: Span = optional().check("longer than `0s`", is_an_age),
         /// Any texts; the password is replaced when one of them changes. Setting them for the first time changes nothing.
         keepers: BTreeMap<String, String> = optional(),
@@ -79,6 +101,24 @@ model! {
 }
 
 impl MasterCredential {
+    /// Whether RDS makes and keeps the password.
+    pub(super) fn is_managed(&self) -> bool {
+        self.method.get().is_some_and(|method| method == RDS_MANAGED)
+    }
+
+    /// How often AWS is to rotate the secret of RDS; `None` when that is left to RDS.
+    pub(super) fn managed_schedule(&self) -> Option<aws_secrets::Schedule> {
+        let after = self.rotation.get().filter(|_| self.is_managed())?.after.get()?;
+        aws_secrets::Schedule::try_from(*after).ok()
+    }
+
+    /// How long a create or update may take.
+    pub(super) fn limit(&self, is_create: bool) -> Span {
+        let timeouts = self.timeouts.get();
+        let written = timeouts.and_then(|t| if is_create { t.create.get() } else { t.update.get() });
+        written.copied().unwrap_or_else(|| Span::from_seconds(Limits::default().create))
+    }
+
     /// The store that the configuration asks for; `None` for the provider's, or while parts are unknown.
     pub(super) fn store_settings(&self) -> Option<StoreSettings> {
         self.store.get().and_then(StoreBlock::settings)
@@ -89,7 +129,13 @@ impl MasterCredential {
         self.store.is_unknown() || self.store.is_known() && self.store_settings().is_none()
     }
 
-    /// When the password is to be replaced.
+    /// When an apply is to replace the password. AWS looks after the age of a password that RDS manages.
+    pub(super) fn own_schedule(&self) -> Schedule<'_> {
+        let schedule = self.schedule();
+        if self.is_managed() { Schedule { after: Attr::Null, ..schedule } } else { schedule }
+    }
+
+    /// When the password is to be replaced, by whomever.
     pub(super) fn schedule(&self) -> Schedule<'_> {
         match &self.rotation {
             Attr::Known(rotation) => Schedule { after: rotation.after.clone(), keepers: rotation.keepers.as_ref() },

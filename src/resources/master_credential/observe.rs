@@ -1,15 +1,21 @@
 //! What is there: reading it, and writing it into the state.
 
 use crate::access::{Arn, RoleName, SecretRef, Target};
+use crate::aws::secrets::Schedule;
 use crate::context::{Attempt, Context, Found, OnUnreachable, Refresh, Takes, check_ready, found};
 use crate::report::Report;
 use crate::schema::{Apply, Attr, Reading, Reports};
 use crate::store::{Held, Place, Store, VersionId};
 
-use super::model::MasterCredential;
+use super::error::Error;
+use super::model::{MasterCredential, RDS_MANAGED, Rotation};
 use super::steps::{self, GONE, Secured};
-use super::target_arn;
+use super::{managed, target_arn};
 use crate::resources::rotation::{self, OK};
+
+/// What `credential` says when RDS does not manage the password that it is to manage.
+pub(super) const NOT_MANAGED: &str = "RDS does not manage the password any more";
+const MANAGED_BY_RDS: &str = "RDS manages the password now, in ";
 
 /// Brings the state up to date; changes nothing. `false` when neither database nor secret is there.
 pub(super) async fn read(context: &Context, reading: &mut Reading<MasterCredential>) -> Result<bool, Reports> {
@@ -23,6 +29,9 @@ pub(super) async fn read(context: &Context, reading: &mut Reading<MasterCredenti
         Found::Target(target) => Some(*target),
         Found::Gone => None,
     };
+    if is_of_rds(reading, target.as_ref()) {
+        return read_managed(context, reading, target).await;
+    }
     let store = context.store(reading.state.store_settings().as_ref(), &arn)?;
     let held = match held(&*store, &arn, target.as_ref(), &reading.state).await {
         Ok(held) => held,
@@ -38,6 +47,7 @@ pub(super) async fn read(context: &Context, reading: &mut Reading<MasterCredenti
         if !there {
             return Ok(false);
         }
+        reading.state.method = "password".to_owned().into();
         reading.state.password_length = 40.into();
     }
     reading.state.username = steps::username(&target)?.into();
@@ -45,6 +55,109 @@ pub(super) async fn read(context: &Context, reading: &mut Reading<MasterCredenti
     rotation::note_refresh(context, &mut reading.private);
     credential(context, reading, &*store, &target, held).await?;
     Ok(true)
+}
+
+/// What `credential` says of a password of ours that somebody let RDS manage.
+pub(super) fn managed_by_rds(secret: &SecretRef) -> String {
+    format!("{MANAGED_BY_RDS}{secret}")
+}
+
+/// Whether `credential` says so.
+pub(super) fn is_managed_by_rds(credential: &str) -> bool {
+    credential.starts_with(MANAGED_BY_RDS)
+}
+
+/// Whether the password is one that RDS makes. An import takes what it finds.
+fn is_of_rds(reading: &Reading<MasterCredential>, target: Option<&Target>) -> bool {
+    match reading.imported {
+        true => target.is_some_and(|target| target.managed_secret.is_some()),
+        false => reading.state.is_managed(),
+    }
+}
+
+/// Brings the state of a password of RDS up to date; changes nothing.
+async fn read_managed(
+    context: &Context,
+    reading: &mut Reading<MasterCredential>,
+    target: Option<Target>,
+) -> Result<bool, Reports> {
+    let Some(target) = target else {
+        // RDS deletes its secret with the database, so nothing is left.
+        reading.state.target_resource_id = Attr::Null;
+        return Ok(false);
+    };
+    if reading.imported {
+        reading.state.method = RDS_MANAGED.to_owned().into();
+    }
+    reading.state.username = steps::username(&target)?.into();
+    reading.state.target_resource_id = target.resource_id.clone().into();
+    rotation::note_refresh(context, &mut reading.private);
+    let Some(secret_ref) = target.managed_secret.clone() else {
+        reading.state.credential = NOT_MANAGED.to_owned().into();
+        return Ok(true);
+    };
+    if let Err(error) = check_ready(target.clone())
+        && context.refresh() == Refresh::Database
+    {
+        return match context.on_unreachable() {
+            OnUnreachable::Keep => keep(reading, Report::of(&error)),
+            OnUnreachable::Fail => Err(error.into()),
+        };
+    }
+    match look_at_rds(context, reading, &target, &secret_ref).await {
+        Err(reports) if context.keeps_state(&reports) => {
+            reading.warnings.extend(reports.0.into_iter().map(Report::as_warning));
+            Ok(true)
+        }
+        outcome => outcome.map(|()| true),
+    }
+}
+
+async fn look_at_rds(
+    context: &Context,
+    reading: &mut Reading<MasterCredential>,
+    target: &Target,
+    secret_ref: &SecretRef,
+) -> Result<(), Reports> {
+    let version = managed::current(context, secret_ref).await?;
+    if let Some(rotation) = reading.state.rotation.get().filter(|rotation| rotation.after.is_known()) {
+        let schedule = managed::schedule(context, secret_ref).await?;
+        let after = schedule.map(Schedule::span).into();
+        reading.state.rotation = Rotation { after, ..rotation.clone() }.into();
+    }
+    let credential = match (target.managed_status.as_deref(), &version) {
+        (_, None) => "the secret of RDS holds no password".to_owned(),
+        (Some("active"), Some(_)) if context.refresh() == Refresh::Aws => OK.to_owned(),
+        (Some("active"), Some(_)) => log_in_as_rds(context, target, secret_ref).await?.to_owned(),
+        (status, Some(_)) => format!("the secret of RDS is {}", status.unwrap_or("in an unknown state")),
+    };
+    let state = &mut reading.state;
+    state.secret_ref = secret_ref.clone().into();
+    if let Some(version) = version {
+        state.rotated_at = version.stored_at.into();
+        state.secret_version = version.id.into();
+    }
+    state.credential = credential.into();
+    state.set_due();
+    Ok(())
+}
+
+/// One login with the password of RDS, and another when RDS has replaced it in between.
+async fn log_in_as_rds(context: &Context, target: &Target, secret_ref: &SecretRef) -> Result<&'static str, Reports> {
+    let username = steps::username(target)?;
+    let credential = context.read_secret(secret_ref).await?;
+    match context.try_login(target, &username, &credential.password).await? {
+        Attempt::Accepted => return Ok(OK),
+        Attempt::OutOfReach(error) => return Err(error.into()),
+        Attempt::Refused => {}
+    }
+    let again = context.read_secret(secret_ref).await?;
+    if again.password != credential.password
+        && matches!(context.try_login(target, &username, &again.password).await?, Attempt::Accepted)
+    {
+        return Ok(OK);
+    }
+    Ok("the password in the secret of RDS is refused")
 }
 
 /// The prior state with a warning.
@@ -99,7 +212,7 @@ async fn credential(
     }
     state.set_due();
     if let Some(secret) = &target.managed_secret {
-        state.credential = format!("RDS manages the password now, in {secret}").into();
+        state.credential = managed_by_rds(secret).into();
         return Ok(());
     }
     if context.refresh() == Refresh::Aws {
@@ -166,12 +279,41 @@ pub(super) async fn made(
     Ok(())
 }
 
+/// Writes into the state what RDS reached.
+pub(super) fn managed(
+    context: &Context,
+    apply: &mut Apply<MasterCredential>,
+    made: managed::Managed,
+) -> Result<(), Reports> {
+    if apply.planned.secret_ref.get().is_some_and(|planned| *planned != made.secret_ref) {
+        return Err(Error::Moved(made.target.arn).into());
+    }
+    let state = &mut apply.state;
+    state.username = made.username.into();
+    state.secret_ref = made.secret_ref.into();
+    state.secret_version = made.version.id.into();
+    state.rotated_at = made.version.stored_at.unwrap_or_else(|| context.timestamp()).into();
+    state.credential = OK.to_owned().into();
+    state.target_resource_id = made.target.resource_id.into();
+    state.set_due();
+    Ok(())
+}
+
 /// What a destroy says of what stays.
 pub(super) fn left_behind(state: &MasterCredential) -> Report {
     let text = |name: Option<String>, other: &str| name.unwrap_or_else(|| other.to_owned());
     let user = text(state.username.get().map(ToString::to_string), "the master user");
     let arn = text(state.target_arn.get().map(ToString::to_string), "the database");
     let secret = text(state.secret_ref.get().map(ToString::to_string), "its secret");
+    if state.is_managed() {
+        return Report::warning(
+            "RDS goes on managing the master password",
+            format!(
+                "The password of {user} on {arn} was not changed: RDS keeps and rotates it in {secret}. To end that, \
+                 switch manage_master_user_password off and give the database a password of your own."
+            ),
+        );
+    }
     Report::warning(
         "The master password and its secret stay",
         format!(

@@ -7,28 +7,41 @@ use crate::schema::{Attr, Change, Private, Reports};
 use crate::store::Place;
 use crate::value::{Path, Step};
 
+use super::error::Error;
 use super::model::MasterCredential;
-use super::steps::{self, Error};
+use super::{managed, observe, steps};
 use crate::resources::rotation::{self, OK, Trigger, trigger};
 
 /// Why an apply replaces the password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reason {
+    /// `method` differs
+    Switch,
     /// A rotation is wanted
     Rotation(Trigger),
     /// `credential` is not `ok`
     Repair,
+    /// AWS rotates the secret of RDS at other times than wanted; no password is replaced
+    Schedule,
 }
 
 /// Decides from configuration, state and private state alone, so that plan and apply give the same answer.
 pub(super) fn reason(prior: &MasterCredential, planned: &MasterCredential, private: &Private) -> Option<Reason> {
-    let wanted = trigger(&prior.schedule(), &planned.schedule(), &prior.rotated_at, private);
-    let works = prior.credential.get().map(String::as_str) == Some(OK);
-    wanted.map(Reason::Rotation).or((!works).then_some(Reason::Repair))
+    if planned.method.is_unknown() || prior.is_managed() != planned.is_managed() {
+        return Some(Reason::Switch);
+    }
+    let wanted = trigger(&prior.own_schedule(), &planned.own_schedule(), &prior.rotated_at, private);
+    let credential = prior.credential.get().map(String::as_str);
+    // That RDS manages the password now is nothing to repair: only the user may take it back, with `method`.
+    let works = credential.is_some_and(|text| text == OK || observe::is_managed_by_rds(text));
+    let moved = planned.is_managed() && prior.schedule().after != planned.schedule().after;
+    let moved = moved && !planned.schedule().after.is_null();
+    wanted.map(Reason::Rotation).or((!works).then_some(Reason::Repair)).or(moved.then_some(Reason::Schedule))
 }
 
 /// Fills in what is known already and marks what the change moves.
 pub(super) async fn plan(context: &Context, change: &mut Change<MasterCredential>) -> Result<(), Reports> {
+    settle_length(change);
     let Some(prior) = change.prior.clone() else {
         return plan_create(context, change).await;
     };
@@ -40,36 +53,88 @@ pub(super) async fn plan(context: &Context, change: &mut Change<MasterCredential
     if change.planned.target_arn != prior.target_arn {
         return Ok(());
     }
-    let reason = reason(&prior, &change.planned, &change.private);
-    if reason == Some(Reason::Repair) {
-        let planned = change.planned.clone();
-        warn(change, &planned, None);
+    let both_managed = prior.is_managed() && change.planned.is_managed();
+    if both_managed && !prior.kms_key_id.is_null() && prior.kms_key_id != change.planned.kms_key_id {
+        change.replace.push(Path::attribute("kms_key_id"));
+        return Ok(());
     }
-    if reason.is_some() {
+    let reason = reason(&prior, &change.planned, &change.private);
+    let lost = prior.credential.get().is_some_and(|text| text == observe::NOT_MANAGED);
+    match reason {
+        Some(Reason::Repair) if prior.is_managed() && !lost => {}
+        Some(Reason::Switch | Reason::Repair) => {
+            let planned = change.planned.clone();
+            warn(change, &planned, None);
+        }
+        None => warn_of_rds(change, &prior),
+        Some(Reason::Rotation(_) | Reason::Schedule) => {}
+    }
+    if reason.is_some_and(|reason| reason != Reason::Schedule) {
         change.planned.credential = OK.to_owned().into();
         change.planned.secret_version = Attr::Unknown;
         change.planned.rotated_at = Attr::Unknown;
-        if moves(context, &prior, &change.planned) {
+        let switches = reason == Some(Reason::Switch);
+        if switches || if prior.is_managed() { lost } else { moves(context, &prior, &change.planned) } {
             change.planned.secret_ref = Attr::Unknown;
         }
         if let Some(target) = known_target(context, change).await? {
-            check_length(&target, change.planned.length())?;
+            check_target(&target, &change.planned)?;
         }
     }
     change.planned.set_due();
     Ok(())
 }
 
+/// RDS makes passwords of its own length.
+fn settle_length(change: &mut Change<MasterCredential>) {
+    if !change.config.password_length.is_null() {
+        return;
+    }
+    if change.planned.method.is_unknown() {
+        change.planned.password_length = Attr::Unknown;
+    } else if change.planned.is_managed() {
+        change.planned.password_length = Attr::Null;
+    }
+}
+
+/// What the description of a database says against the wanted password.
+fn check_target(target: &Target, planned: &MasterCredential) -> Result<(), Error> {
+    if planned.method.is_unknown() {
+        Ok(())
+    } else if planned.is_managed() {
+        managed::check_key(target, planned)
+    } else {
+        check_length(target, planned.length())
+    }
+}
+
+/// Says that only a change of `method` takes a password back that somebody let RDS manage.
+fn warn_of_rds(change: &mut Change<MasterCredential>, prior: &MasterCredential) {
+    let Some(text) = prior.credential.get().filter(|text| observe::is_managed_by_rds(text)) else { return };
+    let arn = prior.target_arn.get().map(ToString::to_string).unwrap_or_default();
+    let detail = format!(
+        "{arn}: {text}, and the stored password no longer works. Set `method = \"rds_managed\"` to leave it to RDS, or \
+         switch manage_master_user_password off: the next apply then replaces the password."
+    );
+    change.warnings.push(Report::warning("RDS manages this master password now", detail));
+}
+
 async fn plan_create(context: &Context, change: &mut Change<MasterCredential>) -> Result<(), Reports> {
     change.planned.credential = OK.to_owned().into();
     change.planned.set_due();
     let target = known_target(context, change).await?;
-    if let Some(target) = &target {
-        steps::check(target)?;
-        check_length(target, change.planned.length())?;
-    }
     let planned = change.planned.clone();
-    if !planned.adopt_secret_ref.is_null() || is_held(context, &planned, target.as_ref()).await {
+    if let Some(target) = &target {
+        if !planned.method.is_unknown() && !planned.is_managed() {
+            steps::check(target)?;
+        }
+        check_target(target, &planned)?;
+        if target.managed_secret.is_some() && planned.is_managed() {
+            return Ok(());
+        }
+    }
+    let keeps = !planned.adopt_secret_ref.is_null() || is_held(context, &planned, target.as_ref()).await;
+    if keeps && !planned.is_managed() {
         return Ok(());
     }
     warn(change, &planned, target.as_ref());
@@ -84,7 +149,8 @@ async fn known_target(context: &Context, change: &Change<MasterCredential>) -> R
     }
 }
 
-/// RDS takes 41 characters for clusters and for MySQL and MariaDB, 128 elsewhere.
+/// RDS takes 41 characters for clusters and for MySQL and MariaDB, 128 elsewhere; never less than 8. What the generator
+/// draws from holds none of the characters that RDS refuses (`/`, `"`, `@` and space).
 pub(super) fn check_length(target: &Target, length: usize) -> Result<(), Error> {
     let short = target.arn.kind == TargetKind::Cluster
         || target.aurora
@@ -123,7 +189,11 @@ fn warn(change: &mut Change<MasterCredential>, planned: &MasterCredential, targe
             "the master password of the database will be replaced; clients that use it stop working".to_owned()
         }
     };
-    let detail = format!("On apply {words}. To keep the password, name a secret that holds it as `adopt_secret_ref`.");
+    let keep = match planned.is_managed() {
+        true => "",
+        false => " To keep the password, name a secret that holds it as `adopt_secret_ref`.",
+    };
+    let detail = format!("On apply {words}.{keep}");
     change.warnings.push(Report::warning("The master password will be replaced", detail));
 }
 
@@ -155,6 +225,35 @@ mod tests {
         }
     }
 
+    fn of_rds(after: &str) -> MasterCredential {
+        let after = after.parse::<crate::access::Span>().unwrap().into();
+        MasterCredential {
+            method: "rds_managed".to_owned().into(),
+            rotation: Rotation { after, ..Rotation::default() }.into(),
+            rotated_at: "2026-01-01T00:00:00Z".to_owned().into(),
+            ..state("a")
+        }
+    }
+
+    #[test]
+    fn the_age_of_a_password_of_rds_is_left_to_aws_and_its_schedule_is_ours() {
+        let mut old = Private::default();
+        old.set("observed_at", "2030-01-01T00:00:00Z");
+        assert_eq!(reason(&of_rds("30d"), &of_rds("30d"), &old), None, "AWS rotates it");
+        assert_eq!(reason(&of_rds("7d"), &of_rds("30d"), &old), Some(Reason::Schedule));
+        let broken = MasterCredential { credential: observe::NOT_MANAGED.to_owned().into(), ..of_rds("7d") };
+        assert_eq!(reason(&broken, &of_rds("30d"), &old), Some(Reason::Repair));
+    }
+
+    #[test]
+    fn another_method_switches_before_anything_else() {
+        for (prior, planned) in [(of_rds("7d"), state("b")), (state("b"), of_rds("7d"))] {
+            assert_eq!(reason(&prior, &planned, &Private::default()), Some(Reason::Switch));
+        }
+        let open = MasterCredential { method: Attr::Unknown, ..state("a") };
+        assert_eq!(reason(&state("a"), &open, &Private::default()), Some(Reason::Switch));
+    }
+
     #[test]
     fn a_rotation_is_wanted_before_a_repair() {
         let reason = |prior: &MasterCredential, planned: &str| reason(prior, &state(planned), &Private::default());
@@ -163,6 +262,10 @@ mod tests {
         let broken = MasterCredential { credential: "the proven password is refused".to_owned().into(), ..state("a") };
         assert_eq!(reason(&broken, "a"), Some(Reason::Repair));
         assert_eq!(reason(&broken, "b"), Some(Reason::Rotation(Trigger::Keepers)));
+        let reason_of = |prior: &MasterCredential| reason(prior, "a");
+        let taken =
+            observe::managed_by_rds(&"arn:aws:secretsmanager:eu-west-1:123456789012:secret:r-AbCdEf".parse().unwrap());
+        assert_eq!(reason_of(&MasterCredential { credential: taken.into(), ..state("a") }), None);
         let unread = MasterCredential { credential: Attr::Null, ..state("a") };
         assert_eq!(reason(&unread, "a"), Some(Reason::Repair));
     }

@@ -3,78 +3,20 @@
 use futures_util::future::BoxFuture;
 
 use crate::access::rotation::Goal;
-use crate::access::{Arn, EngineKind, RoleName, Secret, SecretRef, Target};
-use crate::aws::rds::ModifyLock;
+use crate::access::{Arn, RoleName, Secret, SecretRef, Target};
+use crate::aws::rds::{ModifyLock, PENDING_PASSWORD};
 use crate::context::{Attempt, Context, Found, Takes, TargetError, check_ready, found};
-use crate::report::{Explain, Report};
+use crate::report::Report;
 use crate::schema::Reports;
 use crate::store::{self, Credential, Place, Request, Settled, Store, Subject, rotate};
 
+use super::error::Error;
 use super::model::MasterCredential;
+use super::wait::Deadline;
 use super::{plan, wait};
 
 /// What `credential` says when there is no secret any more.
 pub(super) const GONE: &str = "the secret is gone";
-
-/// What is in the way.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Error {
-    /// The engine
-    #[error("{arn}: the master password of {engine} cannot be proven by a login yet")]
-    Engine { arn: Arn, engine: EngineKind },
-    /// RDS manages the password
-    #[error("RDS manages the master password of {arn} itself, in the secret {secret}")]
-    Managed { arn: Arn, secret: SecretRef },
-    /// RDS refuses longer ones
-    #[error("{arn} takes master passwords of at most 41 characters, {length} are asked for")]
-    TooLong { arn: Arn, length: usize },
-    /// Somebody else changes the password now
-    #[error("another new master password of {0} waits in its pending changes")]
-    Waiting(Arn),
-    /// The adopted secret is for somebody else
-    #[error("the secret {secret} is for the user `{found}`; the master user of {arn} is `{wanted}`")]
-    OtherUser { arn: Arn, secret: SecretRef, found: RoleName, wanted: RoleName },
-    /// The adopted secret does not work
-    #[error("{arn} refuses the user name and password in {secret}")]
-    AdoptRefused { arn: Arn, secret: SecretRef },
-    /// The plan is out of date
-    #[error("the secret of {0} is not where it was when the change was planned")]
-    Moved(Arn),
-}
-
-impl Explain for Error {
-    fn summary(&self) -> String {
-        match self {
-            Self::Engine { .. } => "This engine is not supported yet",
-            Self::Managed { .. } => "RDS manages this master password",
-            Self::TooLong { .. } => "The password would be too long",
-            Self::Waiting(_) => "The master password is being changed already",
-            Self::OtherUser { .. } | Self::AdoptRefused { .. } => "The secret cannot be adopted",
-            Self::Moved(_) => "The plan is out of date",
-        }
-        .to_owned()
-    }
-
-    fn next_step(&self) -> Option<String> {
-        Some(
-            match self {
-                Self::Engine { .. } => "Leave this database out. Nothing was changed",
-                Self::Managed { .. } => {
-                    "Use that secret where this resource's secret_ref would stand, or switch \
-                     manage_master_user_password off first. Nothing was changed"
-                }
-                Self::TooLong { .. } => "Lower `password_length`. Nothing was changed",
-                Self::Waiting(_) => "Wait until RDS has applied it, then apply again. Nothing was changed",
-                Self::OtherUser { .. } => "Name the secret of the master user. Nothing was changed",
-                Self::AdoptRefused { .. } => {
-                    "Correct the secret, or leave adopt_secret_ref out to replace the password. Nothing was changed"
-                }
-                Self::Moved(_) => "Plan again. Nothing was changed",
-            }
-            .to_owned(),
-        )
-    }
-}
 
 /// What [`secure`] reached.
 pub(super) struct Secured {
@@ -83,28 +25,37 @@ pub(super) struct Secured {
     pub(super) username: RoleName,
 }
 
-/// Rules that the description of a database can break.
+/// Refuses a database whose password is not ours to replace.
 pub(super) fn check(target: &Target) -> Result<(), Error> {
-    if target.engine == EngineKind::Sqlserver {
-        return Err(Error::Engine { arn: target.arn.clone(), engine: target.engine });
-    }
     match &target.managed_secret {
         Some(secret) => Err(Error::Managed { arn: target.arn.clone(), secret: secret.clone() }),
         None => Ok(()),
     }
 }
 
+/// Refuses a change that RDS makes only at once while something else would be applied with it.
+pub(super) fn check_alone(target: &Target) -> Result<(), Error> {
+    let arn = target.arn.clone();
+    if target.pending_changes.iter().any(|change| change == PENDING_PASSWORD) {
+        return Err(Error::Waiting(arn));
+    }
+    let others = target.other_pending_changes().join(", ");
+    if others.is_empty() { Ok(()) } else { Err(Error::Others { arn, others }) }
+}
+
 /// Brings database and store to a proven password. Everything that can be checked is checked before the database is
-/// asked to change: engine, state, who manages the password, that the database answers, and, by storing the new
-/// password, that the store can be written.
+/// asked to change: state, who manages the password, that the database answers, and, by storing the new password, that
+/// the store can be written.
 pub(super) async fn secure(
     context: &Context,
     arn: &Arn,
     model: &MasterCredential,
     goal: Goal,
     adopt: Option<&SecretRef>,
+    end: Deadline,
 ) -> Result<Secured, Reports> {
-    let master = Master::enter(context, arn).await?;
+    let master = Master::enter(context, arn, end).await?;
+    check(&master.target)?;
     plan::check_length(&master.target, model.length())?;
     let store = context.store(model.store_settings().as_ref(), arn)?;
     let place = Place::user(arn.clone(), master.username.clone());
@@ -121,24 +72,59 @@ pub(super) async fn secure(
     Ok(Secured { settled, target: master.target, username: master.username })
 }
 
+/// Takes the password over from RDS: a new one is stored as pending, then one call ends the management and sets it. A run
+/// that was killed after that call finds a database that RDS no longer manages and a pending password that logs in.
+pub(super) async fn take_over(
+    context: &Context,
+    arn: &Arn,
+    model: &MasterCredential,
+    end: Deadline,
+) -> Result<Secured, Reports> {
+    let master = Master::enter(context, arn, end).await?;
+    plan::check_length(&master.target, model.length())?;
+    let store = context.store(model.store_settings().as_ref(), arn)?;
+    let place = Place::user(arn.clone(), master.username.clone());
+    let goal = if let Some(secret) = &master.target.managed_secret {
+        check_alone(&master.target)?;
+        master.answers(secret).await?;
+        Goal::Renew
+    } else {
+        master.check_before(&*store, &place, Goal::Ensure).await?;
+        Goal::Ensure
+    };
+    let make = || Ok(master.credential(context.password(model.length())?));
+    let target = &master.target.resource_id;
+    let request = Request { goal, place: &place, target, now: context.now(), make: &make };
+    let settled = rotate(&*store, &master, &request).await?;
+    Ok(Secured { settled, target: master.target, username: master.username })
+}
+
 /// The master user of a database, under the lock of its Modify calls.
 pub(super) struct Master<'a> {
     pub(super) context: &'a Context,
     pub(super) lock: ModifyLock,
     pub(super) target: Target,
     pub(super) username: RoleName,
+    pub(super) end: Deadline,
 }
 
 impl<'a> Master<'a> {
-    async fn enter(context: &'a Context, arn: &Arn) -> Result<Self, Reports> {
-        let lock = context.aws()?.modify_lock(arn).await;
+    pub(super) async fn enter(context: &'a Context, arn: &Arn, end: Deadline) -> Result<Self, Reports> {
+        let mut lock = context.aws()?.modify_lock(arn).await;
+        lock.wait_until(end.at);
         let target = match found(arn, Takes::Writers, lock.describe_now().await?)? {
             Found::Target(target) => check_ready(*target)?,
             Found::Gone => return Err(TargetError::Gone(arn.clone()).into()),
         };
-        check(&target)?;
         let username = username(&target)?;
-        Ok(Self { context, lock, target, username })
+        Ok(Self { context, lock, target, username, end })
+    }
+
+    /// Whether the database answers, by a login with the secret of RDS: a database that does not must not get a password
+    /// that cannot be proven. A refusal is an answer: RDS may just rotate the password.
+    async fn answers(&self, secret: &SecretRef) -> Result<(), Reports> {
+        let credential = self.context.read_secret(secret).await?;
+        self.accepts(&credential).await.map(drop)
     }
 
     /// What must hold before a password is made. A login is tried even where none is needed to decide what to do: a
@@ -150,7 +136,7 @@ impl<'a> Master<'a> {
         if pending.is_some() || proven.is_some() && goal == Goal::Ensure {
             return Ok(());
         }
-        if self.target.pending_changes.iter().any(|change| change == wait::PENDING_PASSWORD) {
+        if self.target.pending_changes.iter().any(|change| change == PENDING_PASSWORD) {
             return Err(Error::Waiting(self.target.arn.clone()).into());
         }
         let credential = match (&held, proven) {
@@ -219,7 +205,10 @@ impl Subject for Master<'_> {
     fn change<'a>(&'a self, credential: &'a Credential) -> BoxFuture<'a, Result<(), Reports>> {
         Box::pin(async move {
             tracing::info!(target_arn = %self.target.arn, "setting the master password");
-            self.lock.set_master_password(&credential.password).await?;
+            match self.target.managed_secret {
+                Some(_) => self.lock.stop_managing(&credential.password).await?,
+                None => self.lock.set_master_password(&credential.password).await?,
+            }
             wait::for_login(self, &credential.password).await
         })
     }

@@ -5,23 +5,52 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::access::{Arn, RoleName, Secret, Span, Target, TargetKind};
+use crate::access::{Arn, EngineKind, RoleName, Secret, SecretRef, Span, Target, TargetKind};
+use crate::aws::rds::{PENDING_PASSWORD, jittered};
 use crate::context::{Attempt, Found, Takes, found};
 use crate::report::Explain;
 use crate::schema::Reports;
 
+use super::managed::{self, Version};
+use super::model::MasterCredential;
 use super::steps::Master;
 
-/// How RDS names a waiting master password.
-pub(super) const PENDING_PASSWORD: &str = "MasterUserPassword";
-
-/// RDS needs some seconds, a busy cluster some minutes.
-const LIMIT: Duration = Duration::from_secs(900);
+/// Kept of a time-out for the words about what was in the way, at most.
+const LONGEST_RESERVE: Duration = Duration::from_secs(10);
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// SQL Server locks a login after a few wrong passwords: there every attempt has this pause before it.
+const PAUSE_OF_SQL_SERVER: Duration = LONGEST_PAUSE;
 /// RDS shows a password as pending for some seconds while it begins to work. One that still waits after this time, with
 /// the cluster idle, waits for the maintenance window.
 const BEGINS_WITHIN: Duration = Duration::from_secs(30);
+
+/// Until when a call waits: shortly before its time-out, so that the last thing seen can be told.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Deadline {
+    pub(super) at: Instant,
+    limit: Span,
+    call: &'static str,
+}
+
+impl Deadline {
+    /// That of a call which begins now.
+    pub(super) fn of(model: &MasterCredential, is_create: bool) -> Self {
+        let limit = model.limit(is_create);
+        let reserve = (limit.duration() / 10).min(LONGEST_RESERVE);
+        let at = Instant::now() + limit.duration().saturating_sub(reserve);
+        Self { at, limit, call: if is_create { "create" } else { "update" } }
+    }
+
+    fn is_over(&self) -> bool {
+        Instant::now() >= self.at
+    }
+
+    /// Waits, but not beyond the end.
+    async fn pause(&self, pause: Duration) {
+        tokio::time::sleep_until((Instant::now() + jittered(pause)).min(self.at)).await;
+    }
+}
 
 /// What was in the way until the time was over.
 #[derive(Debug, thiserror::Error)]
@@ -31,7 +60,21 @@ enum Error {
         "RDS accepted the new master password of {username} on {arn}, but within {limit} no login with it worked \
          (status {status}{pending}): {last}"
     )]
-    NoLogin { arn: Arn, username: RoleName, limit: Span, status: String, pending: String, last: String },
+    NoLogin {
+        arn: Arn,
+        username: RoleName,
+        limit: Span,
+        call: &'static str,
+        status: String,
+        pending: String,
+        last: String,
+    },
+    /// RDS did not finish
+    #[error(
+        "RDS accepted to manage or rotate the master password of {arn}, but was not done within {limit} (status \
+         {status}{pending}): {last}"
+    )]
+    NotManaged { arn: Arn, limit: Span, call: &'static str, status: String, pending: String, last: String },
     /// It waits for the maintenance window, as do other changes
     #[error(
         "the new master password of {arn} waits for the maintenance window, and so does {others}, which applying it \
@@ -44,6 +87,7 @@ impl Explain for Error {
     fn summary(&self) -> String {
         match self {
             Self::NoLogin { .. } => "The new master password does not log in",
+            Self::NotManaged { .. } => "RDS does not manage the master password yet",
             Self::Others { .. } => "Other changes are waiting",
         }
         .to_owned()
@@ -52,7 +96,10 @@ impl Explain for Error {
     fn next_step(&self) -> Option<String> {
         let resume = "The password is stored as the pending version of the secret; apply again to continue with it";
         Some(match self {
-            Self::NoLogin { .. } => resume.to_owned(),
+            Self::NoLogin { call, .. } => format!("{resume}, or raise `timeouts.{call}`"),
+            Self::NotManaged { call, .. } => {
+                format!("Apply again to continue: nothing is asked of RDS twice. Or raise `timeouts.{call}`")
+            }
             Self::Others { .. } => {
                 format!("Apply or withdraw the other changes, or wait for the maintenance window. {resume}")
             }
@@ -63,7 +110,11 @@ impl Explain for Error {
 /// Tries the password until it logs in.
 pub(super) async fn for_login(master: &Master<'_>, password: &Secret<String>) -> Result<(), Reports> {
     let start = Instant::now();
-    let (mut pause, mut released) = (FIRST_PAUSE, false);
+    let locks = master.target.engine == EngineKind::Sqlserver;
+    let (mut pause, mut released) = (if locks { PAUSE_OF_SQL_SERVER } else { FIRST_PAUSE }, false);
+    if locks {
+        master.end.pause(pause).await;
+    }
     loop {
         let last = match master.context.try_login(&master.target, &master.username, password).await? {
             Attempt::Accepted => return Ok(()),
@@ -80,10 +131,10 @@ pub(super) async fn for_login(master: &Master<'_>, password: &Secret<String>) ->
             release(master, target, password).await?;
             released = true;
         }
-        if start.elapsed() >= LIMIT {
+        if master.end.is_over() {
             return Err(no_login(master, target.as_ref(), last).into());
         }
-        tokio::time::sleep(jittered(pause)).await;
+        master.end.pause(pause).await;
         pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
@@ -113,41 +164,77 @@ async fn release(master: &Master<'_>, target: &Target, password: &Secret<String>
     Ok(master.lock.apply_master_password(password).await?)
 }
 
-fn no_login(master: &Master<'_>, target: Option<&Target>, last: String) -> Error {
-    let pending = match target {
-        Some(target) if !target.pending_changes.is_empty() => {
-            format!(", pending {}", target.pending_changes.join(", "))
+/// Waits until RDS says that its secret is active and a login with another version than `known` works.
+pub(super) async fn for_managed(
+    master: &Master<'_>,
+    known: Option<&str>,
+) -> Result<(Target, SecretRef, Version), Reports> {
+    let (start, mut pause) = (Instant::now(), FIRST_PAUSE);
+    loop {
+        let target = look(master).await;
+        let last = match &target {
+            Some(target) => match managed::look(master, target, known).await? {
+                managed::Progress::Works(secret_ref, version) => return Ok((target.clone(), secret_ref, version)),
+                managed::Progress::Impaired(error) if start.elapsed() >= BEGINS_WITHIN => return Err(error.into()),
+                managed::Progress::Impaired(error) => error.to_string(),
+                managed::Progress::NotYet(why) => why,
+            },
+            None => "AWS does not describe the database".to_owned(),
+        };
+        if master.end.is_over() {
+            let (status, pending) = (status(target.as_ref()), pending(target.as_ref()));
+            let Deadline { limit, call, .. } = master.end;
+            return Err(Error::NotManaged { arn: master.target.arn.clone(), limit, call, status, pending, last }.into());
         }
-        _ => String::new(),
-    };
-    Error::NoLogin {
-        arn: master.target.arn.clone(),
-        username: master.username.clone(),
-        limit: Span::from_seconds(LIMIT.as_secs()),
-        status: target.map_or_else(|| "unknown".to_owned(), |target| target.status.clone()),
-        pending,
-        last,
+        master.end.pause(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }
 
-/// Up to a quarter longer, so that many databases changed at once do not ask AWS in step.
-fn jittered(pause: Duration) -> Duration {
-    let mut byte = [0_u8];
-    // Without randomness the pause is only less spread.
-    let _ = getrandom::fill(&mut byte);
-    pause + pause * u32::from(byte[0]) / 1_024
+fn status(target: Option<&Target>) -> String {
+    target.map_or_else(|| "unknown".to_owned(), |target| target.status.clone())
+}
+
+fn pending(target: Option<&Target>) -> String {
+    let changes = target.map(|target| target.pending_changes.join(", ")).filter(|changes| !changes.is_empty());
+    changes.map(|changes| format!(", pending {changes}")).unwrap_or_default()
+}
+
+fn no_login(master: &Master<'_>, target: Option<&Target>, last: String) -> Error {
+    Error::NoLogin {
+        arn: master.target.arn.clone(),
+        username: master.username.clone(),
+        limit: master.end.limit,
+        call: master.end.call,
+        status: status(target),
+        pending: pending(target),
+        last,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::schema::Timeouts;
 
-    #[test]
-    fn a_pause_is_a_quarter_longer_at_most() {
-        let pause = Duration::from_secs(4);
-        for _ in 0..100 {
-            let longer = jittered(pause);
-            assert!(longer >= pause && longer < Duration::from_secs(5), "{longer:?}");
-        }
+    fn model(create: &str, update: &str) -> MasterCredential {
+        let span = |text: &str| text.parse::<Span>().unwrap().into();
+        let timeouts = Timeouts { create: span(create), update: span(update), ..Timeouts::default() };
+        MasterCredential { timeouts: timeouts.into(), ..MasterCredential::default() }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_wait_ends_shortly_before_the_time_out_of_its_call() {
+        let left = |model: &MasterCredential, is_create| Deadline::of(model, is_create).at - Instant::now();
+        assert_eq!(left(&model("10m", "1m"), true), Duration::from_secs(590));
+        assert_eq!(left(&model("10m", "1m"), false), Duration::from_secs(54));
+        assert_eq!(left(&MasterCredential::default(), true), Duration::from_secs(1_790));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_never_lasts_beyond_the_end() {
+        let end = Deadline::of(&model("10s", "10s"), true);
+        end.pause(Duration::from_secs(3_600)).await;
+        assert!(end.is_over());
     }
 }

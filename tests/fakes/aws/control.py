@@ -9,6 +9,8 @@
 | `GET` `PUT /rig/databases`             | the real servers behind databases (list), and failures of the password hook|
 | `POST /rig/status`                     | `{account, region, kind, identifier, status}`: sets a resting status       |
 | `POST /rig/versions`                   | `{account, region, secret, version, seconds}`: makes a version older       |
+| `POST /rig/status`                     | `{account, region, kind, identifier}` and `status`: sets a resting status,  |
+|                                        | or `secret_status`: that of the secret which RDS manages                   |
 | `POST /rig/accounts`                   | `{id, status}`: ACTIVE, SUSPENDED or PENDING_CLOSURE                       |
 | `GET /rig/keys`                        | `?access_key=`: its secret, session token, account and end; null if unknown |
 | `GET /rig/sessions`                    | secret key and session token of every session that was handed out          |
@@ -97,7 +99,10 @@ def _register(value: list, query: dict) -> dict:
 def _set_status(value: dict, query: dict) -> dict:
     backend = rds_backends[value["account"]][value["region"]]
     store = backend.clusters if value["kind"] == "cluster" else backend.databases
-    lifecycle_of(store[value["identifier"]]).resting = value["status"]
+    if "status" in value:
+        lifecycle_of(store[value["identifier"]]).resting = value["status"]
+    if "secret_status" in value:
+        store[value["identifier"]].master_user_secret._status = value["secret_status"]
     return value
 
 

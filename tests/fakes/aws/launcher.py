@@ -11,8 +11,9 @@ What is patched, and where:
 | module              | behaviour that moto lacks                                                                    |
 |---------------------|----------------------------------------------------------------------------------------------|
 | rds_instances.py    | unique DbiResourceId, host names per account, states, PendingModifiedValues, member errors   |
-| rds_clusters.py     | the same for clusters, paging, a refused change loses nothing, real managed passwords        |
+| rds_clusters.py     | the same for clusters, paging, a refused change loses nothing                               |
 | rds_rules.py        | password and security-group rules, InvalidDBInstanceState                                    |
+| managed_passwords.py| secrets of the service rds with the real password, their states, schedules and owner         |
 | security_groups.py  | DependencyViolation, canonical CIDRs, groups of other accounts                               |
 | secret_versions.py  | AWSCURRENT really moves, first version, reused tokens, secrets marked for deletion           |
 | access.py           | trust policies, external id, suspended accounts, delegated administrators, denied actions    |
@@ -62,7 +63,7 @@ def make_server(port: int):
     from werkzeug.serving import WSGIRequestHandler
     from werkzeug.serving import make_server as make_wsgi_server
 
-    from . import access, rds_clusters, rds_instances, secret_versions, security_groups
+    from . import access, managed_passwords, rds_clusters, rds_instances, secret_versions, security_groups
     from .front_door import FrontDoor
 
     class Handler(WSGIRequestHandler):
@@ -80,7 +81,7 @@ def make_server(port: int):
             if type != "info":
                 sys.stderr.write(f"launcher: {message % args if args else message}\n")
 
-    for module in (rds_instances, rds_clusters, security_groups, secret_versions, access):
+    for module in (rds_instances, rds_clusters, security_groups, secret_versions, managed_passwords, access):
         module.install()
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     application = FrontDoor(DomainDispatcherApplication(create_backend_app))

@@ -1,5 +1,7 @@
 """The password hook: a master password set through the API reaches the real database server behind the endpoint.
 
+The stand-in of SQL Server takes it over its control socket.
+
 A test registers which server stands behind which instance or cluster (`PUT /rig/databases`). The new password goes to
 `psql` / `mariadb` on standard input, over the server's unix socket, as its superuser: never on a command line. The
 server's statement log is switched off for that session, so that a test which searches the server logs for secrets
@@ -8,7 +10,9 @@ finds only what the provider itself sent.
 
 from __future__ import annotations
 
+import json
 import os
+import socket
 import subprocess
 import threading
 from dataclasses import dataclass
@@ -18,7 +22,7 @@ from .settings import LOCK, SETTINGS
 
 @dataclass(frozen=True)
 class Server:
-    """A real database server: `engine` is `postgres` or `mariadb`, `socket` its directory or socket file."""
+    """A database server: `engine` is `postgres`, `mariadb` or `sqlserver`, `socket` its directory or socket file."""
 
     engine: str
     socket: str
@@ -34,8 +38,8 @@ class PasswordHook:
         self.failures: list[str] = []
 
     def register(self, account: str, region: str, kind: str, identifier: str, server: Server) -> None:
-        if server.engine not in ("postgres", "mariadb"):
-            raise ValueError(f"engine {server.engine}: the hook knows postgres and mariadb")
+        if server.engine not in ("postgres", "mariadb", "sqlserver"):
+            raise ValueError(f"engine {server.engine}: the hook knows postgres, mariadb and sqlserver")
         if kind not in ("instance", "cluster"):
             raise ValueError(f"kind {kind}: instance or cluster")
         with LOCK:
@@ -64,6 +68,9 @@ class PasswordHook:
         lifecycle.after_polls(SETTINGS.password_delay_polls, apply)
 
     def _apply(self, server: Server, user: str, password: str) -> None:
+        if server.engine == "sqlserver":
+            _sqlserver(server, user, password)
+            return
         command, environment, sql = (_postgres if server.engine == "postgres" else _mariadb)(server, user, password)
         done = subprocess.run(
             command, input=sql.encode(), env=environment, capture_output=True, timeout=30, check=False
@@ -90,6 +97,15 @@ def _mariadb(server: Server, user: str, password: str) -> tuple[list[str], dict,
     sql = f"SET SESSION sql_log_off = 1; ALTER USER {account} IDENTIFIED BY {literal};\n"
     command = ["mariadb", "--no-defaults", f"--socket={server.socket}", f"--user={server.superuser}"]
     return command, {"PATH": os.environ.get("PATH", os.defpath)}, sql
+
+
+def _sqlserver(server: Server, user: str, password: str) -> None:
+    with socket.socket(socket.AF_UNIX) as control:
+        control.settimeout(30)
+        control.connect(server.socket)
+        order = {"password": {"login": user, "password": password}}
+        control.sendall(json.dumps(order).encode() + b"\n")
+        control.recv(65536)
 
 
 def _quoted(text: str, quote: str) -> str:

@@ -1,10 +1,6 @@
-"""Aurora and Multi-AZ clusters, and the secrets that RDS manages: what moto's DBCluster lacks."""
+"""Aurora and Multi-AZ clusters: what moto's DBCluster lacks."""
 
 from __future__ import annotations
-
-import json
-import secrets
-import uuid
 
 import moto.rds.models as rds
 from moto.core.responses import PaginatedResult
@@ -12,7 +8,7 @@ from moto.core.utils import get_pagination_model
 from moto.rds.exceptions import DBClusterNotFoundError, RDSClientError
 from moto.rds.responses import RDSResponse
 
-from . import rds_rules
+from . import managed_passwords, rds_rules
 from .endpoints import cluster_host
 from .lifecycle import lifecycle_of
 from .passwords import HOOK
@@ -29,7 +25,7 @@ DEFAULT_VERSIONS = {
 
 
 def install() -> None:
-    cluster, backend, managed = rds.DBCluster, rds.RDSBackend, rds.MasterUserSecret
+    cluster, backend = rds.DBCluster, rds.RDSBackend
     moto_version = cluster.default_engine_version
     cluster.default_engine_version = staticmethod(lambda name: DEFAULT_VERSIONS.get(name) or moto_version(name))
     cluster.endpoint = property(_host)
@@ -41,8 +37,6 @@ def install() -> None:
     backend.modify_db_cluster = _modify(backend.modify_db_cluster)
     get_pagination_model("rds")["DescribeDBClusters"]["unique_attribute"] = "resource_id"
     RDSResponse.describe_db_clusters = _describe
-    managed._generate_secret_string = _managed_value
-    managed.rotate_secret = _rotate_managed
 
 
 def _host(cluster: object, reader: bool = False) -> str:
@@ -113,6 +107,7 @@ def _modify(original):
         password = _hold_back(cluster, changes)
         if getattr(cluster, "manage_master_user_password", False) and changes.get("manage_master_user_password"):
             changes.pop("manage_master_user_password")
+        manage, rotate = changes.get("manage_master_user_password"), changes.get("rotate_master_user_password")
         try:
             original(self, changes)
         except Exception:
@@ -121,6 +116,7 @@ def _modify(original):
             raise
         lifecycle_of(cluster).resting = resting
         _start_transition(cluster, password, apply_now, changes, old_groups)
+        managed_passwords.start(cluster, manage, rotate)
         return cluster
 
     return modify_db_cluster
@@ -173,18 +169,3 @@ def _release(cluster: object, names: list[str]) -> None:
     for name in names:
         if name in pending:
             setattr(cluster, name, pending.pop(name))
-
-
-def _managed_value(self) -> str:
-    """A secret managed by RDS holds the real master user and a new password, which the database gets too."""
-    password = secrets.token_hex(16)
-    database = self.resource
-    kind = "cluster" if isinstance(database, rds.DBCluster) else "instance"
-    HOOK.set_password(database, kind, database.resource_id, password, lifecycle_of(database))
-    return json.dumps({"username": database.master_username, "password": password})
-
-
-def _rotate_managed(self) -> None:
-    self._status = "rotating"
-    value = self._generate_secret_string()
-    self.secretsmanager.put_secret_value(self.secret.arn, value, None, str(uuid.uuid4()), ["AWSCURRENT"])

@@ -10,7 +10,7 @@ from moto.core.responses import PaginatedResult
 from moto.rds.exceptions import InvalidParameterCombination
 from moto.rds.responses import RDSResponse
 
-from . import rds_rules
+from . import managed_passwords, rds_rules
 from .endpoints import instance_host
 from .lifecycle import lifecycle_of
 from .passwords import HOOK
@@ -175,8 +175,10 @@ def _modify(original):
             changes.pop("manage_master_user_password")
         if changes.get("rotate_master_user_password"):
             changes["apply_immediately"] = apply_now
+        manage, rotate = changes.get("manage_master_user_password"), changes.get("rotate_master_user_password")
         original(self, identifier, changes)
         _start_transition(database, changes, old_groups, bool(apply_now and pending))
+        managed_passwords.start(database, manage, rotate)
         return database
 
     return modify_db_instance

@@ -66,6 +66,10 @@ def check_master_user(database: object, changes: dict) -> None:
         raise InvalidParameterCombination(
             "You can't specify MasterUserPassword for an instance with ManageMasterUserPassword enabled."
         )
+    if managed and manage is not False and changes.get("master_user_secret_kms_key_id"):
+        raise InvalidParameterCombination(
+            "You can't change the KMS key of a secret that manages the master user password."
+        )
     if managed and manage is False and password is None:
         raise InvalidParameterCombination(
             "You must specify MasterUserPassword when you turn off ManageMasterUserPassword."

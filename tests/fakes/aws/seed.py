@@ -42,6 +42,7 @@ VERSIONS = {
     "mariadb": "10.11.9",
     "aurora-postgresql": "15.4",
     "aurora-mysql": "8.0.mysql_aurora.3.05.2",
+    "sqlserver-ex": "15.00.4385.2.v1",
 }
 
 

@@ -197,6 +197,64 @@ class Instances(LauncherTest):
         self.assertNotEqual(first["password"], second["password"])
         self.modify(name, ManageMasterUserPassword=False, MasterUserPassword="a-New-Passw0rd")
         self.assertNotIn("MasterUserSecret", self.describe(name))
+        self.refused("ResourceNotFoundException", secrets.describe_secret, SecretId=managed)
+
+    def test_a_managed_secret_passes_through_its_states(self) -> None:
+        name = self.database()["identifier"]
+        self.aws.rig("PUT", "settings", {"modify_polls": 1})
+        self.refused(
+            "InvalidParameterCombination",
+            self.modify,
+            identifier=name,
+            ManageMasterUserPassword=True,
+            MasterUserPassword="a-New-Passw0rd",
+        )
+        made = self.modify(name, ManageMasterUserPassword=True, ApplyImmediately=True)["MasterUserSecret"]
+        self.assertEqual(made["SecretStatus"], "creating")
+        self.refused("InvalidDBInstanceState", self.modify, identifier=name, ManageMasterUserPassword=True)
+        seen = [self.describe(name)["MasterUserSecret"]["SecretStatus"] for _ in range(2)]
+        self.assertEqual(seen, ["creating", "active"])
+        secrets = self.aws.client("secretsmanager", "orders-eu")
+        first = secrets.get_secret_value(SecretId=made["SecretArn"])
+        self.refused("InvalidParameterCombination", self.modify, identifier=name, RotateMasterUserPassword=True)
+        self.modify(name, RotateMasterUserPassword=True, ApplyImmediately=True)
+        during = self.describe(name)["MasterUserSecret"]["SecretStatus"]
+        same = secrets.get_secret_value(SecretId=made["SecretArn"])
+        self.assertEqual((during, same["VersionId"]), ("rotating", first["VersionId"]))
+        self.assertEqual(self.describe(name)["MasterUserSecret"]["SecretStatus"], "active")
+        second = secrets.get_secret_value(SecretId=made["SecretArn"])
+        self.assertNotEqual(second["VersionId"], first["VersionId"])
+        self.assertEqual(sorted(second["VersionStages"]), ["AWSCURRENT", "AWSPENDING"])
+        place = {"account": self.aws.ids["orders-eu"], "region": "eu-west-1", "kind": "instance", "identifier": name}
+        self.aws.rig("POST", "status", {**place, "secret_status": "impaired"})
+        self.assertEqual(self.describe(name)["MasterUserSecret"]["SecretStatus"], "impaired")
+
+    def test_a_managed_secret_belongs_to_rds_and_its_schedule_to_the_owner(self) -> None:
+        name = self.database()["identifier"]
+        managed = self.modify(name, ManageMasterUserPassword=True)["MasterUserSecret"]["SecretArn"]
+        secrets = self.aws.client("secretsmanager", "orders-eu")
+        self.refused("InvalidRequestException", secrets.put_secret_value, SecretId=managed, SecretString="x")
+        self.refused("InvalidRequestException", secrets.delete_secret, SecretId=managed)
+        rules = lambda: secrets.describe_secret(SecretId=managed)["RotationRules"]
+        self.assertEqual(rules(), {"AutomaticallyAfterDays": 7})
+        self.assertEqual(secrets.describe_secret(SecretId=managed)["OwningService"], "rds")
+        rotate = lambda **change: secrets.rotate_secret(SecretId=managed, RotateImmediately=False, RotationRules=change)
+        before = secrets.get_secret_value(SecretId=managed)["VersionId"]
+        for change in ({"AutomaticallyAfterDays": 30}, {"ScheduleExpression": "rate(12 hours)"}):
+            rotate(**change)
+            self.assertEqual(rules(), change)
+        self.assertEqual(secrets.get_secret_value(SecretId=managed)["VersionId"], before)
+        for change in ({"ScheduleExpression": "rate(3 hours)"}, {"AutomaticallyAfterDays": 1001}):
+            self.refused("InvalidParameterException", rotate, **change)
+
+    def test_the_key_of_a_managed_secret_stays(self) -> None:
+        name = self.database()["identifier"]
+        kms = self.aws.client("kms", "orders-eu")
+        first, second = (kms.create_key()["KeyMetadata"] for _ in range(2))
+        made = self.modify(name, ManageMasterUserPassword=True, MasterUserSecretKmsKeyId=first["KeyId"])
+        self.assertEqual(made["MasterUserSecret"]["KmsKeyId"], first["Arn"])
+        change = {"ManageMasterUserPassword": True, "MasterUserSecretKmsKeyId": second["KeyId"]}
+        self.refused("InvalidParameterCombination", self.modify, identifier=name, **change)
 
     def test_a_new_instance_has_no_endpoint_while_creating(self) -> None:
         self.aws.rig("PUT", "settings", {"create_polls": 1})

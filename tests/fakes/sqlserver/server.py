@@ -3,12 +3,13 @@
 usage:  .venv/bin/python tests/fakes/sqlserver/server.py            (the Rust tests start it like this)
 
 Reads one line of JSON from standard input ({"certificate", "key", "log", "admin": [name, password], "dba": [...],
-"version"}), prints {"port"} when it listens, and runs until standard input is closed. Each further line of input is a
+"version"}, and if it must be a "port" and a "control" socket for commands of others), prints {"port"} when it listens, and runs until standard input is closed. Each further line of input is a
 command, answered with a line:
   {"fail": {"contains": "…", "number": 1205, "times": 1}}     the next batches with this text fail with this error
   {"hang_up": {"contains": "…", "run": true}}                 the next batch with this text runs (or not), and its
                                                               connection ends without an answer
   {"age": {"login": "…", "seconds": 100}}                     the password was set so long ago
+  {"password": {"login": "…", "password": "…"}}               as RDS resets a master password; the login is unlocked
   {"state": true}                                             {"open": {login: sessions}, "peak": {login: sessions}}
 
 What is real here: TDS, TLS in TDS, LOGIN7 with its password and error numbers on the wire, all of it somebody else's
@@ -178,6 +179,9 @@ class StandIn:
                 self.hang_ups.append(wish["hang_up"])
             if "age" in wish:
                 self.server.login(wish["age"]["login"]).set_at = time.time() - wish["age"]["seconds"]
+            if "password" in wish:
+                login = self.server.login(wish["password"]["login"])
+                login.password, login.failures, login.set_at = wish["password"]["password"], 0, time.time()
             if "restore" in wish:
                 self._restore(wish["restore"])
             return {"open": dict(self.open_sessions()), "peak": dict(self.peak)}
@@ -206,6 +210,18 @@ class Handler(socketserver.BaseRequestHandler):
             session.close()
 
 
+class Orders(socketserver.StreamRequestHandler):
+    """Commands over the control socket, a line each."""
+
+    def handle(self) -> None:
+        for line in self.rfile:
+            self.wfile.write(json.dumps(self.server.stand_in.command(json.loads(line))).encode() + b"\n")
+
+
+class ControlSocket(socketserver.ThreadingUnixStreamServer):
+    daemon_threads = True
+
+
 class Listener(socketserver.ThreadingTCPServer):
     """Loopback only."""
 
@@ -214,9 +230,14 @@ class Listener(socketserver.ThreadingTCPServer):
 
 
 def main() -> None:
-    stand_in = StandIn(json.loads(sys.stdin.readline()))
+    wish = json.loads(sys.stdin.readline())
+    stand_in = StandIn(wish)
     logging.getLogger("pysqlbridge").setLevel(logging.CRITICAL)
-    with Listener(("127.0.0.1", 0), Handler) as listener:
+    if "control" in wish:
+        control = ControlSocket(wish["control"], Orders)
+        control.stand_in = stand_in
+        threading.Thread(target=control.serve_forever, daemon=True).start()
+    with Listener(("127.0.0.1", wish.get("port", 0)), Handler) as listener:
         listener.stand_in = stand_in
         threading.Thread(target=listener.serve_forever, daemon=True).start()
         print(json.dumps({"port": listener.server_address[1]}), flush=True)

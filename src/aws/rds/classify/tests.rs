@@ -62,6 +62,8 @@ fn a_standalone_instance_is_a_target_with_everything_that_rds_tells() {
         .master_user_secret(
             MasterUserSecret::builder()
                 .secret_arn("arn:aws:secretsmanager:eu-west-1:123456789012:secret:rds!db-1-AbCdEf")
+                .secret_status("rotating")
+                .kms_key_id("arn:aws:kms:eu-west-1:123456789012:key/1")
                 .build(),
         )
         .pending_modified_values(PendingModifiedValues::builder().db_instance_class("db.m7g.large").build())
@@ -75,6 +77,8 @@ fn a_standalone_instance_is_a_target_with_everything_that_rds_tells() {
     assert!(target.iam_authentication && target.publicly_accessible && !target.aurora);
     assert_eq!(target.tags["env"], "prod");
     assert!(target.managed_secret.is_some());
+    assert_eq!(target.managed_status.as_deref(), Some("rotating"));
+    assert_eq!(target.managed_kms_key_id.as_deref(), Some("arn:aws:kms:eu-west-1:123456789012:key/1"));
     assert_eq!((target.status.as_str(), target.database_name.as_deref()), ("available", Some("app")));
 }
 

@@ -95,7 +95,7 @@ impl ModifyLock {
             let Some(ids) = edit.list(self.arn(), &before)? else { return Ok(None) };
             match self.try_modify(&session, &Change::SecurityGroups(&ids)).await {
                 Ok(()) => return Ok(Some(before)),
-                Err(error) => self.wait_out(error, &session, end).await?,
+                Err(error) => self.wait_out(error, &session, self.sessions.settings().patience.interval, end).await?,
             }
         }
     }

@@ -24,6 +24,8 @@ fn target(engine: EngineKind, version: &str) -> Target {
         status: "available".to_owned(),
         tags: BTreeMap::new(),
         managed_secret: None,
+        managed_status: None,
+        managed_kms_key_id: None,
         pending_changes: Vec::new(),
         members: Vec::new(),
     }

@@ -1,0 +1,107 @@
+//! Which databases `rdsaccess_master_credential` refuses, and what it waits out.
+
+use serde_json::{Value, json};
+
+use crate::master_credential::{ADDRESS, configuration, logs_in, modify_calls, on_one_line, stored_password, text};
+use crate::rig::Rig;
+use crate::wish::{DatabaseWish, Wish};
+use crate::workspace::Workspace;
+
+const METHODS: [&str; 2] = ["", "  method = \"rds_managed\"\n"];
+
+fn postgres() -> Rig {
+    Rig::start(&Wish::organization().with(DatabaseWish::instance("payments-prod", "us-east-1", "ledger", "postgres")))
+}
+
+fn status(rig: &Rig, status: &str) {
+    let database = rig.database(0);
+    let value = json!({"account": database.account_id, "region": database.region, "kind": "instance",
+        "identifier": database.identifier, "status": status});
+    rig.control("POST", "status", &value);
+}
+
+#[test]
+fn a_replica_and_a_member_are_refused_with_the_arn_that_is_taken() {
+    let rig = Rig::start(
+        &Wish::organization()
+            .with(DatabaseWish::instance("payments-prod", "us-east-1", "ledger", "postgres").unreachable())
+            .with(DatabaseWish::cluster("payments-prod", "us-east-1", "orders", "aurora-postgresql").unreachable()),
+    );
+    let (source, cluster) = (rig.database(0), rig.database(1));
+    let params = json!({"DBInstanceIdentifier": "ledger-r", "SourceDBInstanceIdentifier": "ledger"});
+    let replica = rig.aws_of(source, "rds", "create_db_instance_read_replica", &params).unwrap();
+    let replica = replica["DBInstance"]["DBInstanceArn"].as_str().unwrap();
+    let member = source.arn.replace(":db:ledger", ":db:orders-1");
+    let workspace = Workspace::new(&rig);
+    let cases =
+        [(replica, "it is a read replica", &source.arn), (&member, "it is a member of a cluster", &cluster.arn)];
+    for (arn, why, instead) in cases {
+        for method in METHODS {
+            workspace.write("main.tf", &configuration(&rig, method).replace(&source.arn, arn));
+            let words = on_one_line(&workspace.plan_run().error());
+            assert!(words.contains(why) && words.contains(instead.as_str()), "{words}");
+        }
+    }
+    assert_eq!(modify_calls(&rig), 0);
+}
+
+#[test]
+fn a_stopped_database_is_refused_with_its_next_step() {
+    let rig = postgres();
+    let workspace = Workspace::new(&rig);
+    status(&rig, "stopped");
+    for method in METHODS {
+        workspace.write("main.tf", &configuration(&rig, method));
+        let error = workspace.apply().error();
+        assert!(error.contains("is stopped") && error.contains("Start it first"), "{error}");
+    }
+    assert_eq!((modify_calls(&rig), rig.calls("CreateSecret").len()), (0, 0));
+}
+
+#[test]
+fn another_password_that_waits_is_refused_before_anything_is_stored() {
+    let rig = Rig::start(&Wish::organization().with(DatabaseWish::cluster(
+        "payments-prod",
+        "eu-west-1",
+        "ledger",
+        "aurora-postgresql",
+    )));
+    rig.control("PUT", "settings", &json!({"hold_cluster_password": true}));
+    let params = json!({"DBClusterIdentifier": "ledger", "MasterUserPassword": "By-Hand.Passw0rd"});
+    rig.aws_of(rig.database(0), "rds", "modify_db_cluster", &params).unwrap();
+    rig.control("DELETE", "log", &Value::Null);
+    let workspace = Workspace::new(&rig);
+    for method in METHODS {
+        workspace.write("main.tf", &configuration(&rig, method));
+        let error = workspace.apply().error();
+        assert!(on_one_line(&error).contains("another new master password of"), "{error}");
+    }
+    assert_eq!((modify_calls(&rig), rig.calls("CreateSecret").len()), (0, 0));
+}
+
+#[test]
+fn a_busy_database_is_waited_for_within_the_time_out() {
+    let rig = postgres();
+    let workspace = Workspace::new(&rig);
+    let refusal = |times: i32| {
+        json!({"action": "ModifyDBInstance", "times": times, "code": "InvalidDBInstanceState",
+            "message": "Database instance is not in available state."})
+    };
+    for method in METHODS {
+        rig.control("POST", "faults", &refusal(-1));
+        workspace.write("main.tf", &configuration(&rig, &format!("{method}  timeouts = {{ create = \"4s\" }}")));
+        let error = workspace.apply().error();
+        assert!(error.contains("not in available state") && error.contains("apply again"), "{error}");
+        rig.control("DELETE", "faults", &Value::Null);
+
+        rig.control("DELETE", "log", &Value::Null);
+        rig.control("POST", "faults", &refusal(2));
+        workspace.write("main.tf", &configuration(&rig, method));
+        workspace.apply().ok();
+        workspace.plan().nothing();
+        assert_eq!(modify_calls(&rig), 3, "two refusals were waited out");
+        let secret_ref = text(&workspace.resource(ADDRESS).unwrap(), "secret_ref");
+        assert!(logs_in(&rig, &stored_password(&rig, &secret_ref)));
+        workspace.run(&["state", "rm", ADDRESS]).ok();
+    }
+}
