@@ -1,7 +1,33 @@
 //! Database servers: one contract, one folder per engine with the same file names in each.
 //!
 //! A resource says what a role should be ([`RoleSpec`]); a [`Server`] reads what is ([`Observed`]) and makes the
-//! difference disappear. Statements are built purely from the difference; only `apply` talks to the server.
+//! difference disappear. Statements are built purely from the difference; only `apply` and `drop` change a server.
+//!
+//! The same thing stands under the same name in every folder that has it:
+//!
+//! | file | what it knows | postgres | mysql | sqlserver |
+//! |---|---|---|---|---|
+//! | `server` | the contract, and which call does what | x | x | x |
+//! | `connect` | sessions and their bound | x | x | x |
+//! | `tls` | certificates, where the driver leaves them to us | x | | x |
+//! | `lock` | the one writer, and who else has the lock | x | x | x |
+//! | `catalog` | what is there | x | x | x |
+//! | `snapshot` | one reading for all roles, database by database | x | | |
+//! | `named` | the objects that `grants` name, looked up one by one | | x | |
+//! | `check` | what is refused before anything is sent | x | x | x |
+//! | `level` | what a level holds, and which privileges there are | x | x | x |
+//! | `wanted` | what `grants` come to, beside the level | x | x | x |
+//! | `group`, `reach`, `cancel` | groups that hold levels; for whom we may act; what is stopped halfway | x | | |
+//! | `pattern`, `memberships`, `powers` | how grants name databases; roles and proxies that were granted | | x | |
+//! | `roles` | the login itself: whose it is, what it lacks | x | x | x |
+//! | `terms` | how the login proves itself, and what bounds it | x | x | |
+//! | `grants` | the rights of the level, compared | x | x | x |
+//! | `direct`, `defaults`, `public` | rights of the login itself, on later objects, through PUBLIC | x | | |
+//! | `change` | a difference as words and statements | x | x | x |
+//! | `plan` | all differences together, in the order in which they are sent | x | x | x |
+//! | `apply`, `drop` | sending, attempts, removal | x | x | x |
+//! | `owned` | what a user owns, before it goes | | | x |
+//! | `quote`, `password`, `error` | safe SQL, verifiers, classes of failures | x | x | x |
 
 mod error;
 mod key;

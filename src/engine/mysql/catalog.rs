@@ -8,10 +8,10 @@ use mysql_async::{Row, Value};
 
 use super::connect::{Dialect, Session};
 use super::error::Failure;
+use super::level::{Privilege, Privileges};
 use super::named::{Named, routine_name};
 use super::password::Plugin;
 use super::pattern::NameForm;
-use super::privilege::{Privilege, Privileges};
 use super::quote::Statement;
 use crate::access::Secret;
 use crate::engine::RoleSpec;

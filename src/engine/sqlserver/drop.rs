@@ -7,12 +7,12 @@
 use std::time::Duration;
 
 use super::SqlServer;
-use super::apply::Batch;
 use super::catalog::{Catalog, Principal, Reach, number};
 use super::connect::MASTER;
 use super::error::Failure;
 use super::grants::{is_owner, owner_words, strip_user};
 use super::owned::drop_user;
+use super::plan::Batch;
 use super::quote::{Statement, bytes};
 use super::roles::{disable, drop_login, ownership};
 use crate::access::{Identifier, list_names};

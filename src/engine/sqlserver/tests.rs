@@ -4,14 +4,15 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::apply::{Batch, plan};
 use super::catalog::{
     Catalog, Content, Database, Names, Place, Principal, Reach, Right, Securable, ServerRight, State, User,
 };
+use super::check::check_role_name;
 use super::connect::Pool;
 use super::owned::drop_user;
+use super::plan::{Batch, plan};
 use super::quote::tests::{Token, lex};
-use super::roles::{check_role_name, compare, ownership};
+use super::roles::{compare, ownership};
 use crate::access::{Access, Endpoint, Grant, Mark, ObjectKind, RoleName, Secret, TlsMode, Trust};
 use crate::engine::{Fault, Key, Login, Ownership, RoleSpec, Scope, Token as IamToken, Tokens};
 

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use super::super::grants::take_everything;
+use super::super::level::level;
 use super::super::named::Named;
-use super::super::privilege::level;
 use super::super::roles::{account_name, drop_account, lock};
 use super::*;
 use crate::access::{Auth, Grant, ObjectKind};
