@@ -30,6 +30,8 @@
 //! | `quote`, `password`, `error` | safe SQL, verifiers, classes of failures | x | x | x |
 
 mod error;
+#[cfg(test)]
+mod golden;
 mod key;
 mod retry;
 mod role;

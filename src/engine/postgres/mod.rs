@@ -30,8 +30,6 @@ mod defaults;
 mod direct;
 mod drop;
 mod error;
-#[cfg(test)]
-mod golden;
 mod grants;
 mod group;
 mod level;
@@ -47,6 +45,9 @@ mod snapshot;
 mod terms;
 pub(super) mod tls;
 mod wanted;
+
+#[cfg(test)]
+mod tests;
 
 pub use check::{check_grant, check_role_name};
 pub use server::Postgres;

@@ -1,7 +1,6 @@
 //! Comparison and statements on hand-made catalogs: every kind of drift, and the whole text of each level.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::sync::Arc;
 
 use super::catalog::{
@@ -14,7 +13,7 @@ use super::plan::{Batch, plan};
 use super::quote::tests::{Token, lex};
 use super::roles::{compare, ownership};
 use crate::access::{Access, Endpoint, Grant, Mark, ObjectKind, RoleName, Secret, TlsMode, Trust};
-use crate::engine::{Fault, Key, Login, Ownership, RoleSpec, Scope, Token as IamToken, Tokens};
+use crate::engine::{Fault, Key, Login, Ownership, RoleSpec, Scope, Token as IamToken, Tokens, golden};
 
 const SID: &[u8] = &[7; 16];
 const FOLDING: Names = Names { folds: true };
@@ -135,13 +134,7 @@ fn transaction(statements: &[&str]) -> String {
 
 /// Compares with the committed file; `RDSACCESS_UPDATE=1` writes it.
 fn golden(name: &str, text: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/sqlserver").join(name);
-    if std::env::vars_os().any(|(name, value)| name == "RDSACCESS_UPDATE" && value == "1") {
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, text).unwrap();
-    }
-    let committed = std::fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(text, committed, "{}: RDSACCESS_UPDATE=1 writes it anew", path.display());
+    golden::assert_committed([(format!("sqlserver/{name}"), text.to_owned())]);
 }
 
 fn grants() -> BTreeSet<Grant> {
