@@ -29,6 +29,8 @@
 //! | `owned` | what a user owns, before it goes | | | x |
 //! | `quote`, `password`, `error` | safe SQL, verifiers, classes of failures | x | x | x |
 
+mod connections;
+mod ending;
 mod error;
 #[cfg(test)]
 mod golden;
@@ -47,6 +49,7 @@ use futures_util::future::BoxFuture;
 
 use crate::access::{Endpoint, EngineKind, Grant, Invalid, RoleName, Secret, Trust};
 
+pub use connections::Connections;
 pub use error::{Error, Fault};
 pub use key::{Key, Token, Tokens};
 pub use role::{Observed, Ownership, PasswordSet, Removal, RemovalAction, RoleSpec, Scope, Terms};
@@ -64,8 +67,8 @@ pub struct Login {
     pub trust: Trust,
     /// ARN of the database, for error texts
     pub target: String,
-    /// At most so many connections at once to this server
-    pub max_connections: usize,
+    /// The connections to this endpoint, shared with every other login to it
+    pub connections: Connections,
 }
 
 /// The result of a call on a server.
@@ -73,7 +76,7 @@ pub type Reply<'a, T> = BoxFuture<'a, Result<T, Error>>;
 
 /// One database server, entered with one administrator's credential.
 ///
-/// Connections open lazily, are shared and bounded by [`Login::max_connections`]. Reads may run in parallel; writes of
+/// Connections open lazily, are shared and bounded by [`Login::connections`]. Reads may run in parallel; writes of
 /// one server run one after the other, also across processes. Every method may be cancelled at any await and may be
 /// called again: it continues from what it observes. No method logs a secret or puts a clear password into SQL where
 /// the engine takes a verifier.

@@ -82,7 +82,7 @@ impl Mysql {
         spec: &RoleSpec,
         password: Option<&Secret<String>>,
     ) -> Result<Observed, Failure> {
-        let _writer = self.writer.lock().await;
+        let _writer = self.sessions.writer().await;
         let mut retry = Retry::new(self.patience);
         loop {
             match self.ensure_once(spec, password).await {

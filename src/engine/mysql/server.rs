@@ -18,8 +18,6 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub struct Mysql {
     pub(super) login: Login,
     pub(super) sessions: Sessions,
-    /// Writes of this process run one after the other
-    pub(super) writer: tokio::sync::Mutex<()>,
     pub(super) catalog: Shared<Catalog>,
     pub(super) patience: Duration,
     /// Which of the two engines it is said to be, so that what it cannot hold is refused before anything is sent
@@ -33,8 +31,7 @@ impl Mysql {
     /// None: the signature is that of every engine.
     pub fn new(login: Login) -> Result<Self, Error> {
         let sessions = Sessions::new(login.clone());
-        let (writer, catalog) = Default::default();
-        Ok(Self { login, sessions, writer, catalog, patience: PATIENCE, kind: None })
+        Ok(Self { login, sessions, catalog: Default::default(), patience: PATIENCE, kind: None })
     }
 
     /// Waits so long for another writer and for the end of a failover, instead of a minute.

@@ -94,6 +94,7 @@ fn spec(access: Access) -> RoleSpec {
         terms: Default::default(),
         mark: Mark::new("db-ABC", Some("reader's role".to_owned())),
         adopt: false,
+        known: false,
     }
 }
 

@@ -81,7 +81,7 @@ impl SqlServer {
         password: Option<&Secret<String>>,
     ) -> Result<Observed, Failure> {
         check_spec(spec)?;
-        let _writer = self.writer.lock().await;
+        let _writer = self.pool.writer().await;
         let mut retry = Retry::new(self.patience);
         let mut progress = Progress::default();
         loop {

@@ -17,8 +17,6 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub struct SqlServer {
     pub(super) login: Login,
     pub(super) pool: Pool,
-    /// Writes of this process run one after the other
-    pub(super) writer: tokio::sync::Mutex<()>,
     pub(super) catalog: Shared<Catalog>,
     pub(super) patience: Duration,
 }
@@ -31,7 +29,7 @@ impl SqlServer {
     /// tokens.
     pub fn new(login: Login) -> Result<Self, Error> {
         let pool = Pool::new(login.clone()).map_err(|fault| Error::new(&login, fault))?;
-        Ok(Self { login, pool, writer: Default::default(), catalog: Default::default(), patience: PATIENCE })
+        Ok(Self { login, pool, catalog: Default::default(), patience: PATIENCE })
     }
 
     /// Waits so long for another writer and for the end of a failover, instead of a minute.

@@ -13,7 +13,7 @@ use super::plan::{Batch, plan};
 use super::quote::tests::{Token, lex};
 use super::roles::{compare, ownership};
 use crate::access::{Access, Endpoint, Grant, Mark, ObjectKind, RoleName, Secret, TlsMode, Trust};
-use crate::engine::{Fault, Key, Login, Ownership, RoleSpec, Scope, Token as IamToken, Tokens, golden};
+use crate::engine::{Connections, Fault, Key, Login, Ownership, RoleSpec, Scope, Token as IamToken, Tokens, golden};
 
 const SID: &[u8] = &[7; 16];
 const FOLDING: Names = Names { folds: true };
@@ -107,6 +107,7 @@ fn spec(access: Access) -> RoleSpec {
         terms: Default::default(),
         mark: Mark::new("db-ABC", None),
         adopt: true,
+        known: false,
     }
 }
 
@@ -365,7 +366,7 @@ fn tokens_are_refused_before_anything_is_sent() {
         key: Key::Tokens(Arc::new(NoTokens)),
         trust: Trust { mode: TlsMode::Disable, roots: Arc::default() },
         target: "arn:aws:rds:eu-west-1:123456789012:db:payments".to_owned(),
-        max_connections: 1,
+        connections: Connections::at_most(1),
     };
     assert!(matches!(Pool::new(login).map(|_| ()), Err(Fault::Unsupported(text)) if text.contains("no IAM")));
 }

@@ -35,6 +35,7 @@ fn spec(access: Access) -> RoleSpec {
         terms: Terms::default(),
         mark: Mark::new("db-ABC", None),
         adopt: false,
+        known: false,
     }
 }
 
