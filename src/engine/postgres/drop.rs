@@ -225,8 +225,9 @@ impl Postgres {
         done
     }
 
-    /// Empties a role in every database where something depends on it, and drops it with the last one. What was read
-    /// must be of now.
+    /// Empties a role in every database where something depends on it, and drops it with the last one. What was read of
+    /// the server may still hold roles that went just before: a statement about one of them fails as vanished, and the
+    /// next attempt reads anew.
     async fn dissolve(&self, role: &Role, dependents: &[Dependents], heir: Option<&str>) -> Result<(), Failure> {
         let cluster = self.shared().await?;
         let reach = Reach::new(&cluster);
@@ -250,7 +251,6 @@ impl Postgres {
             let step = format!("dropping {} in database {database}", role.name);
             self.transact(database, &transaction(&reach, &steps, farewell), &step).await?;
         }
-        self.forget();
         Ok(())
     }
 
