@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::OnceCell;
 
 use crate::access::{Arn, Endpoint, EngineKind, RoleName, Secret, SecretRef, Target};
-use crate::engine::{self, Fault, Key, Login, Server};
+use crate::engine::{self, Connections, Fault, Key, Login, Server};
 use crate::report::{Explain, Reach};
 use crate::schema::Reports;
 use crate::store::Credential;
@@ -29,7 +29,11 @@ pub enum Attempt {
 
 /// What was opened so far. A password that changed opens another server; the old one ends when its last user is done.
 #[derive(Default)]
-pub(super) struct Servers(Mutex<HashMap<(Endpoint, RoleName), Opened>>);
+pub(super) struct Servers {
+    opened: Mutex<HashMap<(Endpoint, RoleName), Opened>>,
+    /// One bound per endpoint, whoever logs in
+    connections: Mutex<HashMap<Endpoint, Connections>>,
+}
 
 struct Opened {
     key: Key,
@@ -50,6 +54,12 @@ impl Opened {
 }
 
 impl Servers {
+    /// The connections of an endpoint.
+    fn connections(&self, endpoint: &Endpoint, bound: usize) -> Connections {
+        let mut all = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        all.entry(endpoint.clone()).or_insert_with(|| Connections::at_most(bound)).clone()
+    }
+
     fn get(&self, login: Login, kind: EngineKind) -> Result<Arc<dyn Server>, engine::Error> {
         self.open(login, kind).map(|(server, _)| server)
     }
@@ -57,7 +67,7 @@ impl Servers {
     #[expect(clippy::type_complexity, reason = "the two parts of one entry")]
     fn open(&self, login: Login, kind: EngineKind) -> Result<(Arc<dyn Server>, Arc<OnceCell<()>>), engine::Error> {
         let key = (login.endpoint.clone(), login.username.clone());
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(opened) = all.get(&key).filter(|opened| opened.is_entered_with(&login.key)) {
             return Ok((Arc::clone(&opened.server), Arc::clone(&opened.proven)));
         }
@@ -176,13 +186,14 @@ impl Context {
     }
 
     fn login(&self, target: &Target, username: &RoleName, key: Key) -> Result<Login, Reports> {
+        let endpoint = endpoint(target)?;
         Ok(Login {
-            endpoint: endpoint(target)?.clone(),
+            endpoint: endpoint.clone(),
             username: username.clone(),
             key,
             trust: self.trust()?.clone(),
             target: target.arn.to_string(),
-            max_connections: self.parts.max_connections_per_target,
+            connections: self.servers.connections(endpoint, self.parts.max_connections_per_target),
         })
     }
 }
@@ -238,7 +249,7 @@ mod tests {
             key: Key::Password(password.into()),
             trust: Trust { mode: TlsMode::Disable, roots: Arc::default() },
             target: "arn".to_owned(),
-            max_connections: 3,
+            connections: Connections::at_most(3),
         }
     }
 

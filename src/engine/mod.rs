@@ -1,9 +1,39 @@
 //! Database servers: one contract, one folder per engine with the same file names in each.
 //!
 //! A resource says what a role should be ([`RoleSpec`]); a [`Server`] reads what is ([`Observed`]) and makes the
-//! difference disappear. Statements are built purely from the difference; only `apply` talks to the server.
+//! difference disappear. Statements are built purely from the difference; only `apply` and `drop` change a server.
+//!
+//! The same thing stands under the same name in every folder that has it:
+//!
+//! | file | what it knows | postgres | mysql | sqlserver |
+//! |---|---|---|---|---|
+//! | `server` | the contract, and which call does what | x | x | x |
+//! | `connect` | sessions and their bound | x | x | x |
+//! | `tls` | certificates, where the driver leaves them to us | x | | x |
+//! | `lock` | the one writer, and who else has the lock | x | x | x |
+//! | `catalog` | what is there | x | x | x |
+//! | `snapshot` | one reading for all roles, database by database | x | | |
+//! | `named` | the objects that `grants` name, looked up one by one | | x | |
+//! | `check` | what is refused before anything is sent | x | x | x |
+//! | `level` | what a level holds, and which privileges there are | x | x | x |
+//! | `wanted` | what `grants` come to, beside the level | x | x | x |
+//! | `group`, `reach`, `cancel` | groups that hold levels; for whom we may act; what is stopped halfway | x | | |
+//! | `pattern`, `memberships`, `powers` | how grants name databases; roles and proxies that were granted | | x | |
+//! | `roles` | the login itself: whose it is, what it lacks | x | x | x |
+//! | `terms` | how the login proves itself, and what bounds it | x | x | |
+//! | `grants` | the rights of the level, compared | x | x | x |
+//! | `direct`, `defaults`, `public` | rights of the login itself, on later objects, through PUBLIC | x | | |
+//! | `change` | a difference as words and statements | x | x | x |
+//! | `plan` | all differences together, in the order in which they are sent | x | x | x |
+//! | `apply`, `drop` | sending, attempts, removal | x | x | x |
+//! | `owned` | what a user owns, before it goes | | | x |
+//! | `quote`, `password`, `error` | safe SQL, verifiers, classes of failures | x | x | x |
 
+mod connections;
+mod ending;
 mod error;
+#[cfg(test)]
+mod golden;
 mod key;
 mod retry;
 mod role;
@@ -19,6 +49,7 @@ use futures_util::future::BoxFuture;
 
 use crate::access::{Endpoint, EngineKind, Grant, Invalid, RoleName, Secret, Trust};
 
+pub use connections::Connections;
 pub use error::{Error, Fault};
 pub use key::{Key, Token, Tokens};
 pub use role::{Observed, Ownership, PasswordSet, Removal, RemovalAction, RoleSpec, Scope, Terms};
@@ -36,8 +67,8 @@ pub struct Login {
     pub trust: Trust,
     /// ARN of the database, for error texts
     pub target: String,
-    /// At most so many connections at once to this server
-    pub max_connections: usize,
+    /// The connections to this endpoint, shared with every other login to it
+    pub connections: Connections,
 }
 
 /// The result of a call on a server.
@@ -45,7 +76,7 @@ pub type Reply<'a, T> = BoxFuture<'a, Result<T, Error>>;
 
 /// One database server, entered with one administrator's credential.
 ///
-/// Connections open lazily, are shared and bounded by [`Login::max_connections`]. Reads may run in parallel; writes of
+/// Connections open lazily, are shared and bounded by [`Login::connections`]. Reads may run in parallel; writes of
 /// one server run one after the other, also across processes. Every method may be cancelled at any await and may be
 /// called again: it continues from what it observes. No method logs a secret or puts a clear password into SQL where
 /// the engine takes a verifier.

@@ -67,10 +67,15 @@ impl Retry {
         if !again {
             return Err(failure);
         }
-        tokio::time::sleep(jittered(FIRST_PAUSE * 2_u32.pow(self.tries.min(6)))).await;
+        pause(self.tries).await;
         self.tries += 1;
         Ok(())
     }
+}
+
+/// Waits after so many tries before the one that failed now.
+pub(super) async fn pause(tries: u32) {
+    tokio::time::sleep(jittered(FIRST_PAUSE * 2_u32.pow(tries.min(6)))).await;
 }
 
 /// Between half and all of the pause, so that writers that met once do not meet again.

@@ -52,6 +52,9 @@ pub struct RoleSpec {
     /// Whether a role of this name without our mark may be taken over: a secret of ours for it exists, or it was
     /// imported
     pub adopt: bool,
+    /// Whether an earlier apply made or took over what is to be adopted. What somebody made of it since is repaired then;
+    /// otherwise more than a login is taken for somebody else's
+    pub known: bool,
 }
 
 /// Whose a role is.

@@ -57,7 +57,9 @@ model! {
         tags: BTreeMap<String, String> = optional(),
         /// The most requests to AWS at the same time.
         max_concurrency: i64 = optional().between(1, 1_024).defaults_to(64),
-        /// The most connections to one database at the same time.
+        /// The most connections to one database at the same time, whoever logs in: administrators and roles whose
+        /// passwords are tried. While something is changed one of them holds the lock of the writer; with `1` that one
+        /// comes on top.
         max_connections_per_target: i64 = optional().between(1, 64).defaults_to(3),
     }
 }

@@ -45,6 +45,7 @@ fn role(name: &str, access: Access) -> RoleSpec {
         terms: Default::default(),
         mark: Mark::new("db-TEST", None),
         adopt: true,
+        known: false,
     }
 }
 

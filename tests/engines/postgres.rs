@@ -41,6 +41,7 @@ pub fn spec(name: &str, access: Access) -> RoleSpec {
         terms: Default::default(),
         mark: Mark::new(RESOURCE_ID, Some(format!("{access} login"))),
         adopt: false,
+        known: false,
     }
 }
 

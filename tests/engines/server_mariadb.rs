@@ -16,7 +16,7 @@ use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, OptsBuilder, Row, SslOpts};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rdsaccess::access::{Endpoint, Secret, TlsMode, Trust};
-use rdsaccess::engine::Login;
+use rdsaccess::engine::{Connections, Login};
 use tempfile::TempDir;
 
 use crate::iam_rig::IamRig;
@@ -128,7 +128,7 @@ impl TestServer {
             key: Secret::from(ADMIN.1).into(),
             trust: Trust { mode: TlsMode::VerifyFull, roots: Arc::new(vec![self.root.clone()]) },
             target: "arn:aws:rds:eu-west-1:123456789012:db:payments".to_owned(),
-            max_connections: 3,
+            connections: Connections::at_most(3),
         }
     }
 

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 use rdsaccess::access::{Endpoint, EngineKind, Secret, TlsMode, Trust};
-use rdsaccess::engine::{Login, Server, open};
+use rdsaccess::engine::{Connections, Login, Server, open};
 use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, RootCertStore};
 use tempfile::TempDir;
@@ -135,7 +135,7 @@ impl PostgresServer {
             key: Secret::from(MASTER_PASSWORD).into(),
             trust: Trust { mode: TlsMode::VerifyFull, roots: Arc::new(vec![self.authority.clone()]) },
             target: "arn:aws:rds:eu-central-1:123456789012:db:ledger".to_owned(),
-            max_connections: 3,
+            connections: Connections::at_most(3),
         }
     }
 

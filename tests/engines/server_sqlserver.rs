@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex};
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use rdsaccess::access::{Endpoint, Secret, TlsMode, Trust};
-use rdsaccess::engine::Login;
+use rdsaccess::engine::{Connections, Login};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tiberius::{AuthMethod, Client, Config, EncryptionLevel, Row};
@@ -157,7 +157,7 @@ impl TestServer {
             key: Secret::from(self.admin.1.as_str()).into(),
             trust: Trust { mode: TlsMode::VerifyFull, roots: Arc::new(vec![self.root.clone()]) },
             target: "arn:aws:rds:eu-west-1:123456789012:db:payments".to_owned(),
-            max_connections: 3,
+            connections: Connections::at_most(3),
         }
     }
 

@@ -34,6 +34,7 @@ fn role(server: &TestServer, name: &str, access: Access, databases: &[&str]) -> 
         terms: Default::default(),
         mark: Mark::new("db-TEST", None),
         adopt: true,
+        known: false,
     }
 }
 

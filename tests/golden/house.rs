@@ -1,6 +1,6 @@
 //! The floors of the house: an import only ever points down.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::switch::root;
@@ -89,6 +89,32 @@ fn the_import_reader_sees_what_it_should() {
     );
     assert_eq!(imports("use crate::{access, report};", "x"), ["access", "report"]);
     assert_eq!(imports("use rdsaccess::plugin::run;", "main"), ["plugin"]);
+}
+
+/// The engines' files as the table of the module says, and as they are.
+#[test]
+fn the_table_of_the_engines_files_is_true() {
+    const ENGINES: [&str; 3] = ["postgres", "mysql", "sqlserver"];
+    let text = std::fs::read_to_string(root().join("src/engine/mod.rs")).unwrap();
+    let mut said = BTreeSet::new();
+    for line in text.lines().filter_map(|line| line.strip_prefix("//! | `")) {
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        for name in cells[0].split(',').map(|name| name.trim().trim_matches('`')) {
+            let held = ENGINES.iter().zip(&cells[2..]).filter(|(_, cell)| **cell == "x");
+            said.extend(held.map(|(engine, _)| format!("{engine}/{name}")));
+        }
+    }
+    let mut there = BTreeSet::new();
+    for engine in ENGINES {
+        for entry in std::fs::read_dir(root().join("src/engine").join(engine)).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_stem().unwrap().to_str().unwrap().to_owned();
+            let is_code = path.extension().is_some_and(|e| e == "rs") && !["mod", "tests"].contains(&name.as_str());
+            there.extend(is_code.then(|| format!("{engine}/{name}")));
+        }
+    }
+    let wrong: Vec<_> = said.symmetric_difference(&there).collect();
+    assert!(wrong.is_empty() && there.len() > 40, "the table in src/engine/mod.rs is wrong about {wrong:?}");
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! Other people at work on a server while Terraform runs, and what the provider takes of servers and memory.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,6 +17,8 @@ use crate::workspace::{Run, Workspace};
 
 const BETWEEN_GRANTS: Duration = Duration::from_millis(2);
 const BETWEEN_SAMPLES: Duration = Duration::from_millis(20);
+/// Milliseconds that a connection takes to end after the client closed it.
+const GOODBYE: u64 = 20;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
 
 /// A client that is fed the same statements until it is told to stop.
@@ -78,43 +82,99 @@ pub(crate) fn bystander(target: &Database, database: &str) -> Feed {
     Feed::start(client, statements, BETWEEN_GRANTS)
 }
 
-/// Lists the provider's connections to a server again and again.
-pub(crate) struct Connections(Feed);
+/// The provider's connections to a server while this is watched. PostgreSQL logs when each of them began and ended; the
+/// log of MariaDB and MySQL has seconds only, so they are listed again and again.
+pub(crate) enum Connections {
+    Logged { log: PathBuf, from: usize },
+    Listed(Feed),
+}
 
 impl Connections {
     pub(crate) fn watch(target: &Database) -> Self {
-        let (database, sql) = if is_postgres(target) {
-            let ours = "application_name = 'terraform-provider-rdsaccess'";
-            let sql =
-                format!("SELECT '=' || coalesce(string_agg(pid::text, ','), '') FROM pg_stat_activity WHERE {ours}");
-            ("postgres", sql)
-        } else {
-            let ours = format!("USER = '{}'", target.master_username);
-            let list = "information_schema.processlist";
-            ("", format!("SELECT CONCAT('=', COALESCE(GROUP_CONCAT(ID), '')) FROM {list} WHERE {ours}"))
-        };
-        let mut client = owners_client(target, database);
-        if !is_postgres(target) {
-            client.arg("--unbuffered");
+        if is_postgres(target) {
+            let log = target.log.clone().expect("the server has a log");
+            let from = fs::read(&log).expect("the log is readable").len();
+            return Self::Logged { log, from };
         }
-        Self(Feed::start(client, format!("{sql};\n"), BETWEEN_SAMPLES))
+        let ours = format!("USER = '{}' OR USER RLIKE '^(app|hoop)'", target.master_username);
+        let list = "information_schema.processlist";
+        let sql = format!("SELECT CONCAT('=', COALESCE(GROUP_CONCAT(ID), '')) FROM {list} WHERE {ours}");
+        let mut client = owners_client(target, "");
+        client.arg("--unbuffered");
+        Self::Listed(Feed::start(client, format!("{sql};\n"), BETWEEN_SAMPLES))
     }
 
-    /// How many there were at most. One that the client has closed stays in the list for a moment, so only what three
-    /// samples in a row show is counted.
+    /// How many there were at most.
     pub(crate) fn most(self) -> usize {
-        let (_, listed) = self.0.stop();
-        let samples: Vec<Vec<&str>> = listed
-            .lines()
-            .filter_map(|line| line.strip_prefix('='))
-            .map(|ids| ids.split(',').filter(|id| !id.is_empty()).collect())
-            .collect();
-        let held = |three: &[Vec<&str>]| match three {
-            [one, two, three] => one.iter().filter(|id| two.contains(id) && three.contains(id)).count(),
-            _ => 0,
-        };
-        samples.windows(3).map(held).max().unwrap_or(0)
+        match self {
+            Self::Logged { log, from } => {
+                let log = fs::read(log).expect("the log is readable").split_off(from);
+                most_logged(&String::from_utf8_lossy(&log))
+            }
+            Self::Listed(feed) => most_listed(&feed.stop().1),
+        }
     }
+}
+
+/// One that the client has closed stays in the list for a moment, so only what three samples in a row show is counted.
+fn most_listed(listed: &str) -> usize {
+    let samples: Vec<Vec<&str>> = listed
+        .lines()
+        .filter_map(|line| line.strip_prefix('='))
+        .map(|ids| ids.split(',').filter(|id| !id.is_empty()).collect())
+        .collect();
+    let held = |three: &[Vec<&str>]| match three {
+        [one, two, three] => one.iter().filter(|id| two.contains(id) && three.contains(id)).count(),
+        _ => 0,
+    };
+    samples.windows(3).map(held).max().unwrap_or(0)
+}
+
+/// The server notes the end of a connection some milliseconds after the client closed it; one that ends so soon after
+/// another began does not count beside that.
+fn most_logged(log: &str) -> usize {
+    let mut open: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut spans: Vec<(u64, u64)> = Vec::new();
+    for line in log.lines() {
+        let Some((time, pid)) = time_and_process(line) else { continue };
+        if line.contains("connection authorized") && line.contains("application_name=terraform-provider-rdsaccess") {
+            open.insert(pid, time);
+        } else if line.contains("disconnection: ") {
+            spans.extend(open.remove(pid).map(|began| (began, time)));
+        }
+    }
+    spans.extend(open.into_values().map(|began| (began, u64::MAX)));
+    let beside = |at: u64| spans.iter().filter(|(began, ended)| *began <= at && *ended > at + GOODBYE).count();
+    // What begins and ends within that moment is one connection all the same.
+    spans.iter().map(|(began, _)| beside(*began).max(1)).max().unwrap_or(0)
+}
+
+/// Milliseconds of the day, and the process: `2026-01-31 10:20:30.456 UTC [123] LOG:  …`.
+fn time_and_process(line: &str) -> Option<(u64, &str)> {
+    let (_, rest) = line.split_once(' ')?;
+    let (time, rest) = rest.split_once(' ')?;
+    let (_, rest) = rest.split_once('[')?;
+    let (pid, _) = rest.split_once(']')?;
+    let (seconds, millis) = time.split_once('.')?;
+    let seconds = seconds.split(':').try_fold(0, |sum, part| Some(sum * 60 + part.parse::<u64>().ok()?))?;
+    Some((seconds * 1000 + millis.parse::<u64>().ok()?, pid))
+}
+
+#[test]
+fn short_logins_are_counted_and_goodbyes_are_not() {
+    let began = |at: u32, pid: u32| {
+        format!(
+            "2026-01-31 10:20:30.{at:03} UTC [{pid}] LOG:  connection authorized: user=u database=d \
+             application_name=terraform-provider-rdsaccess SSL enabled\n"
+        )
+    };
+    let ended = |at: u32, pid: u32| {
+        format!("2026-01-31 10:20:30.{at:03} UTC [{pid}] LOG:  disconnection: session time: 0:00:00.030\n")
+    };
+    let log = [began(100, 1), began(110, 2), ended(140, 1), began(141, 3), ended(145, 2), ended(180, 3)].concat();
+    assert_eq!(most_logged(&log), 2, "the second is saying goodbye when the third begins");
+    assert_eq!(most_logged(&[began(100, 1), ended(105, 1)].concat()), 1);
+    assert_eq!(most_logged("2026-01-31 10:20:30.100 UTC [1] LOG:  statement: SELECT 1\n"), 0);
 }
 
 /// A Terraform command that was watched.

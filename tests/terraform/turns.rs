@@ -122,6 +122,60 @@ fn a_retained_role_takes_up_its_turn_on_postgres() {
 }
 
 #[test]
+fn a_retained_role_takes_up_its_turn_on_mariadb() {
+    is_made_again("mariadb", "retain");
+}
+
+/// The secret names the first login, and no mark tells whose the second one is.
+#[test]
+fn a_retained_role_knows_its_second_login_again_on_mariadb() {
+    let stage = Stage::new("mariadb");
+    let workspace = Workspace::new(&stage.rig);
+    let lines = |round| format!("on_destroy = \"retain\"\n  {}", two_users(round));
+    for round in 1..=3 {
+        stage.write(&workspace, "", &lines(round));
+        apply(&workspace);
+    }
+    workspace.destroy().ok();
+    // Somebody else's login of that name has rights of its own.
+    as_owner(stage.database(), "", "GRANT INSERT ON shop.* TO hoop_ro_clone@'%'");
+    let refused = workspace.apply().error();
+    assert!(refused.contains("The name of the role is taken") && refused.contains("hoop_ro_clone"), "{refused}");
+    as_owner(stage.database(), "", "REVOKE INSERT ON shop.* FROM hoop_ro_clone@'%'");
+    assert_eq!(username(&apply(&workspace)), "hoop_ro");
+    stage.write(&workspace, "", &two_users(4));
+    let clones = apply(&workspace);
+    assert_eq!(username(&clones), "hoop_ro_clone");
+    assert!(stage.reads(&stage.login(&clones)));
+    stage.destroyed(&workspace);
+}
+
+/// An import knows the role's name; whose turn it is stands in its secret.
+#[test]
+fn a_role_with_two_logins_is_imported_during_either_turn() {
+    for (engine, turns) in [("postgres", 2), ("mariadb", 3)] {
+        let stage = Stage::new(engine);
+        let workspace = Workspace::new(&stage.rig);
+        let mut before = Value::Null;
+        for round in 1..=turns {
+            stage.write(&workspace, "", &two_users(round));
+            before = apply(&workspace);
+        }
+        workspace.run(&["state", "rm", IT]).ok();
+        workspace.import(IT, &format!("{}|hoop_ro", stage.database().arn)).ok();
+        let after = apply(&workspace);
+        for name in ["username", "secret_ref", "secret_version", "credential"] {
+            assert_eq!(after[name], before[name], "{engine}: {name}");
+        }
+        stage.write(&workspace, "", &two_users(turns + 1));
+        let next = apply(&workspace);
+        assert_ne!(username(&next), username(&before), "{engine}: the turns go on");
+        assert!(stage.reads(&stage.login(&next)), "{engine}");
+        stage.destroyed(&workspace);
+    }
+}
+
+#[test]
 fn a_disabled_role_takes_up_its_turn_on_mariadb() {
     is_made_again("mariadb", "disable");
 }

@@ -8,10 +8,10 @@ use mysql_async::{Row, Value};
 
 use super::connect::{Dialect, Session};
 use super::error::Failure;
+use super::level::{Privilege, Privileges};
 use super::named::{Named, routine_name};
 use super::password::Plugin;
 use super::pattern::NameForm;
-use super::privilege::{Privilege, Privileges};
 use super::quote::Statement;
 use crate::access::Secret;
 use crate::engine::RoleSpec;
@@ -258,7 +258,7 @@ pub(super) struct Catalog {
 
 impl Catalog {
     /// Reads everything in one round trip.
-    pub(super) async fn load(session: &mut Session) -> Result<Self, Failure> {
+    pub(super) async fn load(session: &mut Session<'_>) -> Result<Self, Failure> {
         let dialect = session.dialect();
         let mut sets = session.batch(&queries(dialect)).await?.into_iter();
         let mut next = || sets.next().unwrap_or_default();
@@ -289,7 +289,7 @@ impl Catalog {
     }
 
     /// Reads everything, and looks up the objects that this role names.
-    pub(super) async fn load_for(session: &mut Session, spec: &RoleSpec) -> Result<Self, Failure> {
+    pub(super) async fn load_for(session: &mut Session<'_>, spec: &RoleSpec) -> Result<Self, Failure> {
         let mut catalog = Self::load(session).await?;
         catalog.named = Named::load(session, &catalog.settings, spec).await?;
         Ok(catalog)

@@ -1,7 +1,7 @@
 //! One GRANT or REVOKE, and how it is written.
 
 use super::catalog::{AccountName, Object};
-use super::privilege::{Privilege, Privileges, list};
+use super::level::{Privilege, Privileges, list};
 use super::quote::{Statement, account as account_sql, identifier};
 
 /// What a statement gives or takes.

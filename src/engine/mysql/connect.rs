@@ -1,17 +1,18 @@
 //! Sessions: TLS, the bounded pool, session settings, round trips.
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error as Driver, IoError, OptsBuilder, Row, SslOpts};
 use rustls::{CertificateError, RootCertStore};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedMutexGuard;
 use tokio::time::timeout;
 
 use super::error::{Failure, is_after_authentication, tls_error};
 use super::quote::Statement;
 use crate::access::{Identifier, RoleName, Secret, TlsMode, Trust};
+use crate::engine::connections::{Pool, Seat};
 use crate::engine::{Fault, Login};
 
 /// Time to connect, shake hands and log in.
@@ -20,6 +21,8 @@ const CONNECT: Duration = Duration::from_secs(15);
 const ROUND_TRIP: Duration = Duration::from_secs(120);
 /// A pooled session that rested longer is tested before it is used.
 const RESTED: Duration = Duration::from_secs(10);
+/// A session that rests for longer is closed: the server would soon end it itself (`wait_timeout` below).
+const IDLE_LIFETIME: Duration = Duration::from_secs(150);
 /// Statements in one round trip at most.
 const BATCH: usize = 200;
 
@@ -75,54 +78,59 @@ impl Dialect {
     }
 }
 
-/// All sessions to one server: at most `max_connections` at once, kept for the next use when they ended well.
+/// The sessions of one login, kept for the next use when they ended well.
 pub(super) struct Sessions {
     login: Login,
     tls: Option<SslOpts>,
     /// With `verify-ca`, the name in the server's certificate, learnt from the first handshake.
     certified_name: Mutex<Option<String>>,
-    permits: Arc<Semaphore>,
-    resting: Arc<Mutex<Vec<Resting>>>,
+    connections: Pool<Resting>,
 }
 
 struct Resting {
     conn: Conn,
     dialect: Dialect,
-    since: Instant,
 }
 
 /// One session in use. Dropping it closes the connection, so that a cancelled call leaves no lock and no half-read
 /// answer behind; [`Session::rest`] keeps it for the next use.
-pub(super) struct Session {
+pub(super) struct Session<'a> {
     conn: Conn,
     dialect: Dialect,
-    resting: Arc<Mutex<Vec<Resting>>>,
-    _permit: OwnedSemaphorePermit,
+    connections: &'a Pool<Resting>,
+    seat: Seat,
 }
 
 impl Sessions {
     /// Nothing is sent.
     pub(super) fn new(login: Login) -> Self {
-        let permits = Arc::new(Semaphore::new(login.max_connections.max(1)));
-        Self {
-            tls: tls_options(&login.trust),
-            login,
-            certified_name: Mutex::default(),
-            permits,
-            resting: Arc::default(),
-        }
+        let connections = login.connections.pool(IDLE_LIFETIME);
+        Self { tls: tls_options(&login.trust), login, certified_name: Mutex::default(), connections }
     }
 
     /// A rested session, or a new one.
-    pub(super) async fn session(&self) -> Result<Session, Failure> {
-        let permit = Arc::clone(&self.permits).acquire_owned().await;
-        let permit = permit.map_err(|_| Failure::last(Fault::Unreachable("the provider is stopping".to_owned())))?;
-        let resting = Arc::clone(&self.resting);
-        if let Some((conn, dialect)) = self.rested().await {
-            return Ok(Session { conn, dialect, resting, _permit: permit });
+    pub(super) async fn session(&self) -> Result<Session<'_>, Failure> {
+        let seat = self.connections.seat().await.map_err(Failure::last)?;
+        let connections = &self.connections;
+        if let Some(Resting { conn, dialect }) = self.rested().await {
+            return Ok(Session { conn, dialect, connections, seat });
         }
-        let conn = self.enter().await?;
-        set_up(conn, resting, permit).await
+        self.make_room().await;
+        let mut conn = self.enter().await?;
+        let dialect = set_up(&mut conn).await?;
+        Ok(Session { conn, dialect, connections, seat })
+    }
+
+    /// Waits until nobody else in this process writes to this server.
+    pub(super) async fn writer(&self) -> OwnedMutexGuard<()> {
+        self.connections.writer().await
+    }
+
+    /// Says goodbye to the resting sessions that have to go before another is opened.
+    async fn make_room(&self) {
+        for leaving in self.connections.make_room() {
+            let _closed_or_given_up = timeout(CONNECT, leaving.conn.disconnect()).await;
+        }
     }
 
     /// Logs the administrator in; a kept token that is refused is replaced once.
@@ -141,12 +149,8 @@ impl Sessions {
 
     /// Whether this user and password can log in: one attempt.
     pub(super) async fn can_log_in(&self, user: &RoleName, password: &Secret<String>) -> Result<(), Failure> {
-        let _permit = self.permits.acquire().await;
-        let rested = lock(&self.resting).pop();
-        if let Some(rested) = rested {
-            // Its place is needed: resting sessions count as connections too.
-            let _ = timeout(CONNECT, rested.conn.disconnect()).await;
-        }
+        let _seat = self.connections.seat().await.map_err(Failure::last)?;
+        self.make_room().await;
         let conn = match self.connect(user, password, false).await {
             Err(failure) if is_after_authentication(&failure) => return Ok(()),
             other => other?,
@@ -156,12 +160,11 @@ impl Sessions {
         Ok(())
     }
 
-    async fn rested(&self) -> Option<(Conn, Dialect)> {
+    async fn rested(&self) -> Option<Resting> {
         loop {
-            let mut rested = lock(&self.resting).pop()?;
-            let fresh = rested.since.elapsed() < RESTED;
-            if fresh || matches!(timeout(CONNECT, rested.conn.ping()).await, Ok(Ok(()))) {
-                return Some((rested.conn, rested.dialect));
+            let (mut resting, time) = self.connections.take("")?;
+            if time < RESTED || matches!(timeout(CONNECT, resting.conn.ping()).await, Ok(Ok(()))) {
+                return Some(resting);
             }
         }
     }
@@ -247,11 +250,7 @@ fn presented_name(text: &str) -> Option<String> {
     }
 }
 
-async fn set_up(
-    mut conn: Conn,
-    resting: Arc<Mutex<Vec<Resting>>>,
-    permit: OwnedSemaphorePermit,
-) -> Result<Session, Failure> {
+async fn set_up(conn: &mut Conn) -> Result<Dialect, Failure> {
     let step = "setting up the session";
     let version = async {
         conn.query_drop(SETTINGS).await?;
@@ -259,17 +258,16 @@ async fn set_up(
     };
     let version = timeout(CONNECT, version).await.map_err(|_| Failure::timed_out(step, CONNECT.as_secs()))?;
     let version = version.map_err(|error| Failure::of_statement(step, &error))?.unwrap_or_default();
-    let dialect = Dialect::parse(&version).filter(|dialect| dialect.can_lock_accounts()).ok_or_else(|| {
+    Dialect::parse(&version).filter(|dialect| dialect.can_lock_accounts()).ok_or_else(|| {
         let text = format!(
             "the server's version is `{version}`; roles are managed on MySQL 5.7.8 and later and on MariaDB 10.4.2 and \
              later, which can lock an account"
         );
         Failure::last(Fault::Unsupported(text))
-    })?;
-    Ok(Session { conn, dialect, resting, _permit: permit })
+    })
 }
 
-impl Session {
+impl Session<'_> {
     /// Engine and version.
     pub(super) fn dialect(&self) -> Dialect {
         self.dialect
@@ -277,8 +275,7 @@ impl Session {
 
     /// Keeps the session for the next use.
     pub(super) fn rest(self) {
-        let Self { conn, dialect, resting, _permit } = self;
-        lock(&resting).push(Resting { conn, dialect, since: Instant::now() });
+        self.connections.keep(self.seat, String::new(), Resting { conn: self.conn, dialect: self.dialect });
     }
 
     /// Runs one statement.

@@ -3,8 +3,6 @@
 //! A session whose current database is a covered one keeps its rights after REVOKE and even after DROP USER. So the
 //! account is locked first, its sessions are ended, and only then it goes.
 
-use std::time::Duration;
-
 use super::Mysql;
 use super::catalog::{AccountName, Catalog};
 use super::connect::Session;
@@ -14,13 +12,10 @@ use super::pattern::NameForm;
 use super::quote::{Statement, bytes};
 use super::roles::{account_name, compare, drop_account, lasting, leave, lock, ownership};
 use crate::access::list_names;
+use crate::engine::ending::{Left, Sessions, end_sessions, still_open};
 use crate::engine::retry::{Class, Retry};
 use crate::engine::{Fault, Ownership, Removal, RemovalAction, RoleSpec};
 
-/// How often open sessions are looked for before the person is warned.
-const LOOKS: usize = 50;
-/// Time between two looks.
-const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 /// `no such thread`: the session ended by itself.
 const NO_SUCH_THREAD: u16 = 1094;
 /// `not owner of thread`, `access denied`: the administrator may not end it directly.
@@ -29,7 +24,7 @@ const NOT_OWNER: [u16; 2] = [1095, 1227];
 impl Mysql {
     /// Drops or disables the account; one that is not there is a success, one that is not ours stays with a warning.
     pub(super) async fn remove_role(&self, spec: &RoleSpec, how: &Removal) -> Result<Vec<String>, Failure> {
-        let _writer = self.writer.lock().await;
+        let _writer = self.sessions.writer().await;
         let mut retry = Retry::new(self.patience);
         loop {
             match self.remove_once(spec, how).await {
@@ -41,14 +36,15 @@ impl Mysql {
 
     /// Ends the sessions that the account has now. Its clients may come back at once, and their new sessions stay.
     pub(super) async fn end_open_sessions(&self, spec: &RoleSpec) -> Result<Vec<String>, Failure> {
-        let _writer = self.writer.lock().await;
+        let _writer = self.sessions.writer().await;
         let mut session = self.sessions.session().await?;
         let catalog = Catalog::load(&mut session).await?;
         let name = account_name(spec);
         let mut warning = None;
         if ownership(&catalog, spec) == Ownership::Ours {
-            let now = sessions_of(&mut session, &catalog, &name).await?;
-            warning = self.end_sessions(&mut session, &catalog, &name, |id| now.contains(&id)).await?;
+            let mut open = OfAccount { session: &mut session, catalog: &catalog, name: &name };
+            let now = open.list().await?;
+            warning = open.end_all(Some(&now)).await?;
         }
         session.rest();
         Ok(warning.into_iter().collect())
@@ -82,11 +78,11 @@ impl Mysql {
             let printed = name.printed();
             warnings.extend(lasting(&catalog, &name).map(|words| format!("the disabled account {printed} {words}")));
         }
+        let mut open = OfAccount { session: &mut session, catalog: &catalog, name: &name };
         if how.end_sessions {
-            warnings.extend(self.end_sessions(&mut session, &catalog, &name, |_| true).await?);
+            warnings.extend(open.end_all(None).await?);
         } else {
-            let open = sessions_of(&mut session, &catalog, &name).await?;
-            warnings.extend(still_open(&name, &open, "are left open as asked"));
+            warnings.extend(warning(&name, &open.list().await?, "are left open as asked"));
         }
         if how.action == RemovalAction::Drop {
             warnings.extend(self.drop_role(&mut session, &name).await?);
@@ -95,7 +91,7 @@ impl Mysql {
         Ok(warnings)
     }
 
-    async fn drop_role(&self, session: &mut Session, name: &AccountName) -> Result<Option<String>, Failure> {
+    async fn drop_role(&self, session: &mut Session<'_>, name: &AccountName) -> Result<Option<String>, Failure> {
         let defined = defined_by(session, name).await?;
         let names = list_names(&defined);
         session.run(&drop_account(name)).await.map_err(|failure| name_definers(failure, name, &names))?;
@@ -106,53 +102,45 @@ impl Mysql {
         );
         Ok((!defined.is_empty()).then_some(warning))
     }
+}
 
-    /// Ends these sessions of the account and waits until they are gone. Returns a warning when some are left.
-    async fn end_sessions(
-        &self,
-        session: &mut Session,
-        catalog: &Catalog,
-        name: &AccountName,
-        meant: impl Fn(u64) -> bool,
-    ) -> Result<Option<String>, Failure> {
-        let mut refused = None;
-        let mut left = Vec::new();
-        for look in 0..LOOKS {
-            left = sessions_of(session, catalog, name).await?;
-            left.retain(|id| meant(*id));
-            if left.is_empty() {
-                return Ok(None);
-            }
-            for id in left.iter().filter(|_| look % 10 == 0) {
-                if let Some(words) = end_session(session, *id).await? {
-                    refused = Some(words);
-                }
-            }
-            tokio::time::sleep(BETWEEN_LOOKS).await;
-        }
-        let why = refused.map(|words| format!(" ({words})")).unwrap_or_default();
-        Ok(still_open(name, &left, &format!("could not be ended{why}")))
+/// The sessions of one account.
+struct OfAccount<'a, 's> {
+    session: &'a mut Session<'s>,
+    catalog: &'a Catalog,
+    name: &'a AccountName,
+}
+
+impl Sessions for OfAccount<'_, '_> {
+    type Failure = Failure;
+
+    async fn list(&mut self) -> Result<Vec<u64>, Failure> {
+        sessions_of(self.session, self.catalog, self.name).await
+    }
+
+    async fn end(&mut self, id: u64) -> Result<Option<String>, Failure> {
+        end_session(self.session, id).await
+    }
+}
+
+impl OfAccount<'_, '_> {
+    /// Ends them, all or only these, and waits until they are gone. Returns a warning when some are left.
+    async fn end_all(&mut self, only: Option<&[u64]>) -> Result<Option<String>, Failure> {
+        let left = end_sessions(self, only).await?;
+        Ok(left.and_then(|Left { ids, why }| warning(self.name, &ids, &format!("could not be ended{why}"))))
     }
 }
 
 /// A warning about sessions that outlive the rights of their account; none when there are none.
-fn still_open(name: &AccountName, ids: &[u64], why: &str) -> Option<String> {
-    let listed: Vec<String> = ids.iter().map(u64::to_string).collect();
-    (!ids.is_empty()).then(|| {
-        format!(
-            "{} open session(s) of '{}'@'{}' {why}: each keeps its rights on its current database until it disconnects; \
-             to end one: CALL mysql.rds_kill(id), id {}",
-            ids.len(),
-            name.user,
-            name.host,
-            list_names(&listed)
-        )
-    })
+fn warning(name: &AccountName, ids: &[u64], why: &str) -> Option<String> {
+    let account = format!("'{}'@'{}'", name.user, name.host);
+    let what = format!("{why}: each keeps its rights on its current database until it disconnects");
+    still_open(&account, ids, &what, "CALL mysql.rds_kill(id)")
 }
 
 /// Ends one session, with RDS's own procedure where the administrator may not. Returns the server's words when both
 /// are refused.
-async fn end_session(session: &mut Session, id: u64) -> Result<Option<String>, Failure> {
+async fn end_session(session: &mut Session<'_>, id: u64) -> Result<Option<String>, Failure> {
     let step = format!("ending session {id}");
     for sql in [format!("KILL {id}"), format!("CALL mysql.rds_kill({id})")] {
         match session.run(&Statement::new(step.as_str(), sql)).await {
@@ -168,7 +156,7 @@ async fn end_session(session: &mut Session, id: u64) -> Result<Option<String>, F
 
 /// Ids of the sessions that belong to this account. The server shows the client's address but not the account, so with
 /// several accounts of one user only sessions that no other of them can have are counted.
-async fn sessions_of(session: &mut Session, catalog: &Catalog, name: &AccountName) -> Result<Vec<u64>, Failure> {
+async fn sessions_of(session: &mut Session<'_>, catalog: &Catalog, name: &AccountName) -> Result<Vec<u64>, Failure> {
     let user = bytes(&name.user);
     let sql = format!("SELECT ID, HOST FROM information_schema.processlist WHERE CAST(USER AS BINARY) = {user}");
     let rows = session.run(&Statement::new("listing the sessions of the account (needs PROCESS)", sql)).await?;
@@ -189,7 +177,7 @@ fn admits(pattern: &str, address: &str) -> bool {
 }
 
 /// Views, routines, triggers and events that run as this account.
-async fn defined_by(session: &mut Session, name: &AccountName) -> Result<Vec<String>, Failure> {
+async fn defined_by(session: &mut Session<'_>, name: &AccountName) -> Result<Vec<String>, Failure> {
     let definer = bytes(&format!("{}@{}", name.user, name.host.to_lowercase()));
     let sql = [
         ("view", "TABLE_SCHEMA", "TABLE_NAME", "views"),

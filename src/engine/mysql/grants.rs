@@ -12,9 +12,9 @@ use std::collections::BTreeMap;
 
 use super::catalog::{AccountName, Catalog, DatabaseGrant, Object, ObjectGrant, is_system};
 use super::change::{Change, On, push};
+use super::level::{Privilege, Privileges, contains_level, list, smallest_level};
 use super::pattern::unescape;
 use super::powers::on_everything;
-use super::privilege::{Privilege, Privileges, contains_level, list, smallest_level};
 use super::quote::{Statement, account as account_sql, identifier};
 use super::wanted::Wanted;
 use crate::access::{Access, Coverage, Gap, Missing, list_names};

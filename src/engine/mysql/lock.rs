@@ -34,7 +34,7 @@ const SESSIONS: &str = "SELECT ID, USER, HOST, CONCAT(LOWER(COMMAND), ' for ', T
 
 impl Mysql {
     /// A session that holds the writer's lock. The lock ends with the session, so a run that dies frees it.
-    pub(super) async fn locked_session(&self) -> Result<Session, Failure> {
+    pub(super) async fn locked_session(&self) -> Result<Session<'_>, Failure> {
         let mut session = self.sessions.session().await?;
         let patience = self.patience.as_secs();
         let lock = Statement::new(WAITING, format!("SELECT GET_LOCK({}, {patience})", literal(LOCK)));
@@ -46,7 +46,7 @@ impl Mysql {
     }
 
     /// Gives the lock back and keeps the session.
-    pub(super) async fn unlock(&self, mut session: Session) -> Result<(), Failure> {
+    pub(super) async fn unlock(&self, mut session: Session<'_>) -> Result<(), Failure> {
         let sql = format!("DO RELEASE_LOCK({})", literal(LOCK));
         session.run(&Statement::new("giving back the lock of the writer", sql)).await?;
         session.rest();
@@ -106,7 +106,7 @@ fn sessions(rows: Vec<mysql_async::Row>) -> Vec<String> {
 }
 
 /// Who holds the writer's lock, as a failure.
-async fn holder(session: &mut Session) -> Result<Failure, Failure> {
+async fn holder(session: &mut Session<'_>) -> Result<Failure, Failure> {
     let sql =
         format!("SELECT ID, USER, HOST FROM information_schema.processlist WHERE ID = IS_USED_LOCK({})", literal(LOCK));
     let rows = session.run(&Statement::new(WAITING, sql)).await?;

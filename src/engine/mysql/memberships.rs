@@ -2,7 +2,7 @@
 //! administrator may, and named where it may not. Pure.
 
 use super::catalog::{AccountName, Catalog, Membership};
-use super::privilege::Privilege;
+use super::level::Privilege;
 use super::quote::{Statement, account as account_sql, identifier};
 use crate::access::list_names;
 

@@ -21,7 +21,7 @@ pub(super) struct Named {
 
 impl Named {
     /// Looks up what the specification names, in one round trip at most.
-    pub(super) async fn load(session: &mut Session, settings: &Settings, spec: &RoleSpec) -> Result<Self, Failure> {
+    pub(super) async fn load(session: &mut Session<'_>, settings: &Settings, spec: &RoleSpec) -> Result<Self, Failure> {
         let tables = queries(settings, spec, ObjectKind::Table);
         let routines = queries(settings, spec, ObjectKind::Function);
         if tables.is_empty() && routines.is_empty() {

@@ -3,8 +3,8 @@
 
 use super::catalog::{AccountName, Catalog, Membership, Proxy};
 use super::change::{Change, On};
+use super::level::{Privileges, contains_level, list};
 use super::memberships;
-use super::privilege::{Privileges, contains_level, list};
 use super::quote::{Statement, account as account_sql};
 
 /// Why an account without our mark is not taken over, in words that say what to do first. Taking it over would take these

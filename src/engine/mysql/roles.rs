@@ -3,10 +3,10 @@
 use super::catalog::{Account, AccountName, Catalog};
 use super::connect::Dialect;
 use super::grants::Comparison;
-use super::login::{self, Way};
 use super::memberships;
 use super::powers;
 use super::quote::{Statement, account as account_sql, literal};
+use super::terms::{self, Way};
 use crate::access::{Auth, Gap, Identifier, Mark, Missing};
 use crate::engine::{Ownership, RoleSpec};
 
@@ -50,7 +50,7 @@ pub(super) fn ownership(catalog: &Catalog, spec: &RoleSpec) -> Ownership {
 /// Whether an account without a place for a mark is what a create with tokens leaves, which has no secret to tell whose
 /// it is: exactly what is wanted, or still locked and with no right beyond that.
 fn is_left_by_create(catalog: &Catalog, spec: &RoleSpec, account: &Account) -> bool {
-    if spec.terms.auth != Auth::Iam || !login::is_iam(account) {
+    if spec.terms.auth != Auth::Iam || !terms::is_iam(account) {
         return false;
     }
     let found = compare(catalog, spec, true);
@@ -68,7 +68,7 @@ pub(super) fn compare(catalog: &Catalog, spec: &RoleSpec, demand_tls: bool) -> C
     let mut comparison = Comparison::of(catalog, &name, spec);
     match catalog.account(&name) {
         Some(account) => {
-            comparison.login.extend(login::gaps(account, &spec.terms, demand_tls));
+            comparison.login.extend(terms::gaps(account, &spec.terms, demand_tls));
             let roles = memberships::revocable(catalog, &name);
             comparison.login.extend(roles.map(|role| Missing::plain(format!("is a member of {}", role.role))));
             let proxies = powers::revocable_proxies(catalog, &name);
@@ -114,7 +114,7 @@ fn note_namesakes(comparison: &mut Comparison, catalog: &Catalog, name: &Account
 
 /// Makes the account, locked: should the run die before the grants are there, it is harmless.
 pub(super) fn create(dialect: Dialect, spec: &RoleSpec, way: &Way, demand_tls: bool) -> Statement {
-    let clauses = login::of_new(dialect, way, &spec.terms, demand_tls);
+    let clauses = terms::of_new(dialect, way, &spec.terms, demand_tls);
     let mut sql = format!("CREATE USER {}{clauses} ACCOUNT LOCK", account_sql(&account_name(spec)));
     if dialect.has_attributes() {
         sql.push_str(&attribute(&spec.mark));
@@ -132,9 +132,9 @@ pub(super) fn settle(
 ) -> Vec<Statement> {
     let name = account_name(spec);
     let mut statements: Vec<Statement> = leave(catalog, &name).collect();
-    statements.extend(login::end_old_password(&name, account, way, &spec.terms));
+    statements.extend(terms::end_old_password(&name, account, way, &spec.terms));
     let mut clauses = match account {
-        Some(account) => login::of_present(catalog.dialect, account, way, &spec.terms, demand_tls),
+        Some(account) => terms::of_present(catalog.dialect, account, way, &spec.terms, demand_tls),
         None => String::new(),
     };
     if account.is_none_or(|account| account.locked) {

@@ -2,18 +2,18 @@
 
 mod golden;
 mod grants;
-mod login;
+mod terms;
 
 use std::collections::BTreeSet;
 
-use super::apply::plan;
 use super::catalog::{
     Account, AccountName, Catalog, DatabaseGrant, Limits, Membership, Object, ObjectGrant, Settings, Tls,
 };
 use super::connect::Dialect;
+use super::level::{Privilege, Privileges};
 use super::password::Plugin;
 use super::pattern::NameForm;
-use super::privilege::{Privilege, Privileges};
+use super::plan::plan;
 use super::quote::Statement;
 use super::roles::{compare, ownership};
 use crate::access::{Access, Mark, Secret};
@@ -94,6 +94,7 @@ fn spec(access: Access) -> RoleSpec {
         terms: Default::default(),
         mark: Mark::new("db-ABC", Some("reader's role".to_owned())),
         adopt: false,
+        known: false,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::catalog::{Catalog, Object, is_system};
-use super::privilege::{Privilege, Privileges, granted, level};
+use super::level::{Privilege, Privileges, granted, level};
 use crate::access::{Grant, Identifier, ObjectKind, list_names};
 use crate::engine::RoleSpec;
 

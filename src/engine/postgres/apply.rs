@@ -1,7 +1,6 @@
 //! Sending changes: one transaction per database, computed anew whenever another session came between.
 
 use std::collections::BTreeSet;
-use std::hash::{BuildHasher, RandomState};
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
@@ -18,6 +17,7 @@ use super::roles::set_password;
 use super::server::Postgres;
 use super::terms;
 use crate::access::{Auth, Identifier, Secret};
+use crate::engine::retry::pause;
 use crate::engine::{Fault, Observed, Ownership, RoleSpec};
 
 /// A conflict is reported when a change was computed and sent so often, and for so many times as one lock is waited
@@ -27,9 +27,6 @@ const LOCK_WAITS: u32 = 3;
 /// So often a change is sent, and compared with what is there then: a second time when the first one brought to light
 /// what was hidden before, and once more for what that brought.
 const PASSES: u32 = 3;
-/// First pause after a conflict; it doubles up to the longest.
-const PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// How often one change was tried, and since when.
 pub(super) struct Attempts {
@@ -91,9 +88,9 @@ impl Postgres {
         }
         // After a failover the old sessions lead to a server that takes no writes.
         self.pool.close_idle();
-        pause_after(attempts.made).await;
+        pause(attempts.made).await;
         attempts.made += 1;
-        lock.renew(&self.pool, self.maintenance().await?).await
+        lock.renew(self.maintenance().await?).await
     }
 
     async fn attempt(&self, spec: &RoleSpec, password: Option<&Secret<String>>) -> Result<Observed, Failure> {
@@ -239,15 +236,6 @@ pub(super) fn transaction(reach: &Reach<'_>, steps: &[Step], farewell: Option<Sq
     out.extend(farewell);
     out.push(Sql::of("COMMIT", &[]));
     Sql::batch(out)
-}
-
-/// Waits between half the pause and the whole one, so that two runs that collided do not collide again.
-async fn pause_after(attempt: u32) {
-    let pause = PAUSE.saturating_mul(1 << attempt.min(10)).min(LONGEST_PAUSE);
-    let half = pause / 2;
-    let spread = u64::try_from(half.as_micros()).unwrap_or(u64::MAX).max(1);
-    let jitter = RandomState::new().hash_one(attempt) % spread;
-    tokio::time::sleep(half + Duration::from_micros(jitter)).await;
 }
 
 #[cfg(test)]

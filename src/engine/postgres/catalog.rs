@@ -160,6 +160,8 @@ pub(super) struct Footprint {
     pub(super) database: Oid,
     /// Whether it stands in access lists there, and does not only own something
     pub(super) granted: bool,
+    /// Whether it owns something there, default privileges apart
+    pub(super) owns: bool,
 }
 
 /// The inside of one database, system schemas apart.
@@ -363,8 +365,9 @@ const CLUSTER: &str = concat!(
        'role', substr(c.line, 6))) FROM pg_db_role_setting AS s, unnest(s.setconfig) AS c(line) \
        WHERE c.line LIKE 'role=%'), \
      'footprints', (SELECT json_agg(json_build_object('role', f.refobjid::int8, 'database', f.dbid::int8, \
-       'granted', f.granted)) \
-       FROM (SELECT s.refobjid, s.dbid, bool_or(s.deptype = 'a') AS granted FROM pg_shdepend AS s \
+       'granted', f.granted, 'owns', f.owns)) \
+       FROM (SELECT s.refobjid, s.dbid, bool_or(s.deptype = 'a') AS granted, \
+           bool_or(s.deptype = 'o' AND s.classid <> 'pg_default_acl'::regclass) AS owns FROM pg_shdepend AS s \
          WHERE s.refclassid = 'pg_authid'::regclass GROUP BY 1, 2) AS f))"
 );
 

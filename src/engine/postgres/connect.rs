@@ -1,10 +1,10 @@
 //! Sessions: how one is opened, and how the few that a server is allowed are shared.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedMutexGuard;
+use tokio::task::JoinHandle;
 use tokio_postgres::config::{ChannelBinding, SslMode};
 use tokio_postgres::error::Error as DriverError;
 use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage};
@@ -15,6 +15,7 @@ use super::error::{Failure, is_after_authentication, is_busy};
 use super::quote::Sql;
 use super::tls::client_config;
 use crate::access::{Identifier, RoleName, Secret};
+use crate::engine::connections::{Pool as Connections, Seat};
 use crate::engine::{Fault, Login};
 
 /// How long a login may take, name resolution and TLS included.
@@ -34,6 +35,10 @@ const PATIENCE: Duration = Duration::from_secs(120);
 const CONNECT_ATTEMPTS: u32 = 5;
 /// Pause between two such attempts.
 const CONNECT_PAUSE: Duration = Duration::from_millis(500);
+/// How long a connection that is no longer needed may take to say so.
+const GOODBYE: Duration = Duration::from_secs(1);
+/// Where the session of the writer's lock rests: no name of a database is empty.
+const LOCK_PLACE: &str = "";
 /// After this time without an answer to what was sent a connection counts as dead.
 const DEAD_AFTER: Duration = Duration::from_secs(30);
 /// How long a session waits for reuse. An open session keeps others from dropping its database, and DROP DATABASE waits
@@ -61,43 +66,38 @@ pub(super) struct Pool {
     pub(super) lock_wait: Duration,
     /// The time for the writers of other processes
     pub(super) patience: Duration,
-    permits: Arc<Semaphore>,
-    bound: usize,
-    kept: Arc<Mutex<Kept>>,
+    connections: Connections<Connection>,
 }
 
-#[derive(Default)]
-struct Kept {
-    /// The longest unused first
-    idle: VecDeque<Idle>,
-    /// Sessions in use
-    active: usize,
+/// An open connection.
+pub(super) struct Connection {
+    pub(super) client: Arc<Client>,
+    /// What moves its bytes; it ends once the connection is closed
+    task: JoinHandle<()>,
 }
 
-struct Idle {
-    database: String,
-    client: Arc<Client>,
-    since: Instant,
+impl Connection {
+    /// Says goodbye and waits until that is sent, so that the next connection is not one too many.
+    async fn close(self) {
+        drop(self.client);
+        let _closed_or_given_up = tokio::time::timeout(GOODBYE, self.task).await;
+    }
 }
 
 impl Pool {
-    /// Prepares TLS; nothing is sent. One connection of the login's bound is set aside for the writer's lock, so that a
-    /// bound of one becomes two while something is changed.
+    /// Prepares TLS; nothing is sent.
     ///
     /// # Errors
     /// [`Fault::Tls`] when nothing is trusted.
     pub(super) fn new(login: Login) -> Result<Self, Fault> {
         let tls = client_config(&login.trust)?.map(MakeRustlsConnect::new);
-        let bound = login.max_connections.saturating_sub(1).max(1);
         Ok(Self {
+            connections: login.connections.pool(IDLE_LIFETIME),
             login,
             tls,
             round_trip: ROUND_TRIP,
             lock_wait: LOCK_WAIT,
             patience: PATIENCE,
-            permits: Arc::new(Semaphore::new(bound)),
-            bound,
-            kept: Arc::default(),
         })
     }
 
@@ -108,23 +108,50 @@ impl Pool {
 
     /// A session in this database, an idle one if there is one. Waits while all connections are in use.
     pub(super) async fn session(&self, database: &str) -> Result<Session<'_>, Failure> {
-        let seat = self.seat().await?;
-        let reused = seat.take_idle(database);
-        let client = match reused {
-            Some(client) => client,
-            None => Arc::new(self.connect_patiently(database).await?),
-        };
-        Ok(Session { seat, client, database: database.to_owned() })
+        let seat = self.connections.seat().await?;
+        let connection = self.resting_or_new(database, database).await?;
+        Ok(Session { pool: self, seat, connection, database: database.to_owned() })
     }
 
     /// Closes every session that is not in use, so that the next ones are new.
     pub(super) fn close_idle(&self) {
-        self.kept().idle.clear();
+        self.connections.close_idle();
     }
 
-    /// A session outside the shared ones, for the writer's lock.
-    pub(super) async fn reserved(&self, database: &str) -> Result<Client, Failure> {
+    /// Waits until nobody else in this process writes to this server.
+    pub(super) async fn writer(&self) -> OwnedMutexGuard<()> {
+        self.connections.writer().await
+    }
+
+    /// The seat of the session for the writer's lock.
+    pub(super) async fn lock_seat(&self) -> Result<Seat, Failure> {
+        Ok(self.connections.lock_seat().await?)
+    }
+
+    /// A session for the writer's lock, which the last writer left if it is still there.
+    pub(super) async fn lock_session(&self, database: &str) -> Result<Connection, Failure> {
+        self.resting_or_new(LOCK_PLACE, database).await
+    }
+
+    /// Leaves the session of the writer's lock to the next writer.
+    pub(super) fn keep_lock(&self, seat: Seat, connection: Connection) {
+        self.connections.keep(seat, LOCK_PLACE.to_owned(), connection);
+    }
+
+    async fn resting_or_new(&self, place: &str, database: &str) -> Result<Connection, Failure> {
+        while let Some((connection, _)) = self.connections.take(place) {
+            if !connection.client.is_closed() {
+                return Ok(connection);
+            }
+        }
+        self.make_room().await;
         self.connect_patiently(database).await
+    }
+
+    async fn make_room(&self) {
+        for leaving in self.connections.make_room() {
+            leaving.close().await;
+        }
     }
 
     /// Whether this password logs the role in: one login, closed at once.
@@ -134,10 +161,13 @@ impl Pool {
         password: &Secret<String>,
         database: &str,
     ) -> Result<bool, Failure> {
-        let seat = self.seat().await?;
-        seat.make_room();
+        let _seat = self.connections.seat().await?;
+        self.make_room().await;
         match self.connect(role.as_str(), password, database).await? {
-            Ok(_) => Ok(true),
+            Ok(connection) => {
+                connection.close().await;
+                Ok(true)
+            }
             Err(error) if is_after_authentication(&error) => Ok(true),
             Err(error) => match Failure::connecting(&error) {
                 Failure { fault: Fault::LoginRefused(_), .. } => Ok(false),
@@ -146,22 +176,13 @@ impl Pool {
         }
     }
 
-    async fn seat(&self) -> Result<Seat<'_>, Failure> {
-        let permit = Arc::clone(&self.permits)
-            .acquire_owned()
-            .await
-            .map_err(|_| Fault::Unreachable("the connections of this server are closed".to_owned()))?;
-        self.kept().active += 1;
-        Ok(Seat { pool: self, _permit: permit })
-    }
-
-    async fn connect_patiently(&self, database: &str) -> Result<Client, Failure> {
+    async fn connect_patiently(&self, database: &str) -> Result<Connection, Failure> {
         let mut attempt = 1;
         let mut shown = self.login.key.show().await?;
         shown.check(self.tls.is_some())?;
         loop {
             match self.connect(self.login.username.as_str(), shown.secret(), database).await? {
-                Ok(client) => return Ok(client),
+                Ok(connection) => return Ok(connection),
                 Err(error) if is_busy(&error) && attempt < CONNECT_ATTEMPTS => {
                     attempt += 1;
                     tokio::time::sleep(CONNECT_PAUSE).await;
@@ -187,18 +208,12 @@ impl Pool {
         user: &str,
         password: &Secret<String>,
         database: &str,
-    ) -> Result<Result<Client, DriverError>, Failure> {
+    ) -> Result<Result<Connection, DriverError>, Failure> {
         let config = self.config(user, password, database);
         let attempt = async {
             match self.tls.clone() {
-                Some(tls) => config.connect(tls).await.map(|(client, connection)| {
-                    tokio::spawn(connection);
-                    client
-                }),
-                None => config.connect(NoTls).await.map(|(client, connection)| {
-                    tokio::spawn(connection);
-                    client
-                }),
+                Some(tls) => config.connect(tls).await.map(|(client, connection)| open(client, connection)),
+                None => config.connect(NoTls).await.map(|(client, connection)| open(client, connection)),
             }
         };
         tokio::time::timeout(CONNECT_TIMEOUT, attempt).await.map_err(|_| {
@@ -228,21 +243,6 @@ impl Pool {
             .channel_binding(ChannelBinding::Prefer);
         config
     }
-
-    fn kept(&self) -> MutexGuard<'_, Kept> {
-        locked(&self.kept)
-    }
-
-    fn keep(&self, database: String, client: Arc<Client>) {
-        self.kept().idle.push_back(Idle { database, client, since: Instant::now() });
-        let kept = Arc::downgrade(&self.kept);
-        tokio::spawn(async move {
-            tokio::time::sleep(IDLE_LIFETIME).await;
-            if let Some(kept) = kept.upgrade() {
-                locked(&kept).idle.retain(|idle| idle.since.elapsed() < IDLE_LIFETIME);
-            }
-        });
-    }
 }
 
 /// What stands behind most refusals of a token; the server does not say.
@@ -256,66 +256,40 @@ fn of_token(fault: Fault) -> Fault {
     }
 }
 
-fn locked(kept: &Mutex<Kept>) -> MutexGuard<'_, Kept> {
-    kept.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The right to hold one connection.
-struct Seat<'a> {
-    pool: &'a Pool,
-    _permit: OwnedSemaphorePermit,
-}
-
-impl Seat<'_> {
-    fn take_idle(&self, database: &str) -> Option<Arc<Client>> {
-        let mut kept = self.pool.kept();
-        kept.idle.retain(|idle| !idle.client.is_closed());
-        let place = kept.idle.iter().rposition(|idle| idle.database == database);
-        let found = place.and_then(|at| kept.idle.remove(at)).map(|idle| idle.client);
-        drop(kept);
-        if found.is_none() {
-            self.make_room();
-        }
-        found
-    }
-
-    /// Closes idle sessions of other databases, so that one more stays within the bound.
-    fn make_room(&self) {
-        let mut kept = self.pool.kept();
-        while kept.idle.len() + kept.active > self.pool.bound && kept.idle.pop_front().is_some() {}
-    }
-}
-
-impl Drop for Seat<'_> {
-    fn drop(&mut self) {
-        self.pool.kept().active -= 1;
-    }
+fn open(client: Client, connection: impl Future<Output = Result<(), DriverError>> + Send + 'static) -> Connection {
+    let task = tokio::spawn(async {
+        // Whoever waits for an answer is told of the failure.
+        let _ended = connection.await;
+    });
+    Connection { client: Arc::new(client), task }
 }
 
 /// A session in one database. Dropped, its connection closes, so that a call which was cancelled or failed leaves no
 /// open transaction behind; [`Session::keep`] returns it for reuse.
 pub(super) struct Session<'a> {
-    client: Arc<Client>,
+    pool: &'a Pool,
+    // Closed before the seat is given back.
+    connection: Connection,
     database: String,
-    seat: Seat<'a>,
+    seat: Seat,
 }
 
 impl Session<'_> {
     /// Runs a batch in one round trip; the first column of every row, in order. `step` says what is being done.
     pub(super) async fn run(&self, sql: &Sql, step: &str) -> Result<Vec<String>, Failure> {
-        run(&self.client, sql, step, self.seat.pool.round_trip).await
+        run(&self.connection.client, sql, step, self.pool.round_trip).await
     }
 
     /// A transaction that changes something, under the writer's lock.
     pub(super) fn change(&self, lock: Arc<Client>) -> Change {
-        let pool = self.seat.pool;
-        Change::new(Arc::clone(&self.client), pool.tls.clone(), lock, pool.round_trip)
+        let pool = self.pool;
+        Change::new(Arc::clone(&self.connection.client), pool.tls.clone(), lock, pool.round_trip)
     }
 
     /// Hands the session back.
     pub(super) fn keep(self) {
-        if !self.client.is_closed() {
-            self.seat.pool.keep(self.database, self.client);
+        if !self.connection.client.is_closed() {
+            self.pool.connections.keep(self.seat, self.database, self.connection);
         }
     }
 }

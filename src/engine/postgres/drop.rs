@@ -6,8 +6,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Deserialize;
-
 use super::apply::{Attempts, transaction};
 use super::catalog::{Cluster, Membership, Oid, Role};
 use super::change::{Difference, Step};
@@ -28,8 +26,8 @@ const KILL_ATTEMPTS: u32 = 40;
 /// Pause between two of these.
 const KILL_PAUSE: Duration = Duration::from_millis(100);
 
-/// Where something depends on a role.
-#[derive(Debug, Deserialize)]
+/// Where something depends on a role, as far as the reading of the server tells.
+#[derive(Debug)]
 struct Dependents {
     /// `None` for what all databases share
     database: Option<String>,
@@ -65,7 +63,7 @@ impl Postgres {
         let left = match cluster.role_named(spec.name.as_str()).filter(|_| ours) {
             Some(role) => {
                 let now = self.sessions(role.oid, None).await?;
-                self.end_sessions(&cluster, role.oid, Some(&now)).await?
+                self.end_sessions(&cluster, role.oid, true, Some(&now)).await?
             }
             None => 0,
         };
@@ -100,7 +98,7 @@ impl Postgres {
         how: &Removal,
         heir: Option<&str>,
     ) -> Result<Vec<String>, Failure> {
-        let dependents = self.dependents(role.oid).await?;
+        let dependents = dependents(cluster, role.oid);
         if how.action == RemovalAction::Drop && heir.is_none() {
             let owned = self.owned(role.oid, &dependents).await?;
             if !owned.is_empty() {
@@ -109,7 +107,8 @@ impl Postgres {
             }
         }
         self.close_login(cluster, role).await?;
-        let mut left = if how.end_sessions { self.end_sessions(cluster, role.oid, None).await? } else { 0 };
+        self.forget();
+        let mut left = if how.end_sessions { self.end_sessions(cluster, role.oid, true, None).await? } else { 0 };
         if how.action == RemovalAction::Disable {
             self.strip(role, &dependents).await?;
         }
@@ -117,7 +116,7 @@ impl Postgres {
             self.dissolve(role, &dependents, heir).await?;
             // A session that runs as its group outlives its login, with all rights of the group.
             if how.end_sessions {
-                left = self.end_sessions(cluster, role.oid, None).await?;
+                left = self.end_sessions(cluster, role.oid, false, None).await?;
             }
         }
         if !how.end_sessions {
@@ -180,7 +179,7 @@ impl Postgres {
 
     /// Drops one group, or says why it stays.
     async fn tidy_group(&self, group: &Role, heir: Option<&str>) -> Result<Option<String>, Failure> {
-        let dependents = self.dependents(group.oid).await?;
+        let dependents = dependents(&*self.shared().await?, group.oid);
         let owned = self.owned(group.oid, &dependents).await?;
         if !owned.is_empty() && heir.is_none() {
             return Ok(Some(format!(
@@ -226,9 +225,10 @@ impl Postgres {
         done
     }
 
-    /// Empties a role in every database where something depends on it, and drops it with the last one.
+    /// Empties a role in every database where something depends on it, and drops it with the last one. What was read of
+    /// the server may still hold roles that went just before: a statement about one of them fails as vanished, and the
+    /// next attempt reads anew.
     async fn dissolve(&self, role: &Role, dependents: &[Dependents], heir: Option<&str>) -> Result<(), Failure> {
-        self.forget();
         let cluster = self.shared().await?;
         let reach = Reach::new(&cluster);
         if let Some(closed) = dependents.iter().find(|d| !d.open) {
@@ -251,13 +251,11 @@ impl Postgres {
             let step = format!("dropping {} in database {database}", role.name);
             self.transact(database, &transaction(&reach, &steps, farewell), &step).await?;
         }
-        self.forget();
         Ok(())
     }
 
     /// Revokes what the role itself holds, wherever that is; what it owns stays.
     async fn strip(&self, role: &Role, dependents: &[Dependents]) -> Result<(), Failure> {
-        self.forget();
         let cluster = self.shared().await?;
         let reach = Reach::new(&cluster);
         let maintenance = self.maintenance().await?;
@@ -307,22 +305,6 @@ impl Postgres {
         Ok(out.into_steps())
     }
 
-    async fn dependents(&self, oid: Oid) -> Result<Vec<Dependents>, Failure> {
-        let sql = Sql::of(
-            "SELECT coalesce(json_agg(json_build_object('database', d.datname, 'open', coalesce(d.datallowconn, true), \
-               'owns', f.owns) ORDER BY d.datname), '[]') \
-             FROM (SELECT s.dbid, bool_or(s.deptype = 'o' AND s.classid <> 'pg_default_acl'::regclass) AS owns \
-               FROM pg_shdepend AS s WHERE s.refclassid = 'pg_authid'::regclass AND s.refobjid = {} GROUP BY 1) AS f \
-             LEFT JOIN pg_database AS d ON d.oid = f.dbid",
-            &[number(oid)],
-        );
-        let rows = self.ask(self.maintenance().await?, &sql, "looking for what depends on the role").await?;
-        let parse = |json: &String| serde_json::from_str(json).map_err(|e| e.to_string());
-        rows.first()
-            .map_or(Ok(Vec::new()), parse)
-            .map_err(|text| Fault::Statement { step: "looking for what depends on the role".to_owned(), text }.into())
-    }
-
     /// What the role owns, in the server's words, such as `table public.a`.
     async fn owned(&self, oid: Oid, dependents: &[Dependents]) -> Result<Vec<String>, Failure> {
         let sql = Sql::of(
@@ -348,11 +330,16 @@ impl Postgres {
     }
 
     /// Ends the sessions of a role, all or those of these processes, by its number: it also finds those whose login is
-    /// already gone. Returns how many did not end.
-    async fn end_sessions(&self, cluster: &Cluster, oid: Oid, only: Option<&[String]>) -> Result<usize, Failure> {
+    /// already gone and that nobody can act as (`exists`). Returns how many did not end.
+    async fn end_sessions(
+        &self,
+        cluster: &Cluster,
+        oid: Oid,
+        exists: bool,
+        only: Option<&[String]>,
+    ) -> Result<usize, Failure> {
         let reach = Reach::new(cluster);
         let may_signal = reach.rights_of(cluster.me).iter().any(|r| cluster.role_name(*r) == "pg_signal_backend");
-        let exists = self.shared().await?.roles.contains_key(&oid);
         let actor = if may_signal || !exists { Actor::me() } else { reach.actor(oid, None) };
         let [all, these] = among(only);
         let kill = Sql::of(
@@ -450,6 +437,23 @@ fn letting_go(cluster: &Cluster, reach: &Reach<'_>, role: &Role, heir: Option<&s
     );
     steps.push(Step::mine(Sql::of(recount, &[])));
     steps
+}
+
+/// Where something depends on a role, by the name of the database; what all databases share comes last.
+fn dependents(cluster: &Cluster, oid: Oid) -> Vec<Dependents> {
+    let of_role = cluster.footprints.iter().filter(|footprint| footprint.role == oid);
+    let mut found: Vec<Dependents> = of_role
+        .map(|footprint| {
+            let database = cluster.databases.iter().find(|database| database.oid == footprint.database);
+            Dependents {
+                database: database.map(|database| database.name.clone()),
+                open: database.is_none_or(|database| database.open),
+                owns: footprint.owns,
+            }
+        })
+        .collect();
+    found.sort_by(|a, b| (a.database.is_none(), &a.database).cmp(&(b.database.is_none(), &b.database)));
+    found
 }
 
 /// The groups that the login needs or is a member of.

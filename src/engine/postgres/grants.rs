@@ -8,11 +8,11 @@ use super::catalog::{
     Stray,
 };
 use super::change::{Difference, Step, Turn};
-use super::direct::Wishes;
 use super::group::Group;
 use super::level::{self, Privileges};
 use super::quote::{Quoted, Sql, ident, list, qualified, quoted_by_server};
 use super::reach::{Actor, Reach, Way};
+use super::wanted::Wishes;
 use crate::access::{Access, ObjectKind};
 
 /// One database as one group, or one login, sees it.

@@ -106,6 +106,7 @@ mod tests {
             terms: Default::default(),
             mark: Mark::new("db-ABC", None),
             adopt: false,
+            known: false,
         }
     }
 

@@ -6,13 +6,14 @@ use std::convert::Infallible;
 use std::sync::{Arc, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::OwnedMutexGuard;
 use tokio_postgres::Client;
 
-use super::connect::{APPLICATION_NAME, Pool, run};
+use super::connect::{APPLICATION_NAME, Connection, Pool, run};
 use super::error::{Failure, Remedy};
 use super::quote::{Quoted, Sql, literal, number};
 use crate::engine::Fault;
+use crate::engine::connections::Seat;
 
 /// The two halves of the key: `RDSA` in ASCII, and the purpose (1 = changes of roles).
 const KEY: (i32, i32) = (0x5244_5341, 1);
@@ -21,10 +22,9 @@ const PAUSE: Duration = Duration::from_millis(200);
 const STEP: &str = "waiting for the lock of this provider";
 const HOLDING: &str = "holding the lock of this provider";
 
-/// The queue of this process's writers, with the session that the last one left.
+/// The writers of one login.
 #[derive(Default)]
 pub(super) struct Writers {
-    queue: Mutex<Option<Arc<Client>>>,
     /// The session of the one who writes now
     current: std::sync::Mutex<Weak<Client>>,
 }
@@ -33,9 +33,11 @@ pub(super) struct Writers {
 /// cancelled or fails drops the session with it.
 pub(super) struct WriterLock<'a> {
     writers: &'a Writers,
-    queue: MutexGuard<'a, Option<Arc<Client>>>,
-    session: Arc<Client>,
-    round_trip: Duration,
+    pool: &'a Pool,
+    session: Connection,
+    seat: Seat,
+    /// Given back last
+    _queue: OwnedMutexGuard<()>,
 }
 
 impl Writers {
@@ -43,34 +45,24 @@ impl Writers {
     ///
     /// # Errors
     /// [`Fault::Blocked`] names the session that holds the lock when another process keeps it for longer than the pool is patient.
-    pub(super) async fn lock(&self, pool: &Pool, database: &str) -> Result<WriterLock<'_>, Failure> {
-        let mut queue = self.queue.lock().await;
-        let round_trip = pool.round_trip;
-        if let Some(session) = queue.take() {
-            match acquire(&session, pool.patience, round_trip).await {
-                Ok(()) => return Ok(self.locked(queue, session, round_trip)),
-                // The server ended the session meanwhile; a new one may work.
-                Err(failure) if failure.remedy == Remedy::Retry => {}
-                Err(failure) => return Err(failure),
+    pub(super) async fn lock<'a>(&'a self, pool: &'a Pool, database: &str) -> Result<WriterLock<'a>, Failure> {
+        let queue = pool.writer().await;
+        let seat = pool.lock_seat().await?;
+        let mut session = pool.lock_session(database).await?;
+        match acquire(&session.client, pool.patience, pool.round_trip).await {
+            // The server ended a session that rested; a new one may work.
+            Err(failure) if failure.remedy == Remedy::Retry => {
+                session = pool.lock_session(database).await?;
+                acquire(&session.client, pool.patience, pool.round_trip).await?;
             }
+            done => done?,
         }
-        let session = Arc::new(pool.reserved(database).await?);
-        acquire(&session, pool.patience, round_trip).await?;
-        Ok(self.locked(queue, session, round_trip))
-    }
-
-    fn locked<'a>(
-        &'a self,
-        queue: MutexGuard<'a, Option<Arc<Client>>>,
-        session: Arc<Client>,
-        round_trip: Duration,
-    ) -> WriterLock<'a> {
         self.note(&session);
-        WriterLock { writers: self, queue, session, round_trip }
+        Ok(WriterLock { writers: self, pool, session, seat, _queue: queue })
     }
 
-    fn note(&self, session: &Arc<Client>) {
-        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(session);
+    fn note(&self, session: &Connection) {
+        *self.current.lock().unwrap_or_else(PoisonError::into_inner) = Arc::downgrade(&session.client);
     }
 
     /// The session that holds the lock: without it nothing may be changed.
@@ -103,23 +95,24 @@ impl Writers {
 
 impl WriterLock<'_> {
     /// Takes the lock again when its session has ended, or leads to a server that takes no writes since a failover.
-    pub(super) async fn renew(&mut self, pool: &Pool, database: &str) -> Result<(), Failure> {
-        let alive = Sql::of("SELECT 1 WHERE NOT pg_is_in_recovery()", &[]);
-        if run(&self.session, &alive, HOLDING, self.round_trip).await.is_ok_and(|rows| !rows.is_empty()) {
+    pub(super) async fn renew(&mut self, database: &str) -> Result<(), Failure> {
+        let (pool, alive) = (self.pool, Sql::of("SELECT 1 WHERE NOT pg_is_in_recovery()", &[]));
+        let answer = run(&self.session.client, &alive, HOLDING, pool.round_trip).await;
+        if answer.is_ok_and(|rows| !rows.is_empty()) {
             return Ok(());
         }
-        let session = Arc::new(pool.reserved(database).await?);
-        acquire(&session, pool.patience, self.round_trip).await?;
+        let session = pool.lock_session(database).await?;
+        acquire(&session.client, pool.patience, pool.round_trip).await?;
         self.writers.note(&session);
         self.session = session;
         Ok(())
     }
 
     /// Frees the lock and leaves the session to the next writer.
-    pub(super) async fn release(mut self) {
+    pub(super) async fn release(self) {
         let sql = Sql::of("SELECT pg_advisory_unlock({}, {})", &key());
-        if run(&self.session, &sql, STEP, self.round_trip).await.is_ok() {
-            *self.queue = Some(self.session);
+        if run(&self.session.client, &sql, STEP, self.pool.round_trip).await.is_ok() {
+            self.pool.keep_lock(self.seat, self.session);
         }
     }
 }

@@ -14,7 +14,7 @@
 //! | `connect`, `tls`, `lock` | sessions, their bound, certificates, the one writer |
 //! | `catalog`, `snapshot` | what is there, read once per server and database |
 //! | `check` | what is refused before anything is sent |
-//! | `level`, `group` | what a level holds, and which group holds it |
+//! | `level`, `group`, `wanted` | what a level holds, which group holds it, and what `grants` come to |
 //! | `reach` | memberships, and the ways to act for another role |
 //! | `grants`, `direct`, `defaults`, `roles`, `terms`, `public`, `change`, `plan` | the difference, in words and in statements |
 //! | `apply`, `drop`, `cancel` | transactions, attempts, removal, what is stopped halfway |
@@ -30,8 +30,6 @@ mod defaults;
 mod direct;
 mod drop;
 mod error;
-#[cfg(test)]
-mod golden;
 mod grants;
 mod group;
 mod level;
@@ -46,6 +44,10 @@ mod server;
 mod snapshot;
 mod terms;
 pub(super) mod tls;
+mod wanted;
+
+#[cfg(test)]
+mod tests;
 
 pub use check::{check_grant, check_role_name};
 pub use password::check_password;

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use super::catalog::{Cluster, Contents, Database, Oid, Role};
 use super::change::{Difference, Step};
-use super::direct::{self, Wishes};
+use super::direct;
 use super::grants::{self, Hold, Place};
 use super::group::Group;
 use super::reach::Reach;
+use super::wanted::{Wishes, unknown_to_server};
 use super::{defaults, public, roles, terms};
 use crate::access::{Access, Coverage, DatabaseName, Identifier, Missing, list_names};
 use crate::engine::{Fault, Observed, RoleSpec};
@@ -260,7 +261,7 @@ impl Planner<'_> {
 
     fn impossible_grants(&self) -> Option<Fault> {
         let version = self.survey.cluster.version;
-        if let Some(text) = direct::unknown_to_server(self.spec, version) {
+        if let Some(text) = unknown_to_server(self.spec, version) {
             return Some(Fault::Unsupported(text));
         }
         self.survey.open.iter().find_map(|(database, contents)| {

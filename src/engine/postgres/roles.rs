@@ -24,6 +24,7 @@ pub(super) fn ownership(cluster: &Cluster, spec: &RoleSpec) -> Ownership {
         return Ownership::Foreign(format!("`{name}` is a superuser, which this provider may not change"));
     }
     match role.mark() {
+        None if spec.adopt && spec.known => Ownership::Ours,
         None if spec.adopt => hindrance(cluster, role).map_or(Ownership::Ours, Ownership::Foreign),
         Some(mark) if spec.adopt || mark.is_same_owner(&spec.mark) => Ownership::Ours,
         Some(mark) if mark.target == spec.mark.target => {

@@ -1,13 +1,12 @@
 //! Sessions: one connection per database, bounded together, kept for some seconds.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::ClientConfig;
 use tiberius::{AuthMethod, Client, Config, EncryptionLevel, Row};
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedMutexGuard;
 use tokio::time::timeout;
 use tokio_util::compat::{Compat, TokioAsyncReadCompatExt};
 
@@ -15,6 +14,7 @@ use super::error::{Failure, proves_password};
 use super::quote::Statement;
 use super::tls::{self, Transport};
 use crate::access::{Identifier, RoleName, Secret};
+use crate::engine::connections::{Pool as Connections, Seat};
 use crate::engine::retry::Class;
 use crate::engine::{Fault, Key, Login};
 
@@ -30,6 +30,8 @@ const ROUND_TRIP: Duration = Duration::from_secs(150);
 const CONNECT_ATTEMPTS: u32 = 5;
 /// Pause between two such attempts.
 const CONNECT_PAUSE: Duration = Duration::from_millis(500);
+/// How long a session that is no longer needed may take to say so.
+const GOODBYE: Duration = Duration::from_secs(1);
 /// How long a session waits for reuse: an open one keeps others from dropping its database.
 const IDLE_LIFETIME: Duration = Duration::from_secs(3);
 /// Settings of every session. The first error of a batch ends its transaction; a lock is waited for ten seconds.
@@ -41,28 +43,11 @@ type Connection = Client<Compat<Box<dyn Transport>>>;
 pub(super) struct Pool {
     login: Login,
     tls: Option<Arc<ClientConfig>>,
-    permits: Arc<Semaphore>,
-    bound: usize,
-    kept: Arc<Mutex<Kept>>,
-}
-
-#[derive(Default)]
-struct Kept {
-    /// The longest unused first
-    idle: VecDeque<Idle>,
-    /// Sessions in use
-    active: usize,
-}
-
-struct Idle {
-    database: String,
-    connection: Connection,
-    since: Instant,
+    connections: Connections<Connection>,
 }
 
 impl Pool {
-    /// Prepares TLS; nothing is sent. One connection of the login's bound is set aside for the writer's lock, so that a
-    /// bound of one becomes two while something is changed.
+    /// Prepares TLS; nothing is sent.
     ///
     /// # Errors
     /// [`Fault::Unsupported`] for tokens: RDS for SQL Server has no IAM authentication. [`Fault::Tls`] when nothing is
@@ -73,52 +58,64 @@ impl Pool {
             return Err(Fault::Unsupported(text.to_owned()));
         }
         let tls = tls::client_config(&login.trust)?;
-        let bound = login.max_connections.saturating_sub(1).max(1);
-        Ok(Self { login, tls, permits: Arc::new(Semaphore::new(bound)), bound, kept: Arc::default() })
+        Ok(Self { connections: login.connections.pool(IDLE_LIFETIME), login, tls })
     }
 
     /// How many sessions may work at once.
     pub(super) fn bound(&self) -> usize {
-        self.bound
+        self.connections.bound()
     }
 
     /// A session in this database, an idle one if there is one. Waits while all connections are in use.
     pub(super) async fn session(&self, database: &str) -> Result<Session<'_>, Failure> {
-        let seat = self.seat().await?;
-        let connection = match seat.take_idle(database) {
-            Some(connection) => connection,
-            None => self.enter(database).await?,
+        let seat = self.connections.seat().await?;
+        let connection = match self.connections.take(database) {
+            Some((connection, _)) => connection,
+            None => {
+                self.make_room().await;
+                self.enter(database).await?
+            }
         };
-        Ok(Session { connection, database: database.to_owned(), seat })
+        Ok(Session { pool: self, connection, database: database.to_owned(), seat })
     }
 
-    /// A session outside the shared ones, for the writer's lock.
+    /// Waits until nobody else in this process writes to this server.
+    pub(super) async fn writer(&self) -> OwnedMutexGuard<()> {
+        self.connections.writer().await
+    }
+
+    /// A session for the writer's lock, which the writer holds while he takes others.
     pub(super) async fn reserved(&self) -> Result<Reserved, Failure> {
-        Ok(Reserved(self.enter(MASTER).await?))
+        let seat = self.connections.lock_seat().await?;
+        self.make_room().await;
+        Ok(Reserved { connection: self.enter(MASTER).await?, _seat: seat })
+    }
+
+    /// Says goodbye to the resting sessions that have to go before another is opened.
+    async fn make_room(&self) {
+        for leaving in self.connections.make_room() {
+            let _closed_or_given_up = timeout(GOODBYE, leaving.close()).await;
+        }
     }
 
     /// Closes every session that is not in use, so that the next ones are new.
     pub(super) fn close_idle(&self) {
-        self.kept().idle.clear();
+        self.connections.close_idle();
     }
 
     /// Whether this name and password log in: one login, closed at once.
     pub(super) async fn accepts(&self, role: &RoleName, password: &Secret<String>) -> Result<bool, Failure> {
-        let seat = self.seat().await?;
-        seat.make_room();
+        let _seat = self.connections.seat().await?;
+        self.make_room().await;
         match self.connect(role, password, MASTER).await {
-            Ok(_) => Ok(true),
+            Ok(connection) => {
+                let _closed_or_given_up = timeout(GOODBYE, connection.close()).await;
+                Ok(true)
+            }
             Err(failure) if proves_password(failure.code) => Ok(true),
             Err(Failure { class: Class::Login, .. }) => Ok(false),
             Err(failure) => Err(failure),
         }
-    }
-
-    async fn seat(&self) -> Result<Seat<'_>, Failure> {
-        let permit = Arc::clone(&self.permits).acquire_owned().await;
-        let permit = permit.map_err(|_| Fault::Unreachable("the provider is stopping".to_owned()))?;
-        self.kept().active += 1;
-        Ok(Seat { pool: self, _permit: permit })
     }
 
     /// Logs the administrator in and sets the session up. A server that starts is asked again.
@@ -176,21 +173,6 @@ impl Pool {
         config.command_timeout(None);
         config
     }
-
-    fn kept(&self) -> MutexGuard<'_, Kept> {
-        locked(&self.kept)
-    }
-
-    fn keep(&self, database: String, connection: Connection) {
-        self.kept().idle.push_back(Idle { database, connection, since: Instant::now() });
-        let kept = Arc::downgrade(&self.kept);
-        tokio::spawn(async move {
-            tokio::time::sleep(IDLE_LIFETIME).await;
-            if let Some(kept) = kept.upgrade() {
-                locked(&kept).idle.retain(|idle| idle.since.elapsed() < IDLE_LIFETIME);
-            }
-        });
-    }
 }
 
 /// A database that cannot be opened yet may be recovering; one of another login stays closed.
@@ -198,47 +180,14 @@ fn is_transient(failure: &Failure) -> bool {
     failure.class == Class::Busy || failure.code == 4060
 }
 
-fn locked(kept: &Mutex<Kept>) -> MutexGuard<'_, Kept> {
-    kept.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The right to hold one connection.
-struct Seat<'a> {
-    pool: &'a Pool,
-    _permit: OwnedSemaphorePermit,
-}
-
-impl Seat<'_> {
-    fn take_idle(&self, database: &str) -> Option<Connection> {
-        let mut kept = self.pool.kept();
-        let place = kept.idle.iter().rposition(|idle| idle.database == database);
-        let found = place.and_then(|at| kept.idle.remove(at)).map(|idle| idle.connection);
-        drop(kept);
-        if found.is_none() {
-            self.make_room();
-        }
-        found
-    }
-
-    /// Closes idle sessions of other databases, so that one more stays within the bound.
-    fn make_room(&self) {
-        let mut kept = self.pool.kept();
-        while kept.idle.len() + kept.active > self.pool.bound && kept.idle.pop_front().is_some() {}
-    }
-}
-
-impl Drop for Seat<'_> {
-    fn drop(&mut self) {
-        self.pool.kept().active -= 1;
-    }
-}
-
 /// A session in one database. Dropped, its connection closes, so that a call which was cancelled or failed leaves no
 /// open transaction behind; [`Session::keep`] returns it for reuse.
 pub(super) struct Session<'a> {
+    pool: &'a Pool,
+    // Closed before the seat is given back.
     connection: Connection,
     database: String,
-    seat: Seat<'a>,
+    seat: Seat,
 }
 
 impl Session<'_> {
@@ -249,17 +198,21 @@ impl Session<'_> {
 
     /// Hands the session back.
     pub(super) fn keep(self) {
-        self.seat.pool.keep(self.database, self.connection);
+        self.pool.connections.keep(self.seat, self.database, self.connection);
     }
 }
 
 /// The session of the writer's lock.
-pub(super) struct Reserved(Connection);
+pub(super) struct Reserved {
+    // Closed before the seat is given back.
+    connection: Connection,
+    _seat: Seat,
+}
 
 impl Reserved {
     /// Runs one batch; the rows of each of its results.
     pub(super) async fn run(&mut self, statement: &Statement) -> Result<Vec<Vec<Row>>, Failure> {
-        run(&mut self.0, statement).await
+        run(&mut self.connection, statement).await
     }
 }
 

@@ -4,32 +4,29 @@
 //! first, its sessions are ended, its users go database by database, and only then the login: a login dropped alone
 //! leaves users behind that a new login with the same SID would revive.
 
-use std::time::Duration;
-
 use super::SqlServer;
-use super::apply::Batch;
 use super::catalog::{Catalog, Principal, Reach, number};
 use super::connect::MASTER;
 use super::error::Failure;
 use super::grants::{is_owner, owner_words, strip_user};
 use super::owned::drop_user;
+use super::plan::Batch;
 use super::quote::{Statement, bytes};
 use super::roles::{disable, drop_login, ownership};
 use crate::access::{Identifier, list_names};
+use crate::engine::ending::{Sessions, end_sessions, still_open};
 use crate::engine::retry::{Class, Retry};
 use crate::engine::{Fault, Ownership, Removal, RemovalAction, RoleSpec};
 
-/// How often open sessions are looked for before the person is warned.
-const LOOKS: usize = 50;
-/// Time between two looks.
-const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
+/// What ends a session.
+const KILL: &str = "KILL id";
 /// `not an active process`: the session ended by itself.
 const NOT_ACTIVE: u32 = 6106;
 
 impl SqlServer {
     /// Drops or disables the login; one that is not there is a success, one that is not ours stays with a warning.
     pub(super) async fn remove_role(&self, spec: &RoleSpec, how: &Removal) -> Result<Vec<String>, Failure> {
-        let _writer = self.writer.lock().await;
+        let _writer = self.pool.writer().await;
         let mut retry = Retry::new(self.patience);
         loop {
             match self.remove_once(spec, how).await {
@@ -67,10 +64,10 @@ impl SqlServer {
         self.run(&Batch::on_server(disable(&spec.name))).await?;
         let mut warnings = Vec::new();
         if how.end_sessions {
-            warnings.extend(self.end_sessions(login, |_| true).await?);
+            warnings.extend(self.end_all(login, None).await?);
         } else {
             let open = self.sessions_of(login).await?;
-            warnings.extend(still_open(login, &open, "are left open as asked and keep their rights"));
+            warnings.extend(still_open(&login.name, &open, "are left open as asked and keep their rights", KILL));
         }
         for (database, statements) in users(catalog, login, how.action, &mut warnings) {
             let step = format!("taking the user {} out of {database}", login.name);
@@ -85,39 +82,27 @@ impl SqlServer {
 
     /// Ends the sessions that the login has now. Its clients may come back at once, and their new sessions stay.
     pub(super) async fn end_open_sessions(&self, spec: &RoleSpec) -> Result<Vec<String>, Failure> {
-        let _writer = self.writer.lock().await;
+        let _writer = self.pool.writer().await;
         let catalog = Catalog::load(&self.pool, None).await?;
         let warning = match (ownership(&catalog, spec), catalog.principal(spec.name.as_str())) {
             (Ownership::Ours, Some(login)) => {
                 let now = self.sessions_of(login).await?;
-                self.end_sessions(login, |id| now.contains(&id)).await?
+                self.end_all(login, Some(&now)).await?
             }
             _ => None,
         };
         Ok(warning.into_iter().collect())
     }
 
-    /// Ends these sessions of the login and waits until they are gone. Returns a warning when some are left.
-    async fn end_sessions(&self, login: &Principal, meant: impl Fn(i64) -> bool) -> Result<Option<String>, Failure> {
-        let mut refused = None;
-        let mut left = Vec::new();
-        for look in 0..LOOKS {
-            left = self.sessions_of(login).await?;
-            left.retain(|id| meant(*id));
-            if left.is_empty() {
-                return Ok(None);
-            }
-            for id in left.iter().filter(|_| look % 10 == 0) {
-                refused = self.end_session(*id).await?.or(refused);
-            }
-            tokio::time::sleep(BETWEEN_LOOKS).await;
-        }
-        let why = refused.map(|words| format!(" ({words})")).unwrap_or_default();
-        Ok(still_open(login, &left, &format!("could not be ended{why} and keep their rights")))
+    /// Ends sessions of the login, all or only these, and waits until they are gone. Returns a warning when some are left.
+    async fn end_all(&self, login: &Principal, only: Option<&[u64]>) -> Result<Option<String>, Failure> {
+        let left = end_sessions(&mut OfLogin { server: self, login }, only).await?;
+        let why = |why: &str| format!("could not be ended{why} and keep their rights");
+        Ok(left.and_then(|left| still_open(&login.name, &left.ids, &why(&left.why), KILL)))
     }
 
     /// Ends one session. Returns the server's words when it refuses.
-    async fn end_session(&self, id: i64) -> Result<Option<String>, Failure> {
+    async fn end_session(&self, id: u64) -> Result<Option<String>, Failure> {
         let statement = Statement::new(format!("ending session {id}"), format!("KILL {id};"));
         match self.run(&Batch::on_server(statement)).await {
             Err(failure) if failure.code == NOT_ACTIVE => Ok(None),
@@ -129,14 +114,14 @@ impl SqlServer {
 
     /// Ids of the sessions that this login opened, also of those that act as somebody else now; not those of others that
     /// act as this login. Found by SID: a name may have changed since.
-    async fn sessions_of(&self, login: &Principal) -> Result<Vec<i64>, Failure> {
+    async fn sessions_of(&self, login: &Principal) -> Result<Vec<u64>, Failure> {
         let sid = bytes(&login.sid);
         let sql = format!("SELECT session_id FROM sys.dm_exec_sessions WHERE original_security_id = {sid};");
         let step = "listing the sessions of the login (needs VIEW SERVER STATE)";
         let mut session = self.pool.session(MASTER).await?;
         let results = session.run(&Statement::new(step, sql)).await?;
         session.keep();
-        Ok(results.iter().flatten().filter_map(|row| number(row, 0)).collect())
+        Ok(results.iter().flatten().filter_map(|row| u64::try_from(number(row, 0)?).ok()).collect())
     }
 }
 
@@ -178,17 +163,22 @@ fn users(
     work
 }
 
-/// A warning about sessions that outlive the rights of their login; none when there are none.
-fn still_open(login: &Principal, ids: &[i64], why: &str) -> Option<String> {
-    let listed: Vec<String> = ids.iter().map(i64::to_string).collect();
-    (!ids.is_empty()).then(|| {
-        format!(
-            "{} open session(s) of {} {why}; to end one: KILL id, id {}",
-            ids.len(),
-            login.name,
-            list_names(&listed)
-        )
-    })
+/// The sessions of one login.
+struct OfLogin<'a> {
+    server: &'a SqlServer,
+    login: &'a Principal,
+}
+
+impl Sessions for OfLogin<'_> {
+    type Failure = Failure;
+
+    async fn list(&mut self) -> Result<Vec<u64>, Failure> {
+        self.server.sessions_of(self.login).await
+    }
+
+    async fn end(&mut self, id: u64) -> Result<Option<String>, Failure> {
+        self.server.end_session(id).await
+    }
 }
 
 /// DROP LOGIN refuses a login with open sessions (15434), which is final where these were not to be ended. One that

@@ -5,34 +5,19 @@
 //! any right that neither the level nor `grants` names, is taken back. Rights through `public` stay and are named.
 
 use super::catalog::{Catalog, Content, Database, Names, Principal, Right, Securable, State, User};
+use super::change::{DBO, Difference, grant, leave_role, merge, take, words};
+use super::level::{contains_level, is_within, level_of_right, level_of_role, level_roles};
 use super::owned::drop_user;
-use super::privilege::{contains_level, is_within, level_of_right, level_of_role, level_roles, right as known_right};
 use super::quote::identifier;
-use crate::access::{Access, Grant, Identifier, Missing, ObjectKind};
+use super::wanted::{Wanted, wanted};
+use crate::access::{Access, Identifier, Missing};
 use crate::engine::RoleSpec;
 
 /// `public` in every database.
 const PUBLIC: i64 = 0;
-/// `dbo` in every database: in its name members of `db_owner` give and take.
-pub(super) const DBO: i64 = 1;
 /// Rights that `public` has in every new database.
 const PUBLIC_BY_DEFAULT: [&str; 3] =
     ["CONNECT", "VIEW ANY COLUMN ENCRYPTION KEY DEFINITION", "VIEW ANY COLUMN MASTER KEY DEFINITION"];
-
-/// The difference in one database.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Difference {
-    /// What apply repairs
-    pub(super) gaps: Vec<Missing>,
-    /// Whether nothing can be done here
-    pub(super) blocked: bool,
-    /// What stays as it is
-    pub(super) left: Vec<Missing>,
-    /// Statements that make the gaps disappear
-    pub(super) statements: Vec<String>,
-    /// The smallest level that contains the rights found
-    pub(super) access: Option<Access>,
-}
 
 /// How a login appears in a database.
 enum Found<'a> {
@@ -124,39 +109,6 @@ pub(super) fn owner_words() -> String {
         .to_owned()
 }
 
-impl Difference {
-    fn lack(&mut self, gap: impl Into<String>, statement: String) {
-        self.gaps.push(Missing::lacking(gap));
-        self.statements.push(statement);
-    }
-
-    fn add(&mut self, gap: impl Into<String>, statement: String) {
-        self.gaps.push(Missing::plain(gap));
-        self.statements.push(statement);
-    }
-
-    /// Objects with the same gap are listed together.
-    fn add_on(&mut self, missing: Missing, on: &Securable, statement: String) {
-        merge(&mut self.gaps, missing, on);
-        self.statements.push(statement);
-    }
-
-    fn raise(&mut self, found: Option<Access>) {
-        self.access = self.access.max(found);
-    }
-}
-
-fn merge(list: &mut Vec<Missing>, missing: Missing, on: &Securable) {
-    let (noun, name) = words(on);
-    match list.iter_mut().find(|gap| gap.what == missing.what && gap.noun == noun && !name.is_empty()) {
-        // Two may have given the same right.
-        Some(gap) if gap.names.contains(&name) => {}
-        Some(gap) => gap.names.push(name),
-        None if noun.is_empty() => list.push(missing),
-        None => list.push(Missing { noun: noun.to_owned(), names: vec![name], ..missing }),
-    }
-}
-
 fn find<'a>(catalog: &Catalog, database: &Database, content: &'a Content, name: &str) -> Found<'a> {
     let login = catalog.principal(name);
     let of_login = login.and_then(|login| content.user_of(&login.sid));
@@ -186,33 +138,6 @@ fn without_login<'a>(catalog: &Catalog, named: &'a User) -> Found<'a> {
         )),
         None if named.kind == "S" && named.authentication == 1 => Found::Orphan(named),
         None => Found::Obstacle(format!("the user {} there is not one of a login of this server", named.name)),
-    }
-}
-
-/// A right that `grants` asks for.
-type Wanted = (Securable, &'static str);
-
-/// The rights that `grants` asks for in this database. All objects of a kind are granted at the scope of their schema.
-fn wanted(grants: &std::collections::BTreeSet<Grant>, names: Names, database: &str) -> Vec<Wanted> {
-    let mut wanted = Vec::new();
-    for grant in grants.iter().filter(|grant| names.same(grant.database.as_str(), database)) {
-        let rights = grant.privileges.iter().filter_map(|privilege| known_right(grant.kind, privilege.as_str()));
-        let rights: Vec<&'static str> = rights.collect();
-        for on in places(grant) {
-            wanted.extend(rights.iter().map(|right| (on.clone(), *right)));
-        }
-    }
-    wanted
-}
-
-fn places(grant: &Grant) -> Vec<Securable> {
-    let schema = grant.schema.as_ref().map(|schema| schema.as_str().to_owned());
-    match (grant.kind, schema, &grant.objects) {
-        (ObjectKind::Database, _, _) | (_, None, _) => vec![Securable::Database],
-        (_, Some(schema), Some(objects)) => {
-            objects.iter().map(|object| Securable::Object(schema.clone(), object.as_str().to_owned())).collect()
-        }
-        (_, Some(schema), None) => vec![Securable::Schema(schema)],
     }
 }
 
@@ -336,63 +261,4 @@ fn same_place(names: Names, one: &Securable, other: &Securable) -> bool {
         }
         (one, other) => one == other,
     }
-}
-
-fn leave_role(role: &str, grantee: &str) -> String {
-    format!("ALTER ROLE {} DROP MEMBER {grantee}", identifier(role))
-}
-
-/// The place of a right in a statement; `None` for one that is not known here.
-pub(super) fn clause(on: &Securable) -> Option<String> {
-    Some(match on {
-        Securable::Database => String::new(),
-        Securable::Schema(schema) => format!(" ON SCHEMA::{}", identifier(schema)),
-        Securable::Object(schema, object) => format!(" ON OBJECT::{}.{}", identifier(schema), identifier(object)),
-        Securable::Column(schema, object, column) => {
-            format!(" ON OBJECT::{}.{} ({})", identifier(schema), identifier(object), identifier(column))
-        }
-        Securable::InSchema(class, schema, name) => format!(" ON {class}::{}.{}", identifier(schema), identifier(name)),
-        Securable::Principal(class, name) => format!(" ON {class}::{}", identifier(name)),
-        Securable::Other(_) => return None,
-    })
-}
-
-/// Kind and name of a place, in words.
-fn words(on: &Securable) -> (&'static str, String) {
-    match on {
-        Securable::Database => ("", String::new()),
-        Securable::Schema(schema) => ("schema", schema.clone()),
-        Securable::Object(schema, object) => ("object", format!("{schema}.{object}")),
-        Securable::Column(schema, object, column) => ("column", format!("{schema}.{object}.{column}")),
-        Securable::InSchema("TYPE", schema, name) => ("type", format!("{schema}.{name}")),
-        Securable::InSchema(_, schema, name) => ("XML schema collection", format!("{schema}.{name}")),
-        Securable::Principal("ROLE", name) => ("role", name.clone()),
-        Securable::Principal("USER", name) => ("user", name.clone()),
-        Securable::Principal(_, name) => ("application role", name.clone()),
-        Securable::Other(class) => ("securable", class.to_lowercase().replace('_', " ")),
-    }
-}
-
-/// `name` is out of the closed list or out of the catalog.
-fn grant(on: &Securable, name: &str, grantee: &str) -> String {
-    format!("GRANT {name}{} TO {grantee}", clause(on).unwrap_or_default())
-}
-
-/// CASCADE also takes what was passed on, without which a right that may be passed on cannot be taken. What somebody else
-/// gave is taken in that name; REVOKE alone would do nothing and say nothing.
-fn take(prefix: &str, content: &Content, right: &Right, grantee: &str) -> Option<String> {
-    let name = right_name(right)?;
-    let on = clause(&right.on)?;
-    Some(format!("{prefix} {name}{on} FROM {grantee} CASCADE{}", in_name_of(content, right.grantor)))
-}
-
-/// The clause that acts in the name of who gave a right; nothing for `dbo`, in whose name the administrator acts.
-pub(super) fn in_name_of(content: &Content, grantor: i64) -> String {
-    let other = content.name_of(grantor).filter(|_| grantor != DBO);
-    other.map(|name| format!(" AS {}", identifier(name))).unwrap_or_default()
-}
-
-/// The name of a right of the catalog, as long as it can be nothing else in a statement.
-pub(super) fn right_name(right: &Right) -> Option<&str> {
-    Some(right.name.as_str()).filter(|name| name.bytes().all(|b| b.is_ascii_uppercase() || b == b' '))
 }

@@ -5,7 +5,7 @@
 //! own. So these are given again, in the same transaction.
 
 use super::catalog::{Content, Right, Securable, State, User};
-use super::grants::{clause, in_name_of, right_name};
+use super::change::{clause, in_name_of, right_name};
 use super::quote::identifier;
 
 /// Takes a user away. Objects in its schemas stay where they are, with the rights that others have on them.

@@ -3,47 +3,19 @@
 use std::collections::BTreeMap;
 
 use super::catalog::{Catalog, Database, Place, Principal, Reach, ServerRight, State};
+use super::change::Difference;
+use super::check::check_role_name;
 use super::connect::MASTER;
-use super::grants::{Difference, compare as compare_database, compare_elsewhere};
-use super::privilege::contains_level;
+use super::grants::{compare as compare_database, compare_elsewhere};
+use super::level::contains_level;
 use super::quote::{Statement, identifier};
-use crate::access::{Access, Coverage, Identifier, Invalid, Missing, RoleName, Secret};
+use crate::access::{Access, Coverage, Identifier, Missing, RoleName, Secret};
 use crate::engine::{Ownership, RoleSpec};
 
-/// The longest name, in UTF-16 units.
-const LONGEST: usize = 128;
-/// Principals of the server, of every database, and of RDS.
-const RESERVED: [&str; 9] =
-    ["sa", "public", "guest", "dbo", "sys", "information_schema", "rdsa", "rdsadmin", "rds_superuser_role"];
 /// The server role whose members act as `sa`.
 const SYSADMIN: &str = "sysadmin";
 /// `sa`, whatever its name.
 const SA: i64 = 1;
-
-/// Refuses a name that the engine cannot hold or that belongs to the server.
-///
-/// # Errors
-/// The sentence says the limit.
-pub fn check_role_name(name: &RoleName) -> Result<(), Invalid> {
-    let text = name.as_str();
-    let length = text.encode_utf16().count();
-    let lower = text.to_lowercase();
-    if length > LONGEST {
-        Err(Invalid::new(format!(
-            "a login of SQL Server must not be longer than {LONGEST} UTF-16 units, this name has {length}"
-        )))
-    } else if text.contains('\\') {
-        Err(Invalid::new("a login of SQL Server must not contain a backslash, which stands for a Windows domain"))
-    } else if text.trim() != text {
-        Err(Invalid::new("SQL Server ignores spaces at the end of a login, so leave spaces around the name out"))
-    } else if text.chars().any(char::is_control) {
-        Err(Invalid::new("a login must not contain control characters"))
-    } else if RESERVED.contains(&lower.as_str()) || lower.starts_with("##") || lower.starts_with("db_") {
-        Err(Invalid::new(format!("`{text}` is reserved by SQL Server or by RDS")))
-    } else {
-        Ok(())
-    }
-}
 
 /// Whose the login is. A login has no place for a mark, so a stored secret of ours says that it is ours.
 pub(super) fn ownership(catalog: &Catalog, spec: &RoleSpec) -> Ownership {

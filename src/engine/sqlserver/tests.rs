@@ -1,19 +1,19 @@
 //! Comparison and statements on hand-made catalogs: every kind of drift, and the whole text of each level.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::sync::Arc;
 
-use super::apply::{Batch, plan};
 use super::catalog::{
     Catalog, Content, Database, Names, Place, Principal, Reach, Right, Securable, ServerRight, State, User,
 };
+use super::check::check_role_name;
 use super::connect::Pool;
 use super::owned::drop_user;
+use super::plan::{Batch, plan};
 use super::quote::tests::{Token, lex};
-use super::roles::{check_role_name, compare, ownership};
+use super::roles::{compare, ownership};
 use crate::access::{Access, Endpoint, Grant, Mark, ObjectKind, RoleName, Secret, TlsMode, Trust};
-use crate::engine::{Fault, Key, Login, Ownership, RoleSpec, Scope, Token as IamToken, Tokens};
+use crate::engine::{Connections, Fault, Key, Login, Ownership, RoleSpec, Scope, Token as IamToken, Tokens, golden};
 
 const SID: &[u8] = &[7; 16];
 const FOLDING: Names = Names { folds: true };
@@ -107,6 +107,7 @@ fn spec(access: Access) -> RoleSpec {
         terms: Default::default(),
         mark: Mark::new("db-ABC", None),
         adopt: true,
+        known: false,
     }
 }
 
@@ -134,13 +135,7 @@ fn transaction(statements: &[&str]) -> String {
 
 /// Compares with the committed file; `RDSACCESS_UPDATE=1` writes it.
 fn golden(name: &str, text: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/sqlserver").join(name);
-    if std::env::vars_os().any(|(name, value)| name == "RDSACCESS_UPDATE" && value == "1") {
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, text).unwrap();
-    }
-    let committed = std::fs::read_to_string(&path).unwrap_or_default();
-    assert_eq!(text, committed, "{}: RDSACCESS_UPDATE=1 writes it anew", path.display());
+    golden::assert_committed([(format!("sqlserver/{name}"), text.to_owned())]);
 }
 
 fn grants() -> BTreeSet<Grant> {
@@ -371,7 +366,7 @@ fn tokens_are_refused_before_anything_is_sent() {
         key: Key::Tokens(Arc::new(NoTokens)),
         trust: Trust { mode: TlsMode::Disable, roots: Arc::default() },
         target: "arn:aws:rds:eu-west-1:123456789012:db:payments".to_owned(),
-        max_connections: 1,
+        connections: Connections::at_most(1),
     };
     assert!(matches!(Pool::new(login).map(|_| ()), Err(Fault::Unsupported(text)) if text.contains("no IAM")));
 }

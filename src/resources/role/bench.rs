@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures_util::future::BoxFuture;
 
 use crate::access::rotation::Goal;
-use crate::access::{Arn, HostPattern, Identifier, RoleName, Secret, SecretRef, Target};
+use crate::access::{Arn, EngineKind, Gap, HostPattern, Identifier, RoleName, Secret, SecretRef, Target};
 use crate::context::Context;
 use crate::engine::{self, Fault, Observed, Ownership, PasswordSet, Removal, RemovalAction, RoleSpec, Server};
 use crate::report::Report;
@@ -142,10 +142,31 @@ impl Bench {
             }
         }
         self.is_clones_turn = is_for_clone[0];
+        let is_ours =
+            is_for_clone.contains(&true) || held.is_for(&self.target.resource_id) && self.is_left_clone().await?;
         if let Some(clone) = &mut self.clone {
-            clone.adopt |= is_for_clone.contains(&true);
+            clone.adopt |= is_ours;
         }
         Ok(())
+    }
+
+    /// Whether the second login may be one that a role before this left behind with its secret, on engines where nothing
+    /// but that secret says whose a login is: it holds nothing beyond what it should.
+    async fn is_left_clone(&self) -> Result<bool, Reports> {
+        let unmarked = matches!(self.target.engine, EngineKind::Mariadb | EngineKind::Sqlserver);
+        let Some(clone) = self.clone.as_ref().filter(|clone| unmarked && !clone.adopt) else { return Ok(false) };
+        let seen = self.server.read(&RoleSpec { adopt: true, ..clone.clone() }).await?;
+        let mut gaps = seen.login.iter().chain(seen.coverage.databases.values().flatten());
+        Ok(seen.ownership == Ownership::Ours && gaps.all(|gap| gap.gap == Gap::Lacks))
+    }
+
+    /// Takes the role for one that an earlier apply has settled, where the state says so: it has a stored password, or
+    /// tokens. A role that was imported without a look at it has neither.
+    pub(super) fn trust(&mut self, prior: &Role) {
+        let known = prior.secret_version.get().is_some() || prior.is_iam();
+        for spec in std::iter::once(&mut self.spec).chain(&mut self.clone) {
+            spec.known = known;
+        }
     }
 
     /// The login whose turn it is, and the other one.

@@ -118,6 +118,7 @@ impl Resource for RoleResource {
         let given = given::password(context, &target, apply)?;
         let mut bench = Bench::open(context, target, &apply.planned, Some(&prior), true).await?;
         bench.given = given;
+        bench.trust(&prior);
         let before = bench.observe().await?;
         bench.check_databases(&apply.planned, &before)?;
         let observed = if apply.planned.is_iam() {
@@ -199,8 +200,13 @@ async fn observe(context: &Context, reading: &mut Reading<Role>, target: Target)
     };
     let mut observed = bench.look().await?;
     if reading.imported {
-        if observed.ownership == Ownership::Absent {
-            return Ok(false);
+        match observed.ownership {
+            Ownership::Absent => return Ok(false),
+            // A role that is imported is taken from here on for one that an apply may repair.
+            Ownership::Foreign(words) => {
+                return Err(Error::Foreign { arn: bench.target.arn.clone(), words }.into());
+            }
+            Ownership::Ours => {}
         }
         reading.state.access = observed.access.into();
         reading.state.auth = observed.auth.into();

@@ -32,6 +32,10 @@ model! {
     /// `coverage` and is repaired. Rights that the login holds directly beyond its level and its `grants` are taken from it;
     /// rights that come through PUBLIC stay.
     ///
+    /// An import takes over a login for databases and no more than that. An account that administers, such as one with
+    /// `CREATEROLE`, rights on every database or membership in a role that has them, is refused, and the error names the
+    /// statements that make it a plain login first. What somebody adds to a role later is drift, and repaired.
+    ///
     /// ~> On PostgreSQL everybody may execute a new function, and one that is `SECURITY DEFINER` runs with the rights of its
     /// owner: through it a `read_only` role writes whatever the function writes. Take such functions from everybody with
     /// `REVOKE EXECUTE ON FUNCTION ... FROM PUBLIC`, and give them back through `grants` where they are meant.

@@ -75,6 +75,7 @@ pub(super) fn spec(role: &Role, target: &Target, adopt: bool) -> Result<RoleSpec
         },
         mark: Mark::new(&target.resource_id, Some(purpose)),
         adopt,
+        known: false,
     })
 }
 

@@ -275,6 +275,7 @@ pub(crate) trait Subject: Sized {
             terms: Default::default(),
             mark: Mark::new(RESOURCE_ID, Some(format!("{access} login"))),
             adopt: !self.keeps_marks(),
+            known: false,
         }
     }
 

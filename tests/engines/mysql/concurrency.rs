@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
+use rdsaccess::engine::{Connections, Login};
 use tokio::task::JoinHandle;
 
 use super::*;
@@ -13,6 +14,8 @@ use crate::server_mariadb::{ADMIN, DBA};
 
 const ROLES: usize = 30;
 const DATABASES: [&str; 3] = ["app", "billing", "stock"];
+/// Another administrator.
+const SECOND: &str = "second";
 const BETWEEN_SAMPLES: Duration = Duration::from_millis(5);
 
 /// A session that does something without a pause until told to stop; it says how often it did.
@@ -39,7 +42,10 @@ async fn annoy(mut conn: Conn, number: usize, stop: Arc<AtomicBool>) -> usize {
 
 /// Looks for the provider's connections. Returns how many there were at most.
 async fn sample(mut conn: Conn, stop: Arc<AtomicBool>) -> usize {
-    let sql = format!("SELECT ID FROM information_schema.processlist WHERE USER = '{}'", ADMIN.0);
+    let sql = format!(
+        "SELECT ID FROM information_schema.processlist WHERE USER IN ('{}', '{SECOND}') OR USER LIKE 'hoop%'",
+        ADMIN.0
+    );
     let mut peak = Peak::default();
     while !stop.load(Ordering::SeqCst) {
         let ids: Vec<u64> = conn.query(&sql).await.unwrap();
@@ -77,7 +83,7 @@ async fn make_all(processes: usize) {
         rounds += other.await.unwrap();
     }
     assert!(rounds > 0, "somebody else was at work");
-    let (count, bar) = (sampling.await.unwrap(), server.admin().max_connections * processes);
+    let (count, bar) = (sampling.await.unwrap(), server.admin().connections.bound() * processes);
     assert!(count > 0, "the samples show the provider's connections");
     let engine = if server.is_mysql { "MySQL" } else { "MariaDB" };
     let case = format!("{engine}, {ROLES} roles at once, {processes} processes");
@@ -93,4 +99,37 @@ async fn thirty_roles_of_one_process_hold_beside_others_who_grant() {
 #[tokio::test(flavor = "multi_thread")]
 async fn thirty_roles_of_five_processes_hold_beside_others_who_grant() {
     make_all(5).await;
+}
+
+/// Twelve roles at once, six by each of two administrators, and a login of every role to try its password.
+async fn of_two_administrators(bound: usize) -> usize {
+    let server = TestServer::start(&[]).await;
+    let make = format!("CREATE USER {SECOND}@'%' IDENTIFIED BY 'Second-Pass1'");
+    let give = format!("GRANT ALL ON *.* TO {SECOND}@'%' WITH GRANT OPTION");
+    server.by_hand(&["CREATE DATABASE app", &make, &give]).await;
+    let first = Login { connections: Connections::at_most(bound), ..server.admin() };
+    let second = Login { username: SECOND.parse().unwrap(), key: Secret::from("Second-Pass1").into(), ..first.clone() };
+    let engines = [first, second].map(|login| Mysql::new(login).unwrap().with_patience(Duration::from_secs(20)));
+    let specs: Vec<RoleSpec> = (0..12).map(|n| role(&format!("hoop_{n:02}"), Access::ALL[n % 3])).collect();
+    let stop = Arc::new(AtomicBool::new(false));
+    let sampling: Loop = tokio::spawn(sample(server.connect(DBA, "").await.unwrap(), Arc::clone(&stop)));
+    let password = password();
+    let calls = engines.iter().cycle().zip(&specs).map(async |(mysql, spec)| {
+        mysql.read(spec).await.unwrap();
+        assert_complete(&ensure(mysql, spec).await, &["app"]);
+        assert!(mysql.proves(spec, &password).await.unwrap());
+    });
+    futures_util::future::join_all(calls).await;
+    stop.store(true, Ordering::SeqCst);
+    sampling.await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_administrators_of_one_server_stay_within_one_bound() {
+    for bound in [3, 1] {
+        let count = of_two_administrators(bound).await;
+        let case = format!("MariaDB or MySQL, 12 roles at once, 2 administrators, at most {bound}");
+        Figure { case, unit: "connections at most", count, bar: bound, beside: String::new() }.check();
+        assert!(count > 0, "the samples show the provider's connections");
+    }
 }

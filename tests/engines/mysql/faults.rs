@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use rdsaccess::access::{Access, Endpoint, Secret, TlsMode, Trust};
-use rdsaccess::engine::{Fault, Login, Server};
+use rdsaccess::engine::{Connections, Fault, Login, Server};
 use rdsaccess::report::Explain;
 
 use super::*;
@@ -62,7 +62,7 @@ async fn a_wrong_password_and_a_closed_port_are_told_apart() {
 
     let mut closed = server.admin();
     drop(server);
-    closed.max_connections = 1;
+    closed.connections = Connections::at_most(1);
     let began = Instant::now();
     assert!(matches!(fault(closed).await, Fault::Unreachable(_)));
     assert!(began.elapsed() < Duration::from_secs(10));
@@ -101,7 +101,7 @@ async fn a_silent_server_is_given_up() {
         key: Secret::from("x").into(),
         trust: Trust { mode: TlsMode::Disable, roots: Default::default() },
         target: "arn:aws:rds:eu-west-1:123456789012:db:payments".to_owned(),
-        max_connections: 1,
+        connections: Connections::at_most(1),
     };
     assert!(matches!(fault(login).await, Fault::Unreachable(text) if text.contains("no answer")));
 }
@@ -211,7 +211,7 @@ async fn a_full_server_is_waited_for() {
 async fn one_connection_is_enough_for_everything_at_once() {
     let server = TestServer::start(&[]).await;
     server.by_hand(&["CREATE DATABASE app_prod"]).await;
-    let mysql = Mysql::new(Login { max_connections: 1, ..server.admin() }).unwrap();
+    let mysql = Mysql::new(Login { connections: Connections::at_most(1), ..server.admin() }).unwrap();
     let work = (0..6).map(|n| {
         let (mysql, role) = (&mysql, role(&format!("hoop_{n}"), Access::ReadOnly));
         async move {

@@ -213,3 +213,26 @@ async fn what_mariadb_gives_to_everybody_is_named() {
     assert!(uncovered.contains("PUBLIC holds DELETE on table t"), "{uncovered}");
     assert!(observed.coverage.is_complete() && observed.login.is_empty());
 }
+
+#[tokio::test]
+async fn a_plugin_that_takes_no_password_of_ours_is_repaired_by_a_new_one() {
+    let server = TestServer::start(&[]).await;
+    server.by_hand(&["CREATE DATABASE app_prod"]).await;
+    let (mysql, ro) = (mysql(&server), role("hoop_ro", Access::ReadOnly));
+    assert_complete(&ensure(&mysql, &ro).await, &["app_prod"]);
+    let (plugin, clause) = if server.is_mysql {
+        ("sha256_password", "WITH sha256_password BY 'Other-Pass1'")
+    } else {
+        ("unix_socket", "VIA unix_socket")
+    };
+    server.by_hand(&[&format!("ALTER USER hoop_ro@'%' IDENTIFIED {clause}")]).await;
+    let mysql = super::mysql(&server);
+    let seen = mysql.read(&ro).await.unwrap();
+    let words: Vec<&str> = seen.login.iter().map(|gap| gap.what.as_str()).collect();
+    assert_eq!(words, [format!("login uses the plugin {plugin}, which this provider does not speak")]);
+    assert!(!mysql.accepts(&ro, &password()).await.unwrap(), "a refresh goes on and plans a new password");
+    let again = ensure(&mysql, &ro).await;
+    assert_complete(&again, &["app_prod"]);
+    assert!(mysql.proves(&ro, &password()).await.unwrap());
+    may(&mut enter(&server, "hoop_ro", "app_prod").await, "SELECT 1").await;
+}

@@ -51,6 +51,7 @@ async fn the_mark_makes_a_role_ours_and_leaves_other_attributes() {
     server.by_hand(&SCHEMA).await;
     let unadopted = |target: &str| RoleSpec {
         adopt: false,
+        known: false,
         mark: Mark::new(target, Some("reader's \"role\" \\ on app".to_owned())),
         ..role("hoop_ro", Access::ReadOnly)
     };

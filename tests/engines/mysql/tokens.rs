@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use rdsaccess::access::{Endpoint, Secret, TlsMode, Trust};
 use rdsaccess::engine::mysql::Mysql;
-use rdsaccess::engine::{Fault, Key, Login, Server, Token, Tokens};
+use rdsaccess::engine::{Connections, Fault, Key, Login, Server, Token, Tokens};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
@@ -78,7 +78,7 @@ impl FakeServer {
             key: tokens(&[]),
             trust: Trust { mode: TlsMode::VerifyFull, roots: Arc::new(vec![cert.der().to_vec()]) },
             target: "arn:aws:rds:eu-west-1:123456789012:db:payments".to_owned(),
-            max_connections: 1,
+            connections: Connections::at_most(1),
         };
         Self { seen, login }
     }

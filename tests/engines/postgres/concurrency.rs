@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use rdsaccess::access::EngineKind;
 use rdsaccess::engine::postgres::Postgres;
-use rdsaccess::engine::{Fault, Ownership};
+use rdsaccess::engine::{Connections, Fault, Login, Ownership, open};
 use tokio::task::JoinHandle;
 
 use super::*;
@@ -120,7 +121,7 @@ async fn make_all(server: &PostgresServer, processes: usize) {
     let ours = log.lines().filter(|line| line.starts_with("terraform-provider-rdsaccess|") && line.contains("|ERROR:"));
     let beside = format!("{} conflicts with {rounds} rounds of others", ours.count());
     let case = format!("PostgreSQL, {ROLES} roles at once, {processes} processes");
-    let bar = server.login().max_connections * processes;
+    let bar = server.login().connections.bound() * processes;
     Figure { case, unit: "connections at most", count, bar, beside }.check();
     let engine = server.engine();
     for spec in &specs {
@@ -157,4 +158,39 @@ async fn thirty_roles_of_one_process_hold_beside_others_who_grant() {
 #[tokio::test(flavor = "multi_thread")]
 async fn thirty_roles_of_five_processes_hold_beside_others_who_grant() {
     make_all(&with_schemas().await, 5).await;
+}
+
+/// Twelve roles at once, six by each of two administrators, and a login of every role to try its password.
+async fn of_two_administrators(server: &PostgresServer, bound: usize) -> usize {
+    let first = Login { connections: Connections::at_most(bound), ..server.login() };
+    let second =
+        Login { username: "second".parse().unwrap(), key: Secret::from("Second~Pass1").into(), ..first.clone() };
+    let engines = [first, second].map(|login| open(EngineKind::Postgres, login).unwrap());
+    let specs: Vec<RoleSpec> =
+        (0..12).map(|n| spec_in(&format!("hoop_{bound}_{n:02}"), Access::ALL[n % 2], &["app"])).collect();
+    let stop = Arc::new(AtomicBool::new(false));
+    let sampling = tokio::spawn(sample(server.superuser("postgres").await, Arc::clone(&stop)));
+    let password = Secret::from(PASSWORD);
+    let calls = engines.iter().cycle().zip(&specs).map(async |(engine, spec)| {
+        engine.read(spec).await.unwrap();
+        assert_complete(&engine.ensure(spec, Some(&password)).await.unwrap_or_else(|error| panic!("{error}")));
+        assert!(engine.accepts(spec, &password).await.unwrap());
+    });
+    join_all(calls).await;
+    stop.store(true, Ordering::SeqCst);
+    sampling.await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_administrators_of_one_server_stay_within_one_bound() {
+    let server = PostgresServer::start().await;
+    let make = "CREATE ROLE second SUPERUSER LOGIN PASSWORD 'Second~Pass1'";
+    server.superuser("app").await.batch_execute(make).await.unwrap();
+    for (bound, most) in [(3, 3), (2, 2), (1, 2)] {
+        let count = of_two_administrators(&server, bound).await;
+        assert!(count > 1, "the samples show the lock's connection and another");
+        let case = format!("PostgreSQL, 12 roles at once, 2 administrators, at most {bound}");
+        let beside = "with a bound of one the lock of the writer comes on top".to_owned();
+        Figure { case, unit: "connections at most", count, bar: most, beside }.check();
+    }
 }

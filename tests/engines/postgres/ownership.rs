@@ -365,3 +365,25 @@ async fn a_powerful_role_is_not_taken_over_until_its_power_has_gone() {
     let observed = server.engine().read(&spec).await.unwrap();
     assert_eq!((observed.ownership, observed.login[0].what.as_str()), (Ownership::Ours, "has CREATEROLE"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_that_is_known_is_repaired_where_a_new_one_is_refused() {
+    let server = PostgresServer::start().await;
+    let spec = RoleSpec { adopt: true, ..spec_in("hoop_ro", Access::ReadOnly, &["app"]) };
+    make(&*server.engine(), &spec).await;
+    let superuser = server.superuser("app").await;
+    superuser.batch_execute("COMMENT ON ROLE hoop_ro IS NULL; ALTER ROLE hoop_ro CREATEROLE").await.unwrap();
+    let refused = server.engine().ensure(&spec, None).await.unwrap_err();
+    let text = refused.to_string();
+    assert!(text.contains("more than a login") && text.contains("NOCREATEROLE"), "{text}");
+    assert_eq!(column(&superuser, "SELECT 'x' FROM pg_roles WHERE rolname = 'hoop_ro' AND rolcreaterole").await, ["x"]);
+
+    let known = RoleSpec { known: true, ..spec.clone() };
+    let seen = server.engine().read(&known).await.unwrap();
+    assert!(seen.login.iter().any(|gap| gap.what == "has CREATEROLE"), "{:?}", seen.login);
+    assert_complete(&server.engine().ensure(&known, None).await.unwrap());
+    let now = "SELECT rolcreaterole::text FROM pg_roles WHERE rolname = 'hoop_ro'";
+    assert_eq!(column(&superuser, now).await, ["false"]);
+    // It carries its mark again, so that it needs no trust any more.
+    assert_complete(&server.engine().read(&spec_in("hoop_ro", Access::ReadOnly, &["app"])).await.unwrap());
+}

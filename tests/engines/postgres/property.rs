@@ -202,10 +202,29 @@ async fn assert_exact(superuser: &Client, case: &Case) {
     }
 }
 
-/// The statements in a part of the server's log that change something.
-fn changes(log: &str) -> impl Iterator<Item = &str> {
-    let sent = log.lines().filter_map(|line| line.split_once("statement: ")).map(|(_, sql)| sql);
-    sent.filter(|sql| !sql.starts_with("SELECT "))
+/// The batches in a part of the server's log that change something, whole: it puts a tab before every further line.
+fn changes(log: &str) -> Vec<String> {
+    let mut sent: Vec<String> = Vec::new();
+    let mut in_batch = false;
+    for line in log.lines() {
+        if let Some(more) = line.strip_prefix('\t').filter(|_| in_batch) {
+            let batch = sent.last_mut().unwrap();
+            batch.push('\n');
+            batch.push_str(more);
+        } else {
+            let sql = line.split_once("statement: ").map(|(_, sql)| sql);
+            in_batch = sql.is_some();
+            sent.extend(sql.map(str::to_owned));
+        }
+    }
+    sent.retain(|sql| !sql.starts_with("SELECT "));
+    sent
+}
+
+#[test]
+fn a_batch_is_shown_whole() {
+    let log = "x|LOG:  statement: BEGIN;\n\tGRANT SELECT ON a TO b;\n\tCOMMIT\nx|ERROR:  no\n\twhy\nx|LOG:  statement: SELECT 1\n";
+    assert_eq!(changes(log), ["BEGIN;\nGRANT SELECT ON a TO b;\nCOMMIT"]);
 }
 
 /// Who holds what from whom, for a failure to show.
@@ -226,7 +245,7 @@ async fn check(server: &PostgresServer, superuser: &Client, case: &Case) {
     let (start, before) = (access_lists(superuser).await, server.log().len());
     let made = server.engine().ensure(&spec, None).await.unwrap_or_else(|e| panic!("{e}: {case:?}"));
     let log = server.log().split_off(before);
-    let sent: Vec<&str> = changes(&log).collect();
+    let sent = changes(&log);
     let end = access_lists(superuser).await;
     let complete = made.login.is_empty() && made.coverage.is_complete();
     assert!(complete, "{made:?}\nfrom {start:#?}\nby {sent:#?}\nto {end:#?}: {case:?}");
@@ -236,7 +255,7 @@ async fn check(server: &PostgresServer, superuser: &Client, case: &Case) {
     let again = server.engine().ensure(&spec, None).await.unwrap();
     assert!(again.login.is_empty() && again.coverage.is_complete(), "{again:?}: {case:?}");
     let log = server.log().split_off(before);
-    let changing: Vec<&str> = changes(&log).collect();
+    let changing = changes(&log);
     assert!(changing.is_empty(), "the second apply sent {changing:?}: {case:?}");
 }
 

@@ -73,7 +73,7 @@ async fn the_recorded_catalogs_have_the_form_of_what_is_read() {
     superuser.batch_execute(OWNER).await.unwrap();
     let now = recorded(&server).await;
     let major: u32 = column(&superuser, "SHOW server_version_num").await[0].parse::<u32>().unwrap() / 10_000;
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/engine/postgres/golden");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/postgres");
     // Of the versions between the recorded ones the form is that of the next lower one.
     let version = [18, 16, 15, 12].into_iter().find(|recorded| *recorded <= major).unwrap();
     let path = folder.join(version.to_string()).join("catalog.json");

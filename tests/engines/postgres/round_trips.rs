@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use futures_util::future::try_join_all;
 use rdsaccess::access::EngineKind;
-use rdsaccess::engine::{Ownership, open};
+use rdsaccess::engine::{Connections, Ownership, Removal, RemovalAction, open};
 
 use super::*;
 use crate::figures::{Figure, with_login_and_lock};
@@ -45,7 +45,7 @@ impl Distant {
         let mut login = self.server.login();
         login.endpoint.port = self.proxy.port;
         // As many as are needed: here round trips are counted, not connections.
-        login.max_connections = DATABASES.len() + 1;
+        login.connections = Connections::at_most(DATABASES.len() + 1);
         open(EngineKind::Postgres, login).unwrap()
     }
 
@@ -145,6 +145,15 @@ async fn a_role_takes_three_round_trips_per_database_and_a_look_one() {
     let mut wanted = each(&DATABASES, 2);
     wanted.insert("second".to_owned(), 3);
     assert_eq!(repaired.await, wanted, "the transaction is sent where the grant is missing");
+
+    let how = Removal { action: RemovalAction::Drop, end_sessions: true, reassign_owned_to: None };
+    let dropped = distant.count("drop", 8, async |engine| {
+        assert_eq!(engine.remove(&rw, &how).await.unwrap(), [""; 0]);
+    });
+    // Read, close the login, look for its sessions; read, drop it, look again; read, drop the four groups.
+    let mut wanted = each(&DATABASES, 2);
+    wanted.insert("postgres".to_owned(), 8);
+    assert_eq!(dropped.await, wanted, "everywhere else a look and a transaction for the group");
 }
 
 #[tokio::test(flavor = "multi_thread")]

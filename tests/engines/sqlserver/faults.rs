@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use rdsaccess::access::{Endpoint, TlsMode, Trust};
-use rdsaccess::engine::{Fault, Login};
+use rdsaccess::engine::{Connections, Fault, Login};
 use rdsaccess::report::Explain;
 use serde_json::json;
 
@@ -62,7 +62,7 @@ async fn a_silent_server_is_given_up() {
         key: Secret::from("x").into(),
         trust: Trust { mode: TlsMode::Disable, roots: Default::default() },
         target: "arn:aws:rds:eu-west-1:123456789012:db:payments".to_owned(),
-        max_connections: 1,
+        connections: Connections::at_most(1),
     };
     assert!(matches!(fault(login).await, Fault::Unreachable(text) if text.contains("no answer")));
 }

@@ -33,6 +33,7 @@ max_wal_senders = 0
 jit = off
 log_statement = all
 log_connections = on
+log_disconnections = on
 """
 # RDS: the master's own superuser is not reachable from outside, and plain connections are refused (rds.force_ssl = 1).
 ACCESS = """

@@ -3,15 +3,12 @@
 use std::fmt::Write as _;
 
 use super::super::grants::take_everything;
+use super::super::level::level;
 use super::super::named::Named;
-use super::super::privilege::level;
 use super::super::roles::{account_name, drop_account, lock};
 use super::*;
 use crate::access::{Auth, Grant, ObjectKind};
-use crate::engine::Terms;
-
-#[path = "../../../../tests/golden/switch.rs"]
-mod switch;
+use crate::engine::{Terms, golden};
 
 const DIALECTS: [(&str, Dialect); 4] = [
     ("mysql-5.7", MYSQL_57),
@@ -22,16 +19,10 @@ const DIALECTS: [(&str, Dialect); 4] = [
 
 #[test]
 fn the_statements_of_each_dialect_and_level_are_the_committed_ones() {
-    let mut wrong = Vec::new();
-    for (name, dialect) in DIALECTS {
-        for access in Access::ALL {
-            let file = switch::root().join(format!("tests/golden/mysql/{name}/{access}.sql"));
-            wrong.extend(switch::compare(&file, &page(dialect, access)).err());
-        }
-    }
-    let how = "RDSACCESS_UPDATE=1 cargo nextest run --lib engine::mysql";
-    let wrong: Vec<String> = wrong.iter().map(|text| text.replace("make docs", how)).collect();
-    assert!(wrong.is_empty(), "{wrong:#?}");
+    let pages = DIALECTS.into_iter().flat_map(|(name, dialect)| {
+        Access::ALL.map(|access| (format!("mysql/{name}/{access}.sql"), page(dialect, access)))
+    });
+    golden::assert_committed(pages);
 }
 
 /// All that is ever sent for a level, situation by situation.

@@ -85,8 +85,17 @@ fn way_gap(account: &Account, terms: &Terms) -> Option<String> {
         Auth::Iam => Some(format!("logs in with {} instead of IAM", plugins.join(" or "))),
         Auth::Password if plugins == [IAM] => Some("logs in with IAM instead of a password".to_owned()),
         Auth::Password if plugins.len() > 1 => Some(format!("logs in with {}", plugins.join(" or "))),
+        Auth::Password if !takes_passwords(account) => {
+            Some(format!("login uses the plugin {}, which this provider does not speak", plugins.join(" or ")))
+        }
         Auth::Password => None,
     }
+}
+
+/// Whether a password that this provider sets can be one of the ways to log in. The driver speaks no others either, so a
+/// login could prove nothing: `sha256_password`, `ed25519`, the socket, LDAP, PAM.
+fn takes_passwords(account: &Account) -> bool {
+    account.logins.iter().any(|(plugin, _)| Plugin::named(plugin).is_some())
 }
 
 /// Whether tokens are the only way to log in.
@@ -103,7 +112,7 @@ pub(super) fn is_set(account: &Account, password: &Secret<String>) -> bool {
 /// Whether the password would log the account in, as far as the stored hashes tell. An older password that is kept is
 /// not the account's password: the hash of the new one is what counts.
 pub(super) fn judge(account: &Account, password: &Secret<String>) -> Option<bool> {
-    if account.locked || account.expired {
+    if account.locked || account.expired || !takes_passwords(account) {
         return Some(false);
     }
     let verdicts = account.logins.iter().map(|(plugin, hash)| is_hash_of(plugin, hash.expose(), password));

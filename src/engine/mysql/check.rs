@@ -1,7 +1,7 @@
 //! What a configuration may say: names and single rights, checked before anything is sent.
 
 use super::catalog::is_system;
-use super::privilege::grantable;
+use super::level::grantable;
 use crate::access::{EngineKind, Grant, Identifier, Invalid, ObjectKind, PrivilegeName, RoleName};
 
 /// The longest name of a database, table or routine, in characters.

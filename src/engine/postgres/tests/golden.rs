@@ -2,25 +2,20 @@
 //! one word shows in review. `RDSACCESS_UPDATE=1` writes the files anew; the catalogs themselves are recorded by the
 //! tests against real servers.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::apply::transaction;
-use super::catalog::{Cluster, Contents};
-use super::plan::{Plan, Survey, covered_databases};
-use super::reach::Reach;
+use super::super::apply::transaction;
+use super::super::catalog::{Cluster, Contents};
+use super::super::plan::{Plan, Survey, covered_databases};
+use super::super::reach::Reach;
 use crate::access::{Access, Auth, Grant, Mark, ObjectKind};
-use crate::engine::{RoleSpec, Scope, Terms};
+use crate::engine::{RoleSpec, Scope, Terms, golden};
 
 /// The oldest, the last two before and after memberships got options, and the newest.
 const VERSIONS: [u32; 4] = [12, 15, 16, 18];
 
-fn folder(version: u32) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("src/engine/postgres/golden").join(version.to_string())
-}
-
 fn survey(version: u32, spec: &RoleSpec) -> Survey {
-    let recorded = std::fs::read_to_string(folder(version).join("catalog.json")).unwrap();
+    let recorded = std::fs::read_to_string(golden::path(&format!("postgres/{version}/catalog.json"))).unwrap();
     let (cluster, contents) = recorded.split_once('\n').unwrap();
     let cluster = Arc::new(Cluster::parse(cluster).unwrap());
     assert_eq!(cluster.version / 10_000, version);
@@ -40,6 +35,7 @@ fn spec(access: Access) -> RoleSpec {
         terms: Terms::default(),
         mark: Mark::new("db-ABC", None),
         adopt: false,
+        known: false,
     }
 }
 
@@ -80,23 +76,14 @@ fn statements(version: u32, spec: &RoleSpec) -> String {
     texts.collect()
 }
 
-fn compare(path: &Path, generated: &str) {
-    if std::env::var_os("RDSACCESS_UPDATE").is_some_and(|value| value == "1") {
-        std::fs::write(path, generated).unwrap();
-    }
-    let committed = std::fs::read_to_string(path).unwrap_or_default();
-    let help = "is not current: run RDSACCESS_UPDATE=1 cargo test --lib postgres::golden";
-    assert!(committed == generated, "{} {help}\n{generated}", path.display());
-}
-
 #[test]
 fn the_statements_of_a_new_role_are_those_that_were_reviewed() {
-    for version in VERSIONS {
-        for access in Access::ALL {
-            compare(&folder(version).join(format!("{access}.sql")), &statements(version, &spec(access)));
-        }
-        compare(&folder(version).join("grants_and_token.sql"), &statements(version, &with_everything()));
-    }
+    let pages = VERSIONS.into_iter().flat_map(|version| {
+        let levels = Access::ALL.map(|access| (access.to_string(), spec(access)));
+        let all = levels.into_iter().chain([("grants_and_token".to_owned(), with_everything())]);
+        all.map(move |(name, spec)| (format!("postgres/{version}/{name}.sql"), statements(version, &spec)))
+    });
+    golden::assert_committed(pages);
 }
 
 #[test]

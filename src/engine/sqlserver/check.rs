@@ -1,130 +1,64 @@
-//! What a level holds, and which single rights can be granted.
+//! What is refused before anything is sent: names that the server would not hold or that belong to it, grants that it does
+//! not know, terms that it does not have.
 
-use crate::access::{Access, Grant, Identifier, Invalid, ObjectKind};
+use super::error::Failure;
+use super::level::{right, rights};
+use crate::access::{Auth, Grant, Identifier, Invalid, ObjectKind, RoleName};
+use crate::engine::{Fault, RoleSpec};
 
-/// Rights on a whole database that can be granted, on every version from 2016.
-const DATABASE: &[&str] = &[
-    "CONNECT",
-    "CREATE FUNCTION",
-    "CREATE PROCEDURE",
-    "CREATE SCHEMA",
-    "CREATE SYNONYM",
-    "CREATE TABLE",
-    "CREATE TYPE",
-    "CREATE VIEW",
-    "DELETE",
-    "EXECUTE",
-    "INSERT",
-    "REFERENCES",
-    "SELECT",
-    "SHOWPLAN",
-    "UNMASK",
-    "UPDATE",
-    "VIEW DATABASE STATE",
-    "VIEW DEFINITION",
-];
-const SCHEMA: &[&str] = &[
-    "ALTER",
-    "CREATE SEQUENCE",
-    "DELETE",
-    "EXECUTE",
-    "INSERT",
-    "REFERENCES",
-    "SELECT",
-    "UPDATE",
-    "VIEW CHANGE TRACKING",
-    "VIEW DEFINITION",
-];
-const TABLE: &[&str] =
-    &["ALTER", "DELETE", "INSERT", "REFERENCES", "SELECT", "UPDATE", "VIEW CHANGE TRACKING", "VIEW DEFINITION"];
-const SEQUENCE: &[&str] = &["REFERENCES", "UPDATE", "VIEW DEFINITION"];
-const FUNCTION: &[&str] = &["EXECUTE", "REFERENCES", "SELECT", "VIEW DEFINITION"];
+/// The longest name, in UTF-16 units.
+const LONGEST: usize = 128;
+/// Principals of the server, of every database, and of RDS.
+const RESERVED: [&str; 9] =
+    ["sa", "public", "guest", "dbo", "sys", "information_schema", "rdsa", "rdsadmin", "rds_superuser_role"];
 
 /// Rights that mean the same on a schema as on all objects of one kind in it. `UPDATE` for all sequences, for instance,
 /// would open all tables too.
 const TABLES_AT_ONCE: &[&str] = &["DELETE", "INSERT", "REFERENCES", "SELECT", "UPDATE", "VIEW DEFINITION"];
 const FUNCTIONS_AT_ONCE: &[&str] = &["EXECUTE", "VIEW DEFINITION"];
 
-/// What `db_datareader` adds.
-const READ: &[&str] = &["SELECT"];
-/// What `db_datawriter` adds.
-const WRITE: &[&str] = &["DELETE", "INSERT", "UPDATE"];
-/// What `db_ddladmin` adds, as far as it is granted by name.
-const DEFINE: &[&str] = &[
-    "ALTER",
-    "ALTER ANY ASSEMBLY",
-    "ALTER ANY DATABASE DDL TRIGGER",
-    "ALTER ANY SCHEMA",
-    "CREATE AGGREGATE",
-    "CREATE DEFAULT",
-    "CREATE FUNCTION",
-    "CREATE PROCEDURE",
-    "CREATE RULE",
-    "CREATE SCHEMA",
-    "CREATE SEQUENCE",
-    "CREATE SYNONYM",
-    "CREATE TABLE",
-    "CREATE TYPE",
-    "CREATE VIEW",
-    "REFERENCES",
-    "VIEW DEFINITION",
-];
-
-/// The fixed database role that a level adds to the one before it.
-fn role(access: Access) -> &'static str {
-    match access {
-        Access::ReadOnly => "db_datareader",
-        Access::ReadWrite => "db_datawriter",
-        Access::Ddl => "db_ddladmin",
-    }
-}
-
-/// The fixed database roles of a level.
-pub(super) fn level_roles(access: Access) -> Vec<&'static str> {
-    Access::ALL.into_iter().filter(|level| *level <= access).map(role).collect()
-}
-
-/// The smallest level that contains a membership in this role; `None` for a role that is of no level.
-pub(super) fn level_of_role(name: &str) -> Option<Access> {
-    Access::ALL.into_iter().find(|level| role(*level) == name)
-}
-
-/// The smallest level that holds this right; `None` when none does.
-pub(super) fn level_of_right(right: &str) -> Option<Access> {
-    if READ.contains(&right) {
-        Some(Access::ReadOnly)
-    } else if WRITE.contains(&right) {
-        Some(Access::ReadWrite)
+/// Refuses a name that the engine cannot hold or that belongs to the server.
+///
+/// # Errors
+/// The sentence says the limit.
+pub fn check_role_name(name: &RoleName) -> Result<(), Invalid> {
+    let text = name.as_str();
+    let length = text.encode_utf16().count();
+    let lower = text.to_lowercase();
+    if length > LONGEST {
+        Err(Invalid::new(format!(
+            "a login of SQL Server must not be longer than {LONGEST} UTF-16 units, this name has {length}"
+        )))
+    } else if text.contains('\\') {
+        Err(Invalid::new("a login of SQL Server must not contain a backslash, which stands for a Windows domain"))
+    } else if text.trim() != text {
+        Err(Invalid::new("SQL Server ignores spaces at the end of a login, so leave spaces around the name out"))
+    } else if text.chars().any(char::is_control) {
+        Err(Invalid::new("a login must not contain control characters"))
+    } else if RESERVED.contains(&lower.as_str()) || lower.starts_with("##") || lower.starts_with("db_") {
+        Err(Invalid::new(format!("`{text}` is reserved by SQL Server or by RDS")))
     } else {
-        // A definition may be read where it may be changed, and changing schemas is for `db_ddladmin`.
-        DEFINE.contains(&right).then_some(Access::Ddl)
+        Ok(())
     }
 }
 
-/// Whether these roles of a user contain a level, so that this provider may have made it a member.
-pub(super) fn contains_level(roles: &[&str]) -> bool {
-    roles.contains(&role(Access::ReadOnly))
-}
-
-/// Whether a level holds this right on every schema, and on what is in schemas.
-pub(super) fn is_within(access: Access, right: &str) -> bool {
-    level_of_right(right).is_some_and(|level| level <= access)
-}
-
-/// The rights that can be granted on this kind of object, as the catalog prints them.
-fn rights(kind: ObjectKind) -> &'static [&'static str] {
-    match kind {
-        ObjectKind::Database => DATABASE,
-        ObjectKind::Schema => SCHEMA,
-        ObjectKind::Table => TABLE,
-        ObjectKind::Sequence => SEQUENCE,
-        ObjectKind::Function => FUNCTION,
+/// What no server of this engine could give, refused before anything is sent.
+pub(super) fn check_spec(spec: &RoleSpec) -> Result<(), Failure> {
+    let terms = spec.terms;
+    let beyond = [
+        (terms.auth == Auth::Iam, "IAM database authentication"),
+        (terms.valid_until.is_some(), "end of a login"),
+        (terms.connection_limit.is_some(), "connection limit of a login"),
+        (terms.keeps_old_password, "second password of a login"),
+    ];
+    if let Some((_, what)) = beyond.into_iter().find(|(asked, _)| *asked) {
+        return Err(Fault::Unsupported(format!("SQL Server on RDS has no {what}")).into());
     }
-}
-
-/// The right of this name, out of the closed list: what goes into a statement is never the configuration's own text.
-pub(super) fn right(kind: ObjectKind, name: &str) -> Option<&'static str> {
-    rights(kind).iter().copied().find(|right| *right == name)
+    let name = check_role_name(&spec.name);
+    match name.err().or_else(|| spec.grants.iter().find_map(|grant| check_grant(grant).err())) {
+        Some(invalid) => Err(Fault::Unsupported(invalid.to_string()).into()),
+        None => Ok(()),
+    }
 }
 
 /// Refuses a grant that SQL Server does not know, or that would open more than it says.
@@ -240,16 +174,5 @@ mod tests {
         }
         let long = "\u{1F512}".repeat(65);
         assert!(check_grant(&grant(ObjectKind::Table, Some("dbo"), Some(&[&long]), &["SELECT"])).is_err());
-    }
-
-    #[test]
-    fn each_level_adds_one_role() {
-        assert_eq!(level_roles(Access::ReadOnly), ["db_datareader"]);
-        assert_eq!(level_roles(Access::Ddl), ["db_datareader", "db_datawriter", "db_ddladmin"]);
-        assert_eq!(level_of_role("db_datawriter"), Some(Access::ReadWrite));
-        assert_eq!(level_of_role("db_owner"), None);
-        assert!(is_within(Access::ReadOnly, "SELECT") && !is_within(Access::ReadOnly, "INSERT"));
-        assert!(is_within(Access::Ddl, "CREATE TABLE") && !is_within(Access::Ddl, "EXECUTE"));
-        assert!(!is_within(Access::Ddl, "CONTROL"));
     }
 }

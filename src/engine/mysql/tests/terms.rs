@@ -1,5 +1,7 @@
 //! How an account logs in: tokens, old passwords, limits.
 
+use super::super::roles::account_name;
+use super::super::terms::judge;
 use super::*;
 use crate::access::{Auth, Gap};
 use crate::engine::Terms;
@@ -89,6 +91,21 @@ fn a_second_way_to_log_in_is_a_gap_and_goes_without_a_new_password() {
         sql(&catalog, &adopted(Access::ReadOnly)),
         [format!("ALTER USER `hoop_ro`@`%` IDENTIFIED VIA mysql_native_password USING '{NATIVE_HASH}'")]
     );
+}
+
+#[test]
+fn a_plugin_that_takes_no_password_of_ours_is_a_gap_and_goes_with_a_new_one() {
+    for (dialect, plugin) in [(MYSQL_8, "sha256_password"), (MYSQL_8, "auth_socket"), (MARIADB, "ed25519")] {
+        let catalog = with_account(dialect, |account| Account { logins: logins(&[(plugin, "x")]), ..account });
+        let spec = adopted(Access::ReadOnly);
+        let words = format!("login uses the plugin {plugin}, which this provider does not speak");
+        assert_eq!(login_gaps(&catalog, &spec), [words]);
+        assert_eq!(sql(&catalog, &spec), [""; 0], "it stays until there is a password");
+        let repaired = with_password(&catalog, &spec, "password");
+        assert!(repaired.len() == 1 && repaired[0].starts_with("ALTER USER `hoop_ro`@`%` IDENTIFIED "), "{repaired:?}");
+        let account = catalog.account(&account_name(&spec)).unwrap();
+        assert_eq!(judge(account, &Secret::from("password")), Some(false), "no login is tried");
+    }
 }
 
 #[test]
