@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Deserializer};
 
-use crate::access::{EngineKind, Secret};
+use crate::access::{EngineKind, Secret, SecretRef, SecretStage};
 
-use super::VersionId;
 use super::credential::Malformed;
+use super::{Credential, Error, Fault, Store, VersionId};
 
 /// The keys of a secret in the form of RDS. Secrets of others may lack any of them; RDS itself stores only `username`
 /// and `password`.
@@ -54,6 +54,37 @@ impl Contents {
     }
 }
 
+impl From<Credential> for Contents {
+    fn from(credential: Credential) -> Self {
+        let (host, port) = credential.endpoint.map(|endpoint| (endpoint.host, endpoint.port)).unzip();
+        Self {
+            username: Some(credential.username.to_string()),
+            password: Some(credential.password),
+            engine: credential.engine.map(|engine| engine.to_string()),
+            host,
+            port,
+            database: credential.database.map(|database| database.to_string()),
+        }
+    }
+}
+
+/// A version of a secret in a store that tells proven and pending ones apart by itself.
+///
+/// # Errors
+/// [`Fault::Unproven`], [`Fault::Gone`], [`Fault::NoVersion`] (no such store gives the previous one), or the store's own.
+pub async fn read_version(store: &dyn Store, secret_ref: &SecretRef, stage: SecretStage) -> Result<Version, Error> {
+    let refuse = |fault| Error::new(secret_ref, fault);
+    let held = store.look(secret_ref).await?.filter(|held| !held.deleted).ok_or_else(|| refuse(Fault::Gone))?;
+    let id = match (stage, held.proven, held.pending) {
+        (SecretStage::Current, Some(proven), _) => proven,
+        (SecretStage::Current, None, Some(_)) => return Err(refuse(Fault::Unproven)),
+        (SecretStage::Pending, _, Some(pending)) => pending,
+        _ => return Err(refuse(Fault::NoVersion(stage))),
+    };
+    let contents = store.value(secret_ref, &id).await?.into();
+    Ok(Version { id, contents })
+}
+
 fn secret<'de, D: Deserializer<'de>>(value: D) -> Result<Option<Secret<String>>, D::Error> {
     Ok(Option::<String>::deserialize(value)?.map(Secret::new))
 }
@@ -81,8 +112,68 @@ fn port<'de, D: Deserializer<'de>>(value: D) -> Result<Option<u16>, D::Error> {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
+
     use super::*;
-    use crate::store::Credential;
+    use crate::access::RoleName;
+    use crate::store::{Held, Place, Reply};
+
+    /// A store with one secret; the value of a version is its id.
+    struct One(Option<Held>);
+
+    impl Store for One {
+        fn find<'a>(&'a self, _: &'a Place) -> Reply<'a, Option<Held>> {
+            unreachable!("a reference names the secret")
+        }
+
+        fn look<'a>(&'a self, _: &'a SecretRef) -> Reply<'a, Option<Held>> {
+            Box::pin(async { Ok(self.0.clone()) })
+        }
+
+        fn value<'a>(&'a self, _: &'a SecretRef, version: &'a VersionId) -> Reply<'a, Credential> {
+            let text = format!(r#"{{"username":"app","password":"{}"}}"#, version.0);
+            Box::pin(async move { Ok(Credential::from_json(&Secret::new(text)).unwrap()) })
+        }
+
+        fn put_pending<'a>(&'a self, _: &'a Place, _: &'a str, _: &'a RoleName, _: &'a Credential) -> Reply<'a, Held> {
+            unreachable!("a reader writes nothing")
+        }
+
+        fn promote<'a>(&'a self, _: &'a SecretRef, _: &'a VersionId) -> Reply<'a, ()> {
+            unreachable!("a reader writes nothing")
+        }
+
+        fn forget<'a>(&'a self, _: &'a SecretRef) -> Reply<'a, ()> {
+            unreachable!("a reader writes nothing")
+        }
+    }
+
+    /// What a reader gets of a secret with these versions, by the stage that it asks for.
+    fn reads(proven: Option<&str>, pending: Option<&str>, deleted: bool) -> [Result<String, String>; 3] {
+        let version = |id: Option<&str>| id.map(|id| VersionId(id.to_owned()));
+        let secret_ref: SecretRef = "vault:kv2::kv:a".parse().unwrap();
+        let (proven, pending) = (version(proven), version(pending));
+        let one = One(Some(Held { secret_ref: secret_ref.clone(), proven, pending, target: None, deleted }));
+        SecretStage::ALL.map(|stage| {
+            let read = read_version(&one, &secret_ref, stage).now_or_never().unwrap();
+            let read = read.map_err(|error| error.fault.to_string())?;
+            assert_eq!(read.contents.password, Some(Secret::new(read.id.0.clone())));
+            Ok(read.id.0)
+        })
+    }
+
+    #[test]
+    fn a_version_is_read_by_its_stage_and_an_unproven_one_only_when_asked_for() {
+        let ok = |id: &str| Ok(id.to_owned());
+        let no = |fault: Fault| Err(fault.to_string());
+        let missing = |stage| no(Fault::NoVersion(stage));
+        let (pending, previous) = (missing(SecretStage::Pending), missing(SecretStage::Previous));
+        assert_eq!(reads(Some("1"), None, false), [ok("1"), pending.clone(), previous.clone()]);
+        assert_eq!(reads(Some("1"), Some("2"), false), [ok("1"), ok("2"), previous.clone()]);
+        assert_eq!(reads(None, Some("1"), false), [no(Fault::Unproven), ok("1"), previous.clone()]);
+        assert_eq!(reads(None, None, false), [missing(SecretStage::Current), pending, previous]);
+        assert_eq!(reads(Some("1"), None, true), [no(Fault::Gone), no(Fault::Gone), no(Fault::Gone)]);
+    }
 
     fn read(text: &str) -> Contents {
         Contents::from_json(&text.into()).unwrap()

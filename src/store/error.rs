@@ -86,10 +86,16 @@ impl Explain for Error {
             Fault::OtherStore(_) => Some("Use the full ARN of a secret in AWS Secrets Manager".to_owned()),
             Fault::NoVersion(SecretStage::Current) => Some("Store a value in it first".to_owned()),
             Fault::NoVersion(_) => {
-                Some("Leave `version_stage` out to read the current version; this one is there only around a change of the password".to_owned())
+                let step = "Leave `version_stage` out to read the current version; another one is there only around a \
+                            change of the password";
+                Some(step.to_owned())
             }
             Fault::NoEntropy(_) => None,
-            Fault::Unproven => Some("Apply the resource that made the secret again: it continues".to_owned()),
+            Fault::Unproven => {
+                let step = "Apply the resource that made the secret again: it continues. `rdsaccess_secret` reads the \
+                            unproven version when it asks for it by `version_stage = \"AWSPENDING\"`";
+                Some(step.to_owned())
+            }
         }
     }
 }

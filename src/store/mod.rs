@@ -19,7 +19,7 @@ use futures_util::future::BoxFuture;
 
 use crate::access::{RoleName, SecretRef};
 
-pub use contents::{Contents, Version};
+pub use contents::{Contents, Version, read_version};
 pub use credential::Credential;
 pub use error::{Error, Fault};
 pub use place::Place;

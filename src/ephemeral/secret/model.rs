@@ -15,8 +15,9 @@ model! {
     pub struct SecretModel {
         /// The secret: the full ARN in Secrets Manager, as `secret_ref` of the resources gives it.
         secret_ref: SecretRef = required(),
-        /// Which version. `AWSPENDING` is there while a password is being changed, or when a change was interrupted;
-        /// `AWSPREVIOUS` is the version before the current one.
+        /// Which version: `AWSCURRENT`, `AWSPENDING` or `AWSPREVIOUS`. `AWSPENDING` is there while a password is being changed, or when a change was interrupted;
+        /// `AWSPREVIOUS` is the version before the current one. The words are the same for every store; one that is
+        /// not Secrets Manager has the first two.
         version_stage: SecretStage = optional().default_words("`AWSCURRENT`"),
         /// User to log in as.
         username: String = computed(),
