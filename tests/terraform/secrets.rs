@@ -228,7 +228,7 @@ fn looks_at_this_run(traces: &[Trace]) {
     holds("-apply", "ephemeral.rdsaccess_iam_token.it[");
     holds("log of ledger", "hoop_ro");
     holds("log of stock", "hoop_ro");
-    holds("requests to the gateway", "_aws:rdsaccess/");
+    holds("requests to the gateway", "ledger-ro");
 }
 
 /// One role whose statements a server refuses after its password was made and stored.
