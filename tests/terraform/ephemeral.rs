@@ -193,7 +193,11 @@ fn what_cannot_be_read_is_one_error_that_names_the_secret_and_never_its_value() 
     refused(&plain.replace(account, "999999999999"), &["Cannot enter the account", "999999999999"]);
 
     let denied = store.make("team/denied", &json!({"username": "app", "password": PASSWORD}));
-    rig.control("POST", "deny", &json!({"account": account, "actions": ["secretsmanager:GetSecretValue"]}));
+    let deny = |action: &str| rig.control("POST", "deny", &json!({"account": account, "actions": [action]}));
+    deny("secretsmanager:DescribeSecret");
+    workspace.write("main.tf", &reading(&rig, &of(&denied), &[has_password(PASSWORD)]));
+    workspace.apply().ok();
+    deny("secretsmanager:GetSecretValue");
     refused(&denied, &["AWS denied access", "Allow secretsmanager:GetSecretValue", &denied]);
     assert_eq!(workspace.leaks(&[PASSWORD, OLDER]), []);
 }
