@@ -1,7 +1,6 @@
 //! The value of a secret: the JSON that RDS itself writes, so that RDS Proxy and rotation functions understand it.
 
-use serde::Deserialize;
-
+use super::Contents;
 use crate::access::{Arn, DatabaseName, Endpoint, EngineKind, Identifier, RoleName, Secret, TargetKind};
 
 /// A user name and password with the place where they work.
@@ -25,16 +24,6 @@ pub struct Credential {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Malformed(pub(super) &'static str);
-
-#[derive(Deserialize)]
-struct Wire {
-    username: Option<String>,
-    password: Option<String>,
-    engine: Option<String>,
-    host: Option<String>,
-    port: Option<serde_json::Value>,
-    dbname: Option<String>,
-}
 
 impl Credential {
     /// Writes the JSON: `engine host port username password dbname` and the identifier of instance or cluster.
@@ -64,21 +53,16 @@ impl Credential {
     /// # Errors
     /// A text of another form.
     pub fn from_json(text: &Secret<String>) -> Result<Self, Malformed> {
-        let wire: Wire = serde_json::from_str(text.expose()).map_err(|_| Malformed("it is not a JSON object"))?;
-        let username = wire.username.ok_or(Malformed("`username` is missing"))?;
-        let port = match wire.port {
-            Some(serde_json::Value::Number(number)) => number.as_u64().and_then(|n| u16::try_from(n).ok()),
-            Some(serde_json::Value::String(text)) => text.parse().ok(),
-            _ => None,
-        };
-        let engine = wire.engine.and_then(|e| EngineKind::from_rds(&e).or_else(|| e.parse().ok()));
-        let port = port.or_else(|| engine.map(EngineKind::default_port));
+        let read = Contents::from_json(text)?;
+        let username = read.username.ok_or(Malformed("`username` is missing"))?;
+        let engine: Option<EngineKind> = read.engine.and_then(|engine| engine.parse().ok());
+        let port = read.port.or_else(|| engine.map(EngineKind::default_port));
         Ok(Self {
             username: username.parse().map_err(|_| Malformed("`username` is not a user name"))?,
-            password: wire.password.map(Secret::new).ok_or(Malformed("`password` is missing"))?,
+            password: read.password.ok_or(Malformed("`password` is missing"))?,
             engine,
-            endpoint: wire.host.zip(port).map(|(host, port)| Endpoint { host, port }),
-            database: wire.dbname.and_then(|d| d.parse().ok()),
+            endpoint: read.host.zip(port).map(|(host, port)| Endpoint { host, port }),
+            database: read.database.and_then(|d| d.parse().ok()),
             arn: None,
         })
     }

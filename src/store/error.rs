@@ -104,7 +104,9 @@ impl Explain for Error {
             Fault::OtherStore(_) => Some("Use the full ARN of a secret in AWS Secrets Manager, or `vault:<kv1|kv2>:<namespace>:<mount>:<path>`".to_owned()),
             Fault::NoVersion(SecretStage::Current) => Some("Store a value in it first".to_owned()),
             Fault::NoVersion(_) => {
-                Some("Leave `version_stage` out to read the current version; this one is there only around a change of the password".to_owned())
+                let step = "Leave `version_stage` out to read the current version; another one is there only around a \
+                            change of the password";
+                Some(step.to_owned())
             }
             Fault::NoEntropy(_) => None,
             Fault::Others { .. } => Some(
@@ -115,7 +117,11 @@ impl Explain for Error {
             Fault::Overtaken => {
                 Some("Wait until the other run has finished and apply again: the provider continues".to_owned())
             }
-            Fault::Unproven => Some("Apply the resource that made the secret again: it continues".to_owned()),
+            Fault::Unproven => {
+                let step = "Apply the resource that made the secret again: it continues. `rdsaccess_secret` reads the \
+                            unproven version when it asks for it by `version_stage = \"AWSPENDING\"`";
+                Some(step.to_owned())
+            }
         }
     }
 }

@@ -6,4 +6,5 @@
 mod docs;
 mod house;
 mod schema;
+mod secrets;
 mod switch;

@@ -110,7 +110,7 @@ mod tests {
         ("base64", r#"eyJTZW50aW5lbC9QYXNzdzByZCsxIDwmPiciXH7DqSJ9"#),
         ("base64 of URLs", r#"U2VudGluZWwvUGFzc3cwcmQrMSA8Jj4nIlx-w6k="#),
         ("base64 of URLs", r#"eFNlbnRpbmVsL1Bhc3N3MHJkKzEgPCY-JyJcfsOp"#),
-        ("base64 of URLs", r#"eHlTZW50aW5lbC9QYXNzdzByZCsxIDwmPiciXH7DqQ=="#),
+        ("base64", r#"eHlTZW50aW5lbC9QYXNzdzByZCsxIDwmPiciXH7DqQ=="#),
         ("url", r#"Sentinel%2FPassw0rd%2B1%20%3C%26%3E%27%22%5C~%C3%A9"#),
         ("url, lower case", r#"Sentinel%2fPassw0rd%2b1%20%3c%26%3e%27%22%5c~%c3%a9"#),
         ("form", r#"Sentinel%2FPassw0rd%2B1+%3C%26%3E%27%22%5C~%C3%A9"#),

@@ -9,6 +9,9 @@ model! {
     /// It is signed offline with the credentials of the provider block and never reaches state or plan. Send it over
     /// verified TLS only: it is a password.
     ///
+    /// A database takes tokens of identities of its own account. For a database of another account use a provider block
+    /// whose `assume_role` is a role there; `member_role` is not entered, because nothing here names an account.
+    ///
     /// A database looks at a token at the login only: sessions that are open stay. A token is not renewed while
     /// Terraform runs, because Terraform cannot change a value that it has opened: what logs in later than 15 minutes
     /// after the token was made is refused.

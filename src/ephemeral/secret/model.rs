@@ -16,9 +16,9 @@ model! {
         /// The secret, as `secret_ref` of the resources gives it: the full ARN in Secrets Manager, or
         /// `vault:<kv1|kv2>:<namespace>:<mount>:<path>`.
         secret_ref: SecretRef = required(),
-        /// Which version. `AWSPENDING` is there while a password is being changed, or when a change was interrupted;
-        /// `AWSPREVIOUS` is the version before the current one. In Vault the words mean the same; version 1 of its engine
-        /// keeps no version before the current one.
+        /// Which version: `AWSCURRENT`, `AWSPENDING` or `AWSPREVIOUS`. `AWSPENDING` is there while a password is being
+        /// changed, or when a change was interrupted; `AWSPREVIOUS` is the version before the current one. The words are
+        /// the same for Vault; version 1 of its engine keeps no version before the current one.
         version_stage: SecretStage = optional().default_words("`AWSCURRENT`"),
         /// User to log in as.
         username: String = computed(),

@@ -121,7 +121,7 @@ impl Vault {
                 return Err(self.fault(request, failure));
             }
             let pause = pause(self.settings().pause, attempt);
-            tracing::debug!(path = request.path, attempt, ?pause, ?failure, "call of Vault is repeated");
+            tracing::debug!(path = request.path, attempt, ?pause, "call of Vault is repeated");
             tokio::time::sleep(pause).await;
             attempt += 1;
         }
