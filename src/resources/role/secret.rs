@@ -156,6 +156,18 @@ async fn labels(
     Ok(Some((held, version)))
 }
 
+/// Whether the secret of the role is there: where the state says, or at the place of today.
+pub(super) async fn remains(context: &Context, bench: &Bench, state: &Role) -> Result<bool, Reports> {
+    let known = match state.secret_ref.get() {
+        Some(secret_ref) => store_in_use(context, state, &bench.target.arn)?.look(secret_ref).await?,
+        None => None,
+    };
+    if known.is_some_and(|held| held.is_for(&bench.target.resource_id)) {
+        return Ok(true);
+    }
+    Ok(bench.secret().await?.is_some())
+}
+
 /// Whether the times tell that the login has the stored password; `None` where server or store say no time.
 async fn is_set(
     bench: &Bench,
