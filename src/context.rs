@@ -190,6 +190,25 @@ impl Clock {
     }
 }
 
+#[cfg(test)]
+impl Context {
+    /// A context of an empty provider block with another clock.
+    pub(crate) fn with_clock(clock: Clock) -> Self {
+        let gateway = GatewayBlock { url: None, token: None, ca_bundle: None, user_agent: None };
+        Self::new(Parts {
+            unknown: Vec::new(),
+            aws: aws::Settings::default(),
+            gateway,
+            tls: TlsSettings { mode: TlsMode::VerifyFull, ca_bundle: None },
+            store: StoreSettings::default(),
+            on_unreachable: OnUnreachable::Fail,
+            refresh: Refresh::Database,
+            max_connections_per_target: 1,
+            clock,
+        })
+    }
+}
+
 impl Default for Clock {
     fn default() -> Self {
         Self::new(now)

@@ -32,7 +32,7 @@ impl Schedule<'_> {
     /// When a password that was stored at a time is due.
     pub(super) fn due(&self, rotated_at: &Attr<String>) -> Attr<Timestamp> {
         match (&self.after, rotated_at) {
-            (Attr::Null, _) => Attr::Null,
+            (Attr::Null, _) | (_, Attr::Null) => Attr::Null,
             (Attr::Known(after), Attr::Known(since)) => add(since, *after).into(),
             _ => Attr::Unknown,
         }
@@ -105,16 +105,18 @@ pub(super) fn is_an_age(value: &Value) -> bool {
     }
 }
 
-/// When a version was stored, as state keeps it.
+/// When a version was stored, as state keeps it; the time of this call where the store does not tell.
 ///
 /// # Errors
 /// The store cannot be asked.
 pub(super) async fn stored_at(
+    context: &Context,
     store: &dyn Store,
     secret_ref: &SecretRef,
     version: &VersionId,
-) -> Result<Attr<String>, Error> {
-    Ok(store.stored_at(secret_ref, version).await?.map(|at| seconds(at).to_string()).into())
+) -> Result<String, Error> {
+    let at = store.stored_at(secret_ref, version).await?;
+    Ok(at.map_or_else(|| now(context), |at| seconds(at).to_string()))
 }
 
 /// `rotated_at` after an apply: that of the state before where the version is the same, else when it was stored.
@@ -134,7 +136,7 @@ pub(super) async fn rotated_at(
     if settled.moved {
         return Ok(now(context));
     }
-    Ok(stored_at(store, &settled.secret_ref, &settled.version).await?.into_known().unwrap_or_else(|| now(context)))
+    stored_at(context, store, &settled.secret_ref, &settled.version).await
 }
 
 /// Whether a rotation puts the secret of a place somewhere else than where it is now. `wanted` are the settings of the
@@ -170,72 +172,4 @@ fn seconds(at: SystemTime) -> Timestamp {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn kept(text: &str) -> BTreeMap<String, String> {
-        BTreeMap::from([("k".to_owned(), text.to_owned())])
-    }
-
-    fn keepers(keepers: Attr<&BTreeMap<String, String>>) -> Schedule<'_> {
-        Schedule { after: Attr::Null, keepers }
-    }
-
-    fn after(text: Option<&str>) -> Schedule<'static> {
-        Schedule { after: text.map(|text| text.parse().unwrap()).into(), keepers: Attr::Null }
-    }
-
-    fn observed(at: &str) -> Private {
-        let mut private = Private::default();
-        private.set(OBSERVED_AT, at);
-        private
-    }
-
-    fn since() -> Attr<String> {
-        "2026-01-01T00:00:00Z".to_owned().into()
-    }
-
-    #[test]
-    fn keepers_that_differ_replace_the_password_and_new_ones_do_not() {
-        let (a, b) = (kept("a"), kept("b"));
-        let of = |prior, planned| trigger(&keepers(prior), &keepers(planned), &since(), &Private::default());
-        assert_eq!(of(Attr::Known(&a), Attr::Known(&b)), Some(Trigger::Keepers));
-        assert_eq!(of(Attr::Known(&a), Attr::Known(&a)), None);
-        assert_eq!(of(Attr::Null, Attr::Known(&a)), None, "after an import nothing is replaced");
-        assert_eq!(of(Attr::Known(&a), Attr::Null), None);
-        assert_eq!(of(Attr::Known(&a), Attr::Unknown), Some(Trigger::Keepers));
-    }
-
-    #[test]
-    fn an_age_is_over_by_the_time_of_the_last_refresh_alone() {
-        let due = |text, at| trigger(&after(None), &after(Some(text)), &since(), &observed(at));
-        assert_eq!(due("30d", "2026-01-31T00:00:00Z"), Some(Trigger::Due));
-        assert_eq!(due("30d", "2026-01-30T23:59:59Z"), None);
-        let schedule = after(Some("30d"));
-        assert_eq!(trigger(&schedule, &schedule, &since(), &Private::default()), None, "never refreshed");
-        assert_eq!(trigger(&schedule, &schedule, &Attr::Null, &observed("2030-01-01T00:00:00Z")), None);
-    }
-
-    #[test]
-    fn an_age_that_is_not_known_yet_may_be_over() {
-        let schedule = Schedule { after: Attr::Unknown, keepers: Attr::Null };
-        let at = observed("2026-01-01T00:00:01Z");
-        assert_eq!(trigger(&after(None), &schedule, &since(), &at), Some(Trigger::Due));
-        assert_eq!(trigger(&after(None), &schedule, &Attr::Null, &at), None, "nothing was stored yet");
-    }
-
-    #[test]
-    fn the_due_time_follows_age_and_rotation() {
-        let due = |text, since: Attr<String>| after(text).due(&since).map(|at| at.to_string());
-        assert_eq!(due(Some("720h"), since()), "2026-01-31T00:00:00Z".to_owned().into());
-        assert!(due(Some("720h"), Attr::Unknown).is_unknown());
-        assert!(due(None, Attr::Unknown).is_null());
-    }
-
-    #[test]
-    fn an_age_of_no_time_is_refused() {
-        assert!(!is_an_age(&"0s".into()) && !is_an_age(&"0d".into()));
-        assert!(is_an_age(&"1s".into()));
-        assert!(is_an_age(&"nonsense".into()), "the parser has its own words");
-    }
-}
+pub(super) mod tests;

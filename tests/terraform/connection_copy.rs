@@ -230,9 +230,17 @@ fn a_secret_that_cannot_be_copied_is_named_with_its_connection() {
     it.store("delete_secret", &json!({}));
     refused(&["does not exist", "Restore the secret"]);
 
-    // The agent would take this password for a reference.
+    // The password of somebody else would never log in as this user.
     it.store("restore_secret", &json!({}));
     it.store("untag_resource", &json!({"TagKeys": ["rdsaccess:managed"]}));
+    it.rotate(&json!({"username": "somebody", "password": BY_HAND}).to_string());
+    let said = it.workspace.apply().error();
+    for word in ["The secret is for another user", "`ledger-ro`", "`hoop_ro`", "`somebody`", &it.secret_ref] {
+        assert!(said.contains(word), "`{word}` is not in: {said}");
+    }
+    assert!(gateway.stored("ledger-ro").is_null());
+
+    // The agent would take this password for a reference.
     let magic = "_aws:hunter2-magic:password";
     it.rotate(&credential(magic));
     let said = it.workspace.apply().error();

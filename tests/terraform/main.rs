@@ -31,6 +31,7 @@ mod blocks;
 mod connection;
 mod connection_copy;
 mod connection_failures;
+mod connection_turns;
 mod credential_drift;
 mod crowd;
 mod discovery;

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::blocks;
 use crate::fixture::{default_master_secret, fill, login, master_secret, moved, planned_changes, secret_of};
 use crate::rig::{Database, Rig};
+use crate::sql::{Login, as_owner};
 use crate::wish::{DatabaseWish, Wish};
 use crate::workspace::Workspace;
 
@@ -102,7 +103,7 @@ impl<'a> Stored<'a> {
         let value: Value = serde_json::from_str(value["SecretString"].as_str().unwrap()).unwrap();
         let [user, password] = ["username", "password"].map(|key| value[key].as_str().unwrap().to_owned());
         assert_eq!(state["username"], json!(user));
-        let login = crate::sql::Login::new(self.database(), &user, &password).database("shop");
+        let login = Login::new(self.database(), &user, &password).database("shop");
         login.run(self.rig, "SELECT note FROM orders").is_ok_and(|rows| rows == [["first"]])
     }
 }
@@ -213,8 +214,16 @@ fn a_secret_that_is_lost_comes_back_in_the_store_of_today() {
     let made = it.apply();
     it.write(&[OTHER]);
     it.apply();
-    let params = json!({ "SecretId": made["secret_ref"], "ForceDeleteWithoutRecovery": true });
-    rig.aws_of(it.database(), "secretsmanager", "delete_secret", &params).unwrap();
+    as_owner(it.database(), "", "DROP USER hoop_ro");
+    let plan = it.workspace.plan().changes().stdout;
+    assert!(plan.contains("role is missing") && plan.contains("1 to change"), "the secret is remembered: {plan}");
+    it.workspace.apply_planned().ok();
+    it.workspace.plan().nothing();
+    assert!(it.reads());
+    it.is_forgotten(&made);
+
+    let params = json!({ "SecretId": it.state()["secret_ref"], "ForceDeleteWithoutRecovery": true });
+    rig.aws(Some("payments-prod"), "eu-west-1", "secretsmanager", "delete_secret", &params).unwrap();
     it.plans(&["credential", "rotated_at", "secret_ref", "secret_version"]);
     it.workspace.apply_planned().ok();
     it.workspace.plan().nothing();

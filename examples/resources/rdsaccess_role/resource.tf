@@ -53,3 +53,26 @@ resource "rdsaccess_role" "person" {
   auth       = "iam"
   admin      = { auth = "iam", username = "dba" }
 }
+
+# A password that people keep elsewhere. An ephemeral value reaches neither state nor plan; of the password Terraform
+# remembers only its version, and another version sets it again.
+variable "reporting_password" {
+  type        = string
+  ephemeral   = true
+  description = "Password of the role `reporting`, from a vault of the team or an ephemeral resource."
+}
+
+# Its secret has a place of its own: where the agent of the reporting team may read.
+resource "rdsaccess_role" "reporting" {
+  target_arn = var.ledger_arn
+  name       = "reporting"
+  access     = "read_only"
+  admin      = { secret_ref = rdsaccess_master_credential.master[var.ledger_arn].secret_ref }
+
+  password_wo         = var.reporting_password
+  password_wo_version = 1
+
+  store = {
+    secrets_manager = { name_prefix = "reporting/", kms_key_id = "alias/reporting", tags = { team = "reporting" } }
+  }
+}

@@ -79,7 +79,15 @@ async fn delivery(context: &Context, planned: &Connection) -> Result<Delivery, R
     let secret_ref = planned.role.get().and_then(|role| role.secret_ref.get()).filter(|_| planned.is_copy());
     let Some(secret_ref) = secret_ref else { return Ok(Delivery::Reference) };
     let name = planned.name.get().cloned().unwrap_or_default();
-    let credential = context.try_secret(secret_ref).await?.map_err(|why| Error::NoPassword { name, why })?;
+    let credential = match context.try_secret(secret_ref).await? {
+        Ok(credential) => credential,
+        Err(why) => return Err(Error::NoPassword { name, why }.into()),
+    };
+    let wanted = planned.role.get().and_then(|role| role.username.get()).cloned().unwrap_or_default();
+    let found = credential.username.to_string();
+    if found != wanted {
+        return Err(Error::OtherUser { name, secret: secret_ref.to_string(), found, wanted }.into());
+    }
     Ok(Delivery::Copy(credential.password))
 }
 

@@ -70,6 +70,18 @@ pub(super) enum Error {
         /// What the store said, with the secret
         why: store::Error,
     },
+    /// The password that is to be copied is that of somebody else
+    #[error("connection `{name}` logs in as `{wanted}`, and the secret {secret} holds the password of `{found}`")]
+    OtherUser {
+        /// Name
+        name: String,
+        /// The secret
+        secret: String,
+        /// User in the secret
+        found: String,
+        /// User of the connection
+        wanted: String,
+    },
     /// The gateway took the request, but shows another password
     #[error("connection `{name}`: after the change its password still shows as `{state}`")]
     NotInSync {
@@ -88,6 +100,7 @@ impl Explain for Error {
             Self::NotADatabase { .. } => "The gateway connection is not one to a database",
             Self::NoAgent { .. } => "The gateway has no such agent",
             Self::NoPassword { .. } => "Cannot read the password of the gateway connection",
+            Self::OtherUser { .. } => "The secret is for another user",
             Self::NotInSync { .. } => "The gateway connection has another password",
         }
         .to_owned()
@@ -109,6 +122,11 @@ impl Explain for Error {
             }
             Self::NoAgent { known, .. } if known.is_empty() => "Create an agent in the gateway first.".to_owned(),
             Self::NoAgent { known, .. } => format!("Use one of its agents: {}.", list_names(known)),
+            Self::OtherUser { .. } => {
+                "Plan again: the turn of two logins may have changed since. With a role object of \
+                                       your own correct `role.username` or `role.secret_ref`. Nothing was changed."
+                    .to_owned()
+            }
             Self::NotInSync { .. } => "Look into the gateway's log, then apply again.".to_owned(),
         })
     }
@@ -117,7 +135,7 @@ impl Explain for Error {
         match self {
             Self::Taken { .. } | Self::TakenByOurs { .. } | Self::AgentManaged { .. } => Some(Path::attribute("name")),
             Self::NoAgent { .. } => Some(Path::attribute("agent_name")),
-            Self::NoPassword { .. } => Some(Path::attribute("role").field("secret_ref")),
+            Self::NoPassword { .. } | Self::OtherUser { .. } => Some(Path::attribute("role").field("secret_ref")),
             Self::NotADatabase { .. } | Self::NotInSync { .. } => None,
         }
     }

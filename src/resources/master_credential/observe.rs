@@ -207,7 +207,7 @@ async fn credential(
         return Ok(());
     };
     if state.secret_version.get() != Some(&proven.0) {
-        state.rotated_at = rotation::stored_at(store, &held.secret_ref, proven).await?;
+        state.rotated_at = rotation::stored_at(context, store, &held.secret_ref, proven).await?.into();
         state.secret_version = proven.0.clone().into();
     }
     state.set_due();

@@ -95,7 +95,7 @@ impl Bench {
             ends_sessions: role.always_ends_sessions(),
             notes: Mutex::default(),
         };
-        bench.spare_others(context, role.host.get()).await?;
+        bench.spare_others(context, role).await?;
         if !role.is_iam() {
             bench.find_turn(context, prior).await?;
         }
@@ -104,11 +104,11 @@ impl Bench {
 
     /// A login with a secret of its own is another role, also where a state says that there is a second login: its turn
     /// may never have come. That secret is in the store of this role or in the provider's.
-    async fn spare_others(&mut self, context: &Context, host: Option<&HostPattern>) -> Result<(), Reports> {
+    async fn spare_others(&mut self, context: &Context, role: &Role) -> Result<(), Reports> {
         let Some(clone) = &self.clone else { return Ok(()) };
-        let place = place(self.target.arn.clone(), &clone.name, host);
+        let place = place(self.target.arn.clone(), &clone.name, role.host.get());
         let mut held = self.store.find(&place).await?;
-        if held.is_none() {
+        if held.is_none() && role.store.is_known() {
             held = context.store(None, &self.target.arn)?.find(&place).await?;
         }
         if let Some(held) = held.filter(|held| held.is_for(&self.target.resource_id)) {

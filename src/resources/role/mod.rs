@@ -217,8 +217,7 @@ async fn observe(context: &Context, reading: &mut Reading<Role>, target: Target)
     steps::show(&mut reading.state, &bench, &observed);
     secret::read(context, &bench, &mut reading.state, &observed).await?;
     note_refresh(context, &mut reading.private);
-    let remains = observed.ownership != Ownership::Absent || bench.secret().await?.is_some_and(|s| !s.deleted);
-    Ok(remains)
+    Ok(observed.ownership != Ownership::Absent || secret::remains(context, &bench, &reading.state).await?)
 }
 
 /// Brings a role that logs in with tokens to what is written, and then ends the secret of a password before: until the

@@ -315,6 +315,24 @@ mod tests {
     }
 
     #[test]
+    fn a_given_password_is_set_for_another_version_alone() {
+        let given = |version: Option<&str>| Role {
+            rotation: Attr::Null,
+            password_wo_version: version.map(str::to_owned).into(),
+            ..role("single", "hoop_ro")
+        };
+        assert_eq!(why(&given(Some("1")), &given(Some("1"))), None);
+        assert_eq!(why(&given(Some("1")), &given(Some("2"))), Some(Reason::Given));
+        assert_eq!(why(&given(None), &given(Some("1"))), Some(Reason::Given), "an import, or a generated one before");
+        assert_eq!(why(&given(Some("1")), &given(None)), None, "what is left out changes nothing");
+        let unknown = Role { password_wo_version: Attr::Unknown, ..given(None) };
+        assert_eq!(why(&given(Some("1")), &unknown), Some(Reason::Given), "it may differ");
+        let iam = Role { auth: Auth::Iam.into(), ..given(None) };
+        assert_eq!(why(&iam, &given(Some("1"))), Some(Reason::FirstPassword));
+        assert_eq!(Reason::Given.goal(), Goal::Renew);
+    }
+
+    #[test]
     fn what_does_not_work_is_repaired() {
         let broken = Role { credential: "no stored password".to_owned().into(), ..role("single", "hoop_ro") };
         assert_eq!(why(&broken, &role("single", "hoop_ro")), Some(Reason::Repair));

@@ -306,4 +306,4 @@ fn has_dual_passwords(target: &Target) -> bool {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

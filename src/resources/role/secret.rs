@@ -85,7 +85,7 @@ pub(super) fn keep(prior: &Role, state: &mut Role) {
 /// Finds out what is to say of the stored password: `ok`, or what is wrong with it.
 pub(super) async fn read(context: &Context, bench: &Bench, state: &mut Role, seen: &Observed) -> Result<(), Reports> {
     let store = store_in_use(context, state, &bench.target.arn)?;
-    let Some((held, version)) = labels(&*store, &bench.place, &bench.target, state).await? else {
+    let Some((held, version)) = labels(context, &*store, &bench.place, &bench.target, state).await? else {
         return Ok(());
     };
     if context.refresh() == Refresh::Database {
@@ -107,7 +107,7 @@ pub(super) async fn read(context: &Context, bench: &Bench, state: &mut Role, see
 pub(super) async fn look(context: &Context, state: &mut Role, target: &Target) -> Result<(), Reports> {
     let Some(name) = state.name.get() else { return Ok(()) };
     let place = place(target.arn.clone(), name, state.host.get());
-    labels(&*store_in_use(context, state, &target.arn)?, &place, target, state).await.map(drop)
+    labels(context, &*store_in_use(context, state, &target.arn)?, &place, target, state).await.map(drop)
 }
 
 /// The store of the role. It also finds a secret that is still in another one.
@@ -118,6 +118,7 @@ pub(super) fn store_in_use(context: &Context, state: &Role, arn: &Arn) -> Result
 /// What the labels of the secret say: the secret with its proven version, or what is wrong with it. What a look at the
 /// database found before stays.
 async fn labels(
+    context: &Context,
     store: &dyn Store,
     place: &Place,
     target: &Target,
@@ -141,7 +142,7 @@ async fn labels(
     };
     state.secret_ref = held.secret_ref.clone().into();
     if state.secret_version.get() != Some(&version.0) || state.rotated_at.is_null() {
-        state.rotated_at = rotation::stored_at(store, &held.secret_ref, &version).await?;
+        state.rotated_at = rotation::stored_at(context, store, &held.secret_ref, &version).await?.into();
         state.secret_version = version.0.clone().into();
     }
     if state.credential.is_null() {
@@ -149,6 +150,18 @@ async fn labels(
     }
     state.set_due();
     Ok(Some((held, version)))
+}
+
+/// Whether the secret of the role is there: where the state says, or at the place of today.
+pub(super) async fn remains(context: &Context, bench: &Bench, state: &Role) -> Result<bool, Reports> {
+    let known = match state.secret_ref.get() {
+        Some(secret_ref) => store_in_use(context, state, &bench.target.arn)?.look(secret_ref).await?,
+        None => None,
+    };
+    if known.is_some_and(|held| held.is_for(&bench.target.resource_id)) {
+        return Ok(true);
+    }
+    Ok(bench.secret().await?.is_some())
 }
 
 /// Whether the times tell that the login has the stored password; `None` where server or store say no time.
@@ -236,6 +249,70 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::access::RoleName;
+    use crate::resources::role::model::Rotation;
+    use crate::resources::rotation::tests::{Machine, OneSecret, secret_ref};
+
+    fn target() -> Target {
+        let ledger = crate::resources::role::rules::tests::target(crate::access::EngineKind::Postgres, "17.2");
+        Target { resource_id: "db-NOW".to_owned(), ..ledger }
+    }
+
+    /// What a refresh makes of a state, as far as the store tells.
+    async fn refreshed(machine: &Machine, store: &OneSecret, mut state: Role) -> Role {
+        let name: RoleName = "hoop_ro".parse().unwrap();
+        let place = place(target().arn, &name, None);
+        labels(&machine.context, store, &place, &target(), &mut state).await.unwrap();
+        state
+    }
+
+    fn aged(version: &str, rotated_at: &str) -> Role {
+        let after = "30d".parse::<crate::access::Span>().unwrap().into();
+        Role {
+            rotation: Rotation { after, ..Rotation::default() }.into(),
+            secret_ref: secret_ref().into(),
+            secret_version: version.to_owned().into(),
+            rotated_at: rotated_at.to_owned().into(),
+            credential: OK.to_owned().into(),
+            ..Role::default()
+        }
+    }
+
+    #[tokio::test]
+    async fn an_import_takes_the_age_from_the_version() {
+        let machine = Machine::at("2026-03-01T00:00:00Z");
+        let store = OneSecret::proven("v1", Some("2026-01-01T00:00:00Z"));
+        let state = refreshed(&machine, &store, Role::default()).await;
+        assert_eq!(state.rotated_at, "2026-01-01T00:00:00Z".to_owned().into());
+        assert_eq!((state.secret_version, state.rotation_due_at), ("v1".to_owned().into(), Attr::Null));
+        let silent = OneSecret::proven("v1", None);
+        let state = refreshed(&machine, &silent, Role::default()).await;
+        assert_eq!(state.rotated_at, "2026-03-01T00:00:00Z".to_owned().into(), "first seen now");
+    }
+
+    #[tokio::test]
+    async fn a_version_that_another_machine_promoted_is_as_old_as_it_is() {
+        let machine = Machine::at("2026-03-01T00:00:00Z");
+        let store = OneSecret::proven("v2", Some("2026-02-20T00:00:00Z"));
+        let state = refreshed(&machine, &store, aged("v1", "2026-01-01T00:00:00Z")).await;
+        assert_eq!(state.rotated_at, "2026-02-20T00:00:00Z".to_owned().into());
+        assert_eq!(state.rotation_due_at, "2026-03-22T00:00:00Z".to_owned().into());
+        let same = refreshed(&machine, &store, aged("v2", "2026-02-25T00:00:00Z")).await;
+        assert_eq!(same.rotated_at, "2026-02-25T00:00:00Z".to_owned().into(), "what an apply has written stays");
+    }
+
+    #[tokio::test]
+    async fn labels_tell_of_what_is_missing() {
+        let machine = Machine::at("2026-03-01T00:00:00Z");
+        let mut store = OneSecret::proven("v1", None);
+        store.held.pending = store.held.proven.take();
+        let word = async |store: &OneSecret| {
+            refreshed(&machine, store, aged("v1", "2026-01-01T00:00:00Z")).await.credential.into_known().unwrap()
+        };
+        assert_eq!(word(&store).await, UNPROVEN);
+        store.held.deleted = true;
+        assert_eq!(word(&store).await, "no stored password");
+    }
 
     #[test]
     fn a_password_that_a_resumed_apply_set_late_fits_once_a_login_has_proven_it() {

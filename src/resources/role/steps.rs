@@ -221,6 +221,13 @@ mod tests {
         assert_eq!((bare.strategy(), bare.schedule().keepers), (Strategy::TwoUsers, Attr::Null));
         let two = partly(&role(None, "", "v1"), &role(Some("two_users"), "1", ""), &state);
         assert_eq!(two.strategy(), Strategy::TwoUsers, "the second login may have been made");
+        let given = Role { password_wo_version: "2".to_owned().into(), store: Attr::Unknown, ..role(None, "", "") };
+        let kept = partly(&role(None, "", "v1"), &given, &state);
+        assert_eq!(
+            (kept.password_wo_version, kept.store),
+            (given.password_wo_version, Attr::Unknown),
+            "set, and there"
+        );
         let iam = Role { auth: Auth::Iam.into(), ..role(None, "", "") };
         assert_eq!(partly(&role(None, "", "v1"), &iam, &iam).auth, iam.auth);
     }

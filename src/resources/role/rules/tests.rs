@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::model::{GrantBlock, Rotation};
 use super::*;
-use crate::access::{Endpoint, Expiry, ObjectKind, SecretRef};
+use crate::access::{Endpoint, Expiry, ObjectKind, Secret, SecretRef};
 
-fn target(engine: EngineKind, version: &str) -> Target {
+/// A database of this engine and version.
+pub(in crate::resources::role) fn target(engine: EngineKind, version: &str) -> Target {
     Target {
         arn: "arn:aws:rds:eu-central-1:123456789012:db:ledger".parse().unwrap(),
         resource_id: "db-LEDGER".to_owned(),
@@ -181,4 +182,54 @@ fn two_logins_need_a_name_that_is_short_enough() {
     assert!(at(&two(&"x".repeat(57)), &postgres()).is_empty());
     assert!(refusal(at(&two(&"x".repeat(58)), &postgres())).contains("63 bytes"));
     assert!(refusal(validate(&two(&"x".repeat(125)))).contains("two logins"));
+}
+
+fn given_as(password: &str, version: Option<&str>) -> Role {
+    Role {
+        password_wo: Secret::from(password).into(),
+        password_wo_version: version.map(str::to_owned).into(),
+        ..role()
+    }
+}
+
+#[test]
+fn a_given_password_has_a_version_and_nothing_beside_it() {
+    let said = |role: &Role| validate(role).iter().map(|report| report.summary.clone()).collect::<Vec<_>>();
+    let given = given_as("Given-1", Some("1"));
+    assert!(said(&given).is_empty());
+    assert_eq!(said(&given_as("Given-1", None)), ["The password has no version"]);
+    assert_eq!(said(&Role { password_wo: Attr::Null, ..given.clone() }), ["There is no password to set"]);
+    assert!(said(&Role { password_wo: Attr::Unknown, ..given.clone() }).is_empty(), "an ephemeral value comes later");
+    assert!(said(&Role { password_wo_version: Attr::Unknown, ..given.clone() }).is_empty());
+    assert_eq!(said(&Role { auth: Auth::Iam.into(), ..given.clone() }), ["There is no password to set"]);
+    let rotated = Role { rotation: Rotation::default().into(), ..given };
+    assert_eq!(said(&rotated), ["A given password is not rotated"]);
+}
+
+#[test]
+fn a_given_password_fits_its_engine_and_is_never_repeated() {
+    let fits = |engine, password: &str| {
+        check_target(&given_as(password, Some("1")), &target(engine, "16.4"), TlsMode::VerifyFull)
+    };
+    for (engine, longest) in [
+        (EngineKind::Postgres, 1_024),
+        (EngineKind::Mysql, 256),
+        (EngineKind::Mariadb, 256),
+        (EngineKind::Sqlserver, 128),
+    ] {
+        assert!(fits(engine, &"x".repeat(longest)).is_empty(), "{engine}");
+        let refused = fits(engine, &"x".repeat(longest + 1));
+        assert_eq!(refused.len(), 1, "{engine}");
+        let text = refused[0].to_string();
+        assert!(text.contains(&longest.to_string()) && text.contains("db:ledger") && !text.contains("xxx"), "{text}");
+        assert_eq!(
+            refused[0].attribute,
+            Some(Path::attribute("password_wo_version")),
+            "the line of the value is not shown"
+        );
+    }
+    for bad in ["", "hunter\0two", "hunter\ntwo", "hunter\u{7f}two", "hunter\u{85}two"] {
+        let text = validate(&given_as(bad, Some("1"))).iter().map(ToString::to_string).collect::<String>();
+        assert!(text.contains("`password_wo` cannot be set") && !text.contains("hunter"), "{bad:?}: {text}");
+    }
 }
