@@ -273,6 +273,13 @@ fn a_password_in_a_secret_of_others_is_adopted_without_a_reset() {
     assert_ne!(secret_ref, right);
     assert_eq!(stored_password(&rig, &secret_ref), database.master_password);
     assert_eq!(workspace.leaks(&[&database.master_password]), []);
+
+    workspace.write("main.tf", &configuration(&rig, &format!("  adopt_secret_ref = \"{wrong}\"")));
+    let plan = workspace.plan().changes().stdout;
+    assert!(!plan.contains("secret_version") && !plan.contains("will be replaced; clients"), "{plan}");
+    workspace.apply_planned().ok();
+    workspace.plan().nothing();
+    assert_eq!((modify_calls(&rig), stored_password(&rig, &secret_ref)), (0, database.master_password.clone()));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::fixture::master_secret;
 use crate::master_credential::{ADDRESS, configuration, logs_in, modify_calls, on_one_line, stored_password, text};
 use crate::rig::Rig;
 use crate::wish::{DatabaseWish, Wish};
@@ -71,10 +72,12 @@ fn another_password_that_waits_is_refused_before_anything_is_stored() {
     rig.aws_of(rig.database(0), "rds", "modify_db_cluster", &params).unwrap();
     rig.control("DELETE", "log", &Value::Null);
     let workspace = Workspace::new(&rig);
-    for method in METHODS {
+    let adopted = format!("  adopt_secret_ref = \"{}\"", master_secret(&rig, rig.database(0)));
+    rig.control("DELETE", "log", &Value::Null);
+    for method in METHODS.into_iter().chain([adopted.as_str()]) {
         workspace.write("main.tf", &configuration(&rig, method));
         let error = workspace.apply().error();
-        assert!(on_one_line(&error).contains("another new master password of"), "{error}");
+        assert!(on_one_line(&error).contains("Another new master password of"), "{error}");
     }
     assert_eq!((modify_calls(&rig), rig.calls("CreateSecret").len()), (0, 0));
 }

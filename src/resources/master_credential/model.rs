@@ -29,7 +29,10 @@ model! {
     /// once, so they are refused while any other change waits for the maintenance window. A change of `method` switches
     /// in place, in both directions; clients that use the password of before stop working.
     ///
-    /// Destroying it leaves the management by RDS switched on, too.
+    /// Destroying it leaves the management by RDS switched on, too. In the database's account the identity needs
+    /// `rds:ModifyDBInstance` or `rds:ModifyDBCluster`; with `rds_managed` also `secretsmanager:CreateSecret`,
+    /// `TagResource`, `RotateSecret`, `DescribeSecret`, `ListSecretVersionIds` and `GetSecretValue`, and
+    /// `kms:DescribeKey` for a key of your own together with `kms:CreateGrant`, `GenerateDataKey` and `Decrypt`.
     ///
     /// ~> With `method = "password"` a password that RDS manages already (`manage_master_user_password`) is refused on
     /// create; use `method = "rds_managed"`, which takes it over without a change. Where `password` or `password_wo`

@@ -29,6 +29,10 @@ pub(super) async fn read(context: &Context, reading: &mut Reading<MasterCredenti
         Found::Target(target) => Some(*target),
         Found::Gone => None,
     };
+    if reading.state.method.is_null() && !reading.imported {
+        // A state from before there was a choice.
+        reading.state.method = "password".to_owned().into();
+    }
     if is_of_rds(reading, target.as_ref()) {
         return read_managed(context, reading, target).await;
     }

@@ -164,6 +164,10 @@ impl<'a> Master<'a> {
             return Ok(Settled { secret_ref, version, username: self.username.clone(), moved: false });
         }
         let arn = self.target.arn.clone();
+        if self.target.pending_changes.iter().any(|change| change == PENDING_PASSWORD) {
+            // What works now ends with the maintenance window.
+            return Err(Error::Waiting(arn).into());
+        }
         let adopted = self.context.read_secret(secret).await?;
         if adopted.username != self.username {
             let (found, wanted) = (adopted.username, self.username.clone());
