@@ -136,7 +136,8 @@ fn survives_cuts(engine: Engine, strategy: &str, then: Then) {
     };
     assert!(stage.works(&admin));
     let mut state = stage.repair(&role_of(1), &role).0;
-    for after in 1..10 {
+    let mut after = 1;
+    while after < 20 {
         let subject = role_of(after + 1);
         let old = stage.current(&subject).unwrap();
         let applied = stage.apply_until(&subject, &state, after, then);
@@ -157,6 +158,7 @@ fn survives_cuts(engine: Engine, strategy: &str, then: Then) {
         if effects.len() < after {
             return;
         }
+        after = effects.len() + 1;
     }
     panic!("{}: there is no end of effects", engine.name());
 }
