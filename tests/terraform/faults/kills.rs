@@ -4,6 +4,7 @@
 use super::hosted::{Applied, State};
 use super::proof::{Row, compare};
 use super::stage::{Engine, Stage, Subject};
+use super::stores::Kept;
 use super::watch::Then;
 
 /// More effects than any run has.
@@ -104,12 +105,16 @@ fn killed_after_each(stage: &Stage, case: Case) -> Vec<Row> {
             Applied::Killed => {
                 let effects = stage.watch.disarm();
                 let story = story(&effects);
-                let readers = readers(stage, case, &subject, &story);
+                let versions = stage.versions(&subject);
+                let readers = readers(stage, case, &versions, &story);
                 let (state, has_changes) = stage.repair(&subject, &before);
                 let recovered_by = if has_changes { "next apply" } else { "read" };
                 stage.assert_settled(&subject, &state, &story);
+                let current = stage.current(&subject).expect("a current version");
+                if let Some(pending) = versions.iter().find(|kept| kept.pending) {
+                    assert_eq!(current.password, pending.password, "{story}: what waits is used, not replaced");
+                }
                 if let Some(old) = old {
-                    let current = stage.current(&subject).expect("a current version");
                     assert_ne!(old.password, current.password, "{story}: the rotation was wanted");
                 }
                 // What goes to the server in one message cannot be divided by a kill on this side.
@@ -125,8 +130,7 @@ fn killed_after_each(stage: &Stage, case: Case) -> Vec<Row> {
 
 /// What whoever reads the store gets at the moment of the kill. Whatever it is: some stored password logs in, or the
 /// password before that was never stored still does.
-fn readers(stage: &Stage, case: Case, subject: &Subject, story: &str) -> &'static str {
-    let versions = stage.versions(subject);
+fn readers(stage: &Stage, case: Case, versions: &[Kept], story: &str) -> &'static str {
     let works: Vec<bool> = versions.iter().map(|kept| stage.works(kept)).collect();
     let current = versions.iter().position(|kept| kept.current).map(|at| works[at]);
     if case.is_create() {
