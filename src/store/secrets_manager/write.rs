@@ -100,7 +100,7 @@ async fn reuse(
 }
 
 /// Makes a version the proven one. After the first of the two steps it carries AWSCURRENT and AWSPENDING, which still
-/// reads as unproven; a run that is interrupted there is continued by the next. Only the version that carries AWSPENDING
+/// reads as unproven; a run that is interrupted there is continued by the next. Only a version that carries AWSPENDING
 /// is promoted, and AWSCURRENT moves only from where it was seen: what a faster run has put there stays.
 pub(super) async fn promote(secrets: &Secrets, id: &str, version: &VersionId) -> Result<(), Fault> {
     let secret = secrets.describe(id).await?.ok_or(Fault::Gone)?;
