@@ -110,8 +110,8 @@ impl Explain for Error {
             }
             Fault::NoEntropy(_) => None,
             Fault::Others { .. } => Some(
-                "Wait until that program has finished and apply again. If it was given up, apply again when the version is \
-                 older than an hour: the provider then continues with it. Nothing was changed"
+                "Wait until that program has finished and apply again. If it was given up, apply again when the version \
+                 is older than an hour: the provider then continues with it. Nothing was changed"
                     .to_owned(),
             ),
             Fault::Overtaken => {

@@ -133,7 +133,7 @@ impl Run<'_> {
     }
 
     /// Observes the store; what was tried before is forgotten. A secret for another database (an earlier one with the
-    /// same ARN) or one that is going away holds nothing to rely on; `put_pending` decides whether its name can be used.
+    /// same ARN) or one that is going away holds nothing to rely on; `put_pending` decides whether the name is free.
     async fn look(&mut self) -> Result<(), Reports> {
         self.held = find(self.store, self.request).await?;
         self.seen = Seen { replaced: self.seen.replaced, ..look(self.held.as_ref()) };
@@ -167,8 +167,8 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// A password that the database never takes is one that it cannot hold, and may be replaced; unless an earlier try has
-    /// set it already, whose answer was lost, and a rule against repetition speaks.
+    /// A password that the database never takes is one that it cannot hold, and may be replaced; unless an earlier try
+    /// has set it already, whose answer was lost, and a rule against repetition speaks.
     async fn change(&mut self, credential: Credential) -> Result<(), Reports> {
         match self.subject.change(&credential).await {
             Ok(()) => {
@@ -181,7 +181,8 @@ impl Run<'_> {
                     self.tried = Some(credential);
                     return Ok(());
                 }
-                tracing::info!(secret = %self.request.place.name(""), "the pending password breaks a rule and is replaced");
+                let secret = self.request.place.name("");
+                tracing::info!(%secret, "the pending password breaks a rule and is replaced");
                 self.seen.pending = Some(Login::Unfit);
                 self.unfit = Some(reports);
             }

@@ -194,7 +194,7 @@ fn a_provider_killed_in_the_middle_of_a_new_password_is_continued() {
 }
 
 /// Ctrl-C reaches every process of the terminal's foreground group.
-fn interrupt(terraform: Child) -> String {
+pub(crate) fn interrupt(terraform: Child) -> String {
     let start = Instant::now();
     signal("INT", -i64::from(terraform.id()));
     let said = failed(terraform);

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::killed::{interrupt, start};
 use crate::master_credential::{ADDRESS, configuration, logs_in, stored_password, text};
 use crate::rig::Rig;
 use crate::wish::{DatabaseWish, Wish};
@@ -198,4 +199,32 @@ fn a_switch_to_rds_that_was_killed_anywhere_is_continued() {
 fn a_switch_from_rds_that_was_killed_anywhere_is_continued() {
     let kills = [Kill::BeforeModify, Kill::AfterModify, Kill::BeforePromote, Kill::BetweenLabels];
     switch_recovers(RDS_MANAGED, "", &kills);
+}
+
+/// Ctrl-C while RDS has not made the change yet: what was reached is saved, and the next apply goes on with it.
+#[test]
+fn an_interrupted_wait_for_a_new_password_is_continued() {
+    let wish = DatabaseWish::instance("payments-prod", "us-east-1", "ledger", "postgres");
+    let rig = Rig::start(&Wish::organization().with(wish));
+    let workspace = Workspace::new(&rig);
+    workspace.write("main.tf", &configuration(&rig, FIRST));
+    workspace.apply().ok();
+    let before = workspace.resource(ADDRESS).unwrap();
+    workspace.write("main.tf", &configuration(&rig, SECOND));
+    rig.control("DELETE", "log", &Value::Null);
+    rig.control("PUT", "settings", &json!({"password_delay_ms": 20_000}));
+    let terraform = start(&workspace, "apply");
+    wait_until("the change", || rig.calls("ModifyDBInstance").iter().any(|call| call["status"] == 200));
+    let said = interrupt(terraform);
+    assert!(said.contains("Interrupted") && said.contains("apply again to continue"), "{said}");
+    let saved = workspace.resource(ADDRESS).expect("it is in the state");
+    assert_eq!(saved["secret_version"], before["secret_version"], "nothing is promoted");
+    assert!(logs_in(&rig, &stored_password(&rig, &text(&saved, "secret_ref"))), "the password before is good");
+    Kill::disarm(&rig);
+    let prepared = prepared(&rig);
+    workspace.apply().ok();
+    workspace.plan().nothing();
+    let state = workspace.resource(ADDRESS).unwrap();
+    assert_eq!(state["secret_version"], prepared, "the pending version was used, not replaced");
+    assert!(logs_in(&rig, &stored_password(&rig, &text(&state, "secret_ref"))));
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::access::{Identifier, MANAGED_TAG, RoleName, SecretRef, TARGET_TAG, USERNAME_TAG};
+use crate::aws;
 use crate::aws::secrets::{NewSecret, SecretDescription, Secrets};
 use crate::store::VersionId;
 
@@ -21,11 +22,15 @@ pub(super) async fn put_pending(
     let tags = tags(store, target, username);
     let found = secrets.describe(name).await?;
     let secret_ref = match &found {
-        None => create(store, &secrets, name, &tags).await?,
-        Some(secret) => {
-            check_owner(secret, username)?;
-            reuse(store, &secrets, secret, &tags).await?
-        }
+        None => match create(store, &secrets, name, &tags).await {
+            // Another run was faster, or the answer to a first try was lost.
+            Err(Fault::Aws(aws::Error { fault: aws::Fault::Duplicate(_), .. })) => {
+                let made = secrets.describe(name).await?.ok_or(Fault::Gone)?;
+                reuse(store, &secrets, &made, username, &tags).await?
+            }
+            created => created?,
+        },
+        Some(secret) => reuse(store, &secrets, secret, username, &tags).await?,
     };
     let id = secret_ref.to_string();
     let stages = stages(found.as_ref());
@@ -88,8 +93,10 @@ async fn reuse(
     store: &SecretsManager,
     secrets: &Secrets,
     secret: &SecretDescription,
+    username: &RoleName,
     tags: &BTreeMap<String, String>,
 ) -> Result<SecretRef, Fault> {
+    check_owner(secret, username)?;
     let id = secret.secret_ref.to_string();
     if secret.deleted_at.is_some() {
         secrets.restore(&id).await?;
@@ -103,7 +110,7 @@ async fn reuse(
 }
 
 /// Makes a version the proven one. After the first of the two steps it carries AWSCURRENT and AWSPENDING, which still
-/// reads as unproven; a run that is interrupted there is continued by the next. Only the version that carries AWSPENDING
+/// reads as unproven; a run that is interrupted there is continued by the next. Only a version that carries AWSPENDING
 /// is promoted, and AWSCURRENT moves only from where it was seen: what a faster run has put there stays.
 pub(super) async fn promote(secrets: &Secrets, id: &str, version: &VersionId) -> Result<(), Fault> {
     let secret = secrets.describe(id).await?.ok_or(Fault::Gone)?;

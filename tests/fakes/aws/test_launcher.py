@@ -465,6 +465,11 @@ class Secrets(LauncherTest):
         listed = self.secrets.list_secret_version_ids(SecretId=self.name)
         self.assertTrue(listed["ARN"].startswith("arn:aws:secretsmanager:eu-west-1:"))
         self.assertEqual([version["VersionId"] for version in listed["Versions"]], [self.first])
+        stored = listed["Versions"][0]["CreatedDate"]
+        place = {"account": self.aws.ids["orders-eu"], "region": "eu-west-1", "secret": self.name}
+        self.aws.rig("POST", "versions", {**place, "version": self.first, "seconds": 7200})
+        older = self.secrets.list_secret_version_ids(SecretId=self.name)["Versions"][0]["CreatedDate"]
+        self.assertEqual((stored - older).total_seconds(), 7200)
 
 
 class Access(LauncherTest):

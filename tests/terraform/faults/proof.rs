@@ -18,6 +18,7 @@ pub(crate) struct Row {
 }
 
 /// Prints the table and compares it with the checked-in page.
+#[expect(clippy::print_stdout, reason = "the table is what the test shows")]
 pub(crate) fn compare(engine: &str, store: &str, rows: &[Row]) {
     let text = page(engine, store, rows);
     println!("{text}");
