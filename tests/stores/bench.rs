@@ -105,8 +105,11 @@ impl Bench {
     pub(crate) async fn seen_by_readers(&self, secret_ref: &SecretRef) -> Option<String> {
         match (self.kind, secret_ref) {
             (Kind::SecretsManager, _) => {
-                let value = self.aws("get_secret_value", json!({"SecretId": secret_ref.to_string()})).await.ok()?;
-                let value: Value = serde_json::from_str(value["SecretString"].as_str()?).unwrap();
+                let arn = self.arn();
+                let secrets = self.sessions().secrets(&arn.account_id, &arn.region).await.unwrap();
+                let current = aws::secrets::Version::Stage(aws::secrets::CURRENT);
+                let text = secrets.value(&secret_ref.to_string(), current).await.ok()??;
+                let value: Value = serde_json::from_str(text.value.expose()).unwrap();
                 value["password"].as_str().map(str::to_owned)
             }
             (Kind::Kv2, SecretRef::Vault { mount, path, .. }) => {
@@ -199,6 +202,7 @@ pub(crate) fn credential(user: &str, password: &str) -> Credential {
         endpoint: Some(Endpoint { host: "ledger.example".to_owned(), port: 5432 }),
         database: Some("app".parse().unwrap()),
         arn: None,
+        master: None,
     }
 }
 

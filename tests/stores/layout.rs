@@ -1,8 +1,9 @@
 //! hvac and boto3, which somebody else wrote, read back what the stores wrote, in the documented layout.
 
+use rdsaccess::store::Credential;
 use serde_json::{Value, json};
 
-use crate::bench::{Bench, prove, put};
+use crate::bench::{Bench, TARGET, credential, prove, put};
 use crate::servers::run_python;
 
 /// Reads one path and, on version 2, its metadata.
@@ -53,10 +54,7 @@ async fn hvac_reads_the_documented_keys_from_version_2() {
     assert_eq!((&found[PATH], &found[&pending]), (&keys(&version.0), &Value::Null));
     let custom = &found["metadata"]["custom_metadata"];
     assert_eq!(custom["rdsaccess:managed"], "true");
-    assert_eq!(
-        (&custom["rdsaccess:target"], &custom["rdsaccess:username"]),
-        (&json!(crate::bench::TARGET), &json!("hoop_ro"))
-    );
+    assert_eq!((&custom["rdsaccess:target"], &custom["rdsaccess:username"]), (&json!(TARGET), &json!("hoop_ro")));
     assert_eq!(custom["rdsaccess:version:1"], json!(version.0));
 
     put(&*bench.store(), &bench.place("hoop_ro"), "second").await.unwrap();
@@ -106,11 +104,16 @@ async fn what_others_wrote_into_the_metadata_stays() {
 #[tokio::test]
 async fn boto3_reads_the_keys_that_aws_documents() {
     let bench = Bench::secrets_manager().await;
-    let (secret_ref, version) = prove(&*bench.store(), &bench.place("hoop_ro"), "first").await;
-    let value = bench.aws("get_secret_value", json!({"SecretId": secret_ref.to_string()})).await.unwrap();
+    let (store, place) = (bench.store(), bench.place("hoop_ro"));
+    let master = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:masters/ledger-AbCdEf";
+    let written = Credential { arn: Some(bench.arn()), master: master.parse().ok(), ..credential("hoop_ro", "first") };
+    let held = store.put_pending(&place, TARGET, &place.username, &written).await.unwrap();
+    let version = held.pending.unwrap();
+    store.promote(&held.secret_ref, &version).await.unwrap();
+    let value = bench.aws("get_secret_value", json!({"SecretId": held.secret_ref.to_string()})).await.unwrap();
     assert_eq!(value["VersionId"], json!(version.0));
     let read: Value = serde_json::from_str(value["SecretString"].as_str().unwrap()).unwrap();
     let documented = json!({"engine": "postgres", "host": "ledger.example", "port": 5432, "username": "hoop_ro",
-        "password": "first", "dbname": "app"});
+        "password": "first", "dbname": "app", "masterarn": master, "dbInstanceIdentifier": "ledger"});
     assert_eq!(read, documented);
 }

@@ -207,6 +207,26 @@ async fn throttling_is_waited_for_and_a_lost_write_is_not_sent_again() {
 }
 
 #[tokio::test]
+async fn a_value_that_was_written_in_between_is_not_overwritten() {
+    let bench = Bench::kv2().await;
+    let place = bench.place("a");
+    prove(&*bench.store(), &place, "before").await;
+    let slow = json!({"method": "POST", "path": "secret/data/*.pending", "n": 1, "delay": 1.5});
+    bench.server.steer("POST", "faults", &slow).await;
+    let (one, other) = (bench.store(), bench.store());
+    let late = async {
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        put(&*other, &place, "second").await
+    };
+    let (first, second) = tokio::join!(put(&*one, &place, "first"), late);
+    let text = words(&first.unwrap_err());
+    assert!(text.contains("somebody else wrote") && text.contains("a.pending"), "{text}");
+    let held = second.unwrap();
+    let value = other.value(&held.secret_ref, held.pending.as_ref().unwrap()).await.unwrap();
+    assert_eq!(value.password.expose(), "second");
+}
+
+#[tokio::test]
 async fn reads_are_sent_again_and_a_sealed_server_is_named() {
     let bench = Bench::kv2().await;
     for status in [412, 500, 502, 503] {

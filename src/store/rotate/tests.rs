@@ -162,6 +162,7 @@ fn credential(password: &str) -> Credential {
         endpoint: None,
         database: None,
         arn: None,
+        master: None,
     }
 }
 

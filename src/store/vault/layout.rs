@@ -64,6 +64,7 @@ pub(super) fn credential(value: &Value) -> Result<Credential, String> {
         endpoint: text(&[HOST, "host"]).zip(port).map(|(host, port)| Endpoint { host, port }),
         database: text(&[DB, "dbname", "database"]).and_then(|database| database.parse().ok()),
         arn: None,
+        master: None,
     })
 }
 
@@ -129,6 +130,7 @@ mod tests {
             endpoint: Some(Endpoint { host: "ledger.example".to_owned(), port: 5432 }),
             database: Some("app".parse().unwrap()),
             arn: None,
+            master: None,
         }
     }
 
