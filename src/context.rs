@@ -199,6 +199,7 @@ impl Context {
             unknown: Vec::new(),
             aws: aws::Settings::default(),
             gateway,
+            vault: VaultBlock::default(),
             tls: TlsSettings { mode: TlsMode::VerifyFull, ca_bundle: None },
             store: StoreSettings::default(),
             on_unreachable: OnUnreachable::Fail,

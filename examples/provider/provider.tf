@@ -19,6 +19,10 @@ provider "rdsaccess" {
   # The gateway whose connections are managed; its API key comes from HOOP_APIKEY.
   gateway = { url = "https://hoop.example.com" }
 
+  # Vault or OpenBao, for `store = { vault = {} }` here or on a resource. The token comes from VAULT_TOKEN, or name a login:
+  # auth = { approle = { role_id = "…", secret_id = var.secret_id } }
+  vault = { address = "https://vault.example.com:8200" }
+
   tags = {
     owner = "platform"
   }

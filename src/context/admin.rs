@@ -55,6 +55,17 @@ pub enum Administrator {
     Iam(Option<RoleName>),
 }
 
+impl Administrator {
+    /// The administrator's secret, where it is known without looking for it.
+    pub fn secret<'a>(&'a self, target: &'a Target) -> Option<&'a SecretRef> {
+        match self {
+            Self::Secret(secret_ref) => Some(secret_ref),
+            Self::Found => target.managed_secret.as_ref(),
+            Self::Iam(_) => None,
+        }
+    }
+}
+
 impl Context {
     /// The database, entered as its administrator.
     ///

@@ -27,6 +27,9 @@ pub struct Contents {
     /// Database to connect to
     #[serde(rename = "dbname")]
     pub database: Option<String>,
+    /// The secret of the administrator
+    #[serde(rename = "masterarn")]
+    pub master: Option<String>,
 }
 
 /// A version of a secret that was read.
@@ -97,6 +100,7 @@ mod tests {
             endpoint: Some(crate::access::Endpoint { host: "ledger.example".to_owned(), port: 6432 }),
             database: Some("app".parse().unwrap()),
             arn: Some("arn:aws:rds:eu-central-1:123456789012:db:ledger".parse().unwrap()),
+            master: None,
         };
         let contents = Contents::from_json(&credential.to_json()).unwrap();
         let text = |text: &str| Some(text.to_owned());
@@ -109,6 +113,7 @@ mod tests {
                 host: text("ledger.example"),
                 port: Some(6432),
                 database: text("app"),
+                master: None,
             }
         );
     }

@@ -1,7 +1,7 @@
 //! The value of a secret: the JSON that RDS itself writes, so that RDS Proxy and rotation functions understand it.
 
 use super::Contents;
-use crate::access::{Arn, DatabaseName, Endpoint, EngineKind, Identifier, RoleName, Secret, TargetKind};
+use crate::access::{Arn, DatabaseName, Endpoint, EngineKind, Identifier, RoleName, Secret, SecretRef, TargetKind};
 
 /// A user name and password with the place where they work.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub struct Credential {
     pub database: Option<DatabaseName>,
     /// The database
     pub arn: Option<Arn>,
+    /// The administrator's secret, for a user that is not the administrator: a rotation function of AWS needs it
+    pub master: Option<SecretRef>,
 }
 
 /// Why a text is not a credential. Never holds the text.
@@ -26,7 +28,8 @@ pub struct Credential {
 pub struct Malformed(pub(super) &'static str);
 
 impl Credential {
-    /// Writes the JSON: `engine host port username password dbname` and the identifier of instance or cluster.
+    /// Writes the JSON: `engine host port username password dbname`, `masterarn` where it is in Secrets Manager, and the
+    /// identifier of instance or cluster.
     pub fn to_json(&self) -> Secret<String> {
         let mut object = serde_json::Map::new();
         let mut put = |key: &str, value: Option<serde_json::Value>| {
@@ -40,6 +43,8 @@ impl Credential {
         put("username", Some(self.username.as_str().into()));
         put("password", Some(self.password.expose().as_str().into()));
         put("dbname", self.database.as_ref().map(|d| d.as_str().into()));
+        let in_aws = self.master.as_ref().filter(|master| matches!(master, SecretRef::SecretsManager { .. }));
+        put("masterarn", in_aws.map(|master| master.to_string().into()));
         let identifier = |kind: TargetKind| {
             self.arn.as_ref().filter(|arn| arn.kind == kind).map(|arn| arn.identifier.as_str().into())
         };
@@ -64,6 +69,7 @@ impl Credential {
             endpoint: read.host.zip(port).map(|(host, port)| Endpoint { host, port }),
             database: read.database.and_then(|d| d.parse().ok()),
             arn: None,
+            master: read.master.and_then(|arn| arn.parse().ok()),
         })
     }
 }
@@ -80,6 +86,7 @@ mod tests {
             endpoint: Some(Endpoint { host: "ledger.example".to_owned(), port: 5432 }),
             database: Some("app".parse().unwrap()),
             arn: Some("arn:aws:rds:eu-central-1:123456789012:db:ledger".parse().unwrap()),
+            master: "arn:aws:secretsmanager:eu-central-1:123456789012:secret:masters/ledger-AbCdEf".parse().ok(),
         }
     }
 
@@ -88,6 +95,19 @@ mod tests {
         let read = Credential::from_json(&credential().to_json()).unwrap();
         assert_eq!(read, Credential { arn: None, ..credential() });
         assert!(credential().to_json().expose().contains("\"dbInstanceIdentifier\":\"ledger\""));
+    }
+
+    #[test]
+    fn the_administrators_secret_is_named_only_where_a_rotation_function_can_read_it() {
+        let json = |credential: Credential| -> serde_json::Value {
+            serde_json::from_str(credential.to_json().expose()).unwrap()
+        };
+        assert_eq!(
+            json(credential())["masterarn"],
+            "arn:aws:secretsmanager:eu-central-1:123456789012:secret:masters/ledger-AbCdEf"
+        );
+        let in_vault = Credential { master: "vault:kv2::secret:masters/ledger".parse().ok(), ..credential() };
+        assert!(json(in_vault).get("masterarn").is_none());
     }
 
     #[test]

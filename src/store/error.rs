@@ -58,6 +58,13 @@ pub enum Fault {
     Unproven,
 }
 
+impl Fault {
+    /// Whether another run was faster: what is there now is another starting point, and nothing is wrong with it.
+    pub fn is_overtaken(&self) -> bool {
+        matches!(self, Self::Overtaken | Self::Vault(super::vault::Fault::Conflict { .. }))
+    }
+}
+
 impl Error {
     /// An error about a secret.
     pub fn new(secret: impl std::fmt::Display, fault: impl Into<Fault>) -> Self {

@@ -159,7 +159,10 @@ impl Run<'_> {
     async fn store_pending(&mut self) -> Result<(), Reports> {
         let credential = (self.request.make)()?;
         let Request { place, target, .. } = *self.request;
-        let held = self.store.put_pending(place, target, &place.username, &credential).await?;
+        let held = match self.store.put_pending(place, target, &place.username, &credential).await {
+            Err(Error { fault, .. }) if fault.is_overtaken() => return self.start_over().await,
+            put => put?,
+        };
         let replaced = self.seen.replaced || self.seen.pending == Some(Login::Unfit);
         // A fresh password is in nobody's hands: no login is needed to know that the database refuses it.
         self.seen = Seen { pending: Some(Login::Refused), replaced, ..look(Some(&held)) };
@@ -196,7 +199,9 @@ impl Run<'_> {
         self.subject.works(works).await?;
         match self.store.promote(&secret_ref, &version).await {
             Ok(()) => Ok(Some(settled(&secret_ref, &version, works, true))),
-            Err(Error { fault: Fault::Overtaken | Fault::Gone, .. }) => self.start_over().await.map(|()| None),
+            Err(Error { fault, .. }) if fault.is_overtaken() || matches!(fault, Fault::Gone) => {
+                self.start_over().await.map(|()| None)
+            }
             Err(error) => Err(error.into()),
         }
     }

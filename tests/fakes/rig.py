@@ -7,7 +7,9 @@ input is closed or SIGTERM comes; then it stops, by pid, exactly what it started
 `keep` on standard input leaves the directory with all logs.
 
 The wish, all parts optional:
-  {"external_id": "…", "cache": "target/rig", "databases": [
+  {"external_id": "…", "cache": "target/rig",
+   "vault": true,            the stand-in for Vault, with TLS under the name localhost
+   "databases": [
      {"account": "payments-eu", "region": "eu-west-1", "identifier": "orders", "engine": "postgres",
       "kind": "instance", "databases": ["shop"], "master_username": "admin1", "master_password": "…",
       "tags": {},
@@ -109,6 +111,7 @@ class Rig:
             "hosts_file": str(hosts),
             "ca_file": str(authority.ca_file),
             "iam_log": str(self.directory / "iam.log"),
+            "vault": self._start_vault(authority) if self.wish.get("vault") else None,
         }
 
     def stop(self) -> None:
@@ -139,6 +142,24 @@ class Rig:
         if not line:
             raise RigError(f"the fake AWS did not start, see {log.name}; is moto installed? run scripts/install")
         return json.loads(line)
+
+    def _start_vault(self, authority: Authority) -> dict:
+        certificate, key = authority.issue("vault", ["localhost"])
+        command = [sys.executable, "-B", str(FAKES / "vault" / "server.py"), "--until-stdin-closes"]
+        command += ["--host", "localhost", "--cert", str(certificate), "--key-file", str(key)]
+        log = (self.directory / "vault.log").open("ab")
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log)
+
+        def stop() -> None:
+            process.stdin.close()
+            process.wait(timeout=10)
+
+        self._stops.append(stop)
+        line = process.stdout.readline()
+        if not line:
+            raise RigError(f"the stand-in for Vault did not start, see {log.name}")
+        made = json.loads(line)
+        return {"address": made["url"], "token": made["token"], "ca_file": str(authority.ca_file)}
 
     def _complete(self, wish: dict, seeder: Seeder) -> dict:
         """The wish with its defaults, host names and port."""

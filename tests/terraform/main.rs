@@ -15,6 +15,7 @@
 //! | `access`     | the tests of roles and connections together                                        |
 //! | `fixture`    | tables, secrets and processes that several tests of roles need                       |
 //! | `crowd`      | other people at work on a server, and what a server and a provider process hold       |
+//! | `vault`      | secrets in Vault, from create to destroy                                            |
 //! | `*_tests`    | the tests of the support                                                           |
 //!
 //! `scripts/install` brings what they need.
@@ -69,6 +70,7 @@ mod sql;
 mod tds;
 mod token;
 mod turns;
+mod vault;
 mod wish;
 mod workspace;
 mod workspace_tests;

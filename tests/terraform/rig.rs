@@ -41,6 +41,16 @@ pub(crate) struct Made {
     pub(crate) ca_file: PathBuf,
     /// Every login with a token: `accepted …`, or `refused …` and why.
     pub(crate) iam_log: PathBuf,
+    /// Where it was wished for.
+    pub(crate) vault: Option<MadeVault>,
+}
+
+/// The stand-in for Vault, with the mounts `secret` (version 2) and `kv` (version 1).
+#[derive(Debug, Deserialize)]
+pub(crate) struct MadeVault {
+    pub(crate) address: String,
+    pub(crate) token: String,
+    pub(crate) ca_file: PathBuf,
 }
 
 #[derive(Debug, Deserialize)]

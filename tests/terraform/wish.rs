@@ -8,6 +8,8 @@ use serde::Serialize;
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Wish {
     external_id: Option<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    vault: bool,
     databases: Vec<DatabaseWish>,
 }
 
@@ -20,6 +22,12 @@ impl Wish {
     /// Asks for a database; `database` numbers in [`crate::rig::Rig`] follow this order.
     pub(crate) fn with(mut self, database: DatabaseWish) -> Self {
         self.databases.push(database);
+        self
+    }
+
+    /// A stand-in for Vault, with TLS.
+    pub(crate) fn with_vault(mut self) -> Self {
+        self.vault = true;
         self
     }
 

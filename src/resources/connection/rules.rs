@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::access::{EngineKind, is_tag_key, is_tag_value};
-use crate::gateway::{DATABASE_TAG, MANAGED_TAG, Reference};
+use crate::gateway::{DATABASE_TAG, MANAGED_TAG};
 use crate::report::Report;
 use crate::schema::Attr;
 use crate::value::Path;
@@ -55,7 +55,7 @@ fn login(connection: &Connection, role: &Role) -> Option<Report> {
             )
             .at(at),
         ),
-        Attr::Known(secret) if password && by_agent => Reference::to_secret(secret, super::spec::PASSWORD_KEY).err().map(|why| {
+        Attr::Known(secret) if password && by_agent => super::spec::reference(secret).err().map(|why| {
             Report::error("The gateway's agent cannot find the secret", crate::report::sentence(&why.to_string()))
                 .at(at)
         }),

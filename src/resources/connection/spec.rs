@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::access::{EngineKind, Invalid, Secret};
+use crate::access::{EngineKind, Invalid, Secret, SecretRef};
 use crate::gateway::{self, ConnectionSpec, EnvValue, Reference, Setting, USER, endpoint_env, iam_env, mark_tags};
 use crate::report::Report;
 use crate::schema::{Attr, Reports};
@@ -11,8 +11,19 @@ use crate::value::Path;
 use super::imported::Unclaimed;
 use super::model::{AccessModes, Connection, Role};
 
-/// Key of the password in a stored secret, in every store.
-pub(super) const PASSWORD_KEY: &str = "password";
+/// Key of the password in a secret of Secrets Manager.
+const PASSWORD_KEY: &str = "password";
+/// As [`PASSWORD_KEY`], in Vault: the key that the gateway itself writes there.
+const VAULT_PASSWORD_KEY: &str = "PASSWORD";
+
+/// What the connection holds in the place of the password.
+pub(super) fn reference(secret: &SecretRef) -> Result<Reference, Invalid> {
+    let key = match secret {
+        SecretRef::SecretsManager { .. } => PASSWORD_KEY,
+        SecretRef::Vault { .. } => VAULT_PASSWORD_KEY,
+    };
+    Reference::to_secret(secret, key)
+}
 
 /// How the connection gets its password, by `secret_delivery`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,7 +140,7 @@ fn password(role: &Role, delivery: &Delivery) -> Result<EnvValue, Reports> {
     match delivery {
         Delivery::Reference => {
             let secret = role_part(&role.secret_ref, "secret_ref")?;
-            let reference = Reference::to_secret(secret, PASSWORD_KEY).map_err(|why| invalid("secret_ref", &why))?;
+            let reference = reference(secret).map_err(|why| invalid("secret_ref", &why))?;
             Ok(EnvValue::Reference(reference))
         }
         Delivery::Copy(password) => Ok(EnvValue::Secret(password.clone())),

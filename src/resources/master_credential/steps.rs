@@ -191,6 +191,7 @@ impl<'a> Master<'a> {
             endpoint: self.target.endpoint.clone(),
             database: self.target.database_name.as_ref().and_then(|name| name.parse().ok()),
             arn: Some(self.target.arn.clone()),
+            master: None,
         }
     }
 }

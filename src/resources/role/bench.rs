@@ -27,6 +27,8 @@ pub(super) struct Bench {
     pub(super) store: Arc<dyn Store>,
     pub(super) place: Place,
     pub(super) spec: RoleSpec,
+    /// The administrator's secret, where it is named or managed by RDS
+    master: Option<SecretRef>,
     /// The second login: wanted, or left from a strategy before
     clone: Option<RoleSpec>,
     /// The secret of a role of its own that has the name of the second login
@@ -79,9 +81,11 @@ impl Bench {
         } else {
             None
         };
-        let server = context.admin(&target, &role.administrator()).await?;
+        let administrator = role.administrator();
+        let server = context.admin(&target, &administrator).await?;
         let mut bench = Self {
             server,
+            master: administrator.secret(&target).cloned(),
             store: context.store(role.store_settings().as_ref(), &arn)?,
             place: place(arn, &spec.name, role.host.get()),
             target,
@@ -300,6 +304,7 @@ impl Bench {
             endpoint: self.target.endpoint.clone(),
             database: self.spec.scope.databases.as_ref().and_then(|d| d.first().cloned()),
             arn: Some(self.target.arn.clone()),
+            master: self.master.clone(),
         })
     }
 

@@ -10,7 +10,7 @@ use crate::context::Administrator;
 use crate::model;
 use crate::resources::rotation::{Schedule, is_an_age};
 use crate::schema::{Attr, Timeouts};
-use crate::store::{StoreBlock, StoreSettings};
+use crate::store::{ONE_STORE, StoreBlock, StoreSettings, is_one_store};
 
 model! {
     /// A role of a database with one of three levels of access, and its password in a secret store.
@@ -70,7 +70,7 @@ model! {
         /// Where the secret lives; the `store` of the provider block when it is left out. It replaces that block as a
         /// whole. A change takes effect with the next password; the secret at the old place is then scheduled for
         /// deletion.
-        store: StoreBlock = optional(),
+        store: StoreBlock = optional().check(ONE_STORE, is_one_store),
         /// The password to set, instead of a generated one. It is stored, proven and promoted as every other, and never
         /// kept by Terraform: an ephemeral value fits. Needs `password_wo_version`; excludes `rotation`.
         password_wo: Secret<String> = optional().write_only(),

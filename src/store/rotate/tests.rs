@@ -233,6 +233,7 @@ fn credential(password: &str) -> Credential {
         endpoint: None,
         database: None,
         arn: None,
+        master: None,
     }
 }
 

@@ -52,7 +52,7 @@ pub(super) struct Request<'a> {
     /// Path as a policy names it
     pub(super) path: String,
     /// What a policy must allow
-    pub(super) capability: &'static str,
+    pub(super) capabilities: &'static [&'static str],
     /// Whether it may be sent again when nobody knows whether it was carried out
     pub(super) repeatable: bool,
 }
@@ -233,7 +233,7 @@ impl Vault {
         let (address, path) = (self.address(), request.path.clone());
         match failure {
             Failure::Status { status: 403, message } => {
-                Fault::Denied { address, path, capability: request.capability, message }
+                Fault::Denied { address, path, capabilities: request.capabilities, message }
             }
             Failure::Status { status: 404 | 405, message } => {
                 Fault::NoEngine { address, mount: request.mount.to_owned(), version: request.version, message }

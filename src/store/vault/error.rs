@@ -14,14 +14,14 @@ const LONGEST_MESSAGE: usize = 400;
 #[derive(Debug, thiserror::Error)]
 pub enum Fault {
     /// The token is good, but no policy allows the call
-    #[error("Vault {address} permits no `{capability}` on `{path}`: {message}")]
+    #[error("Vault {address} permits no {} on `{path}`: {message}", quoted(capabilities, "`", " or "))]
     Denied {
         /// The server
         address: String,
         /// Path as a policy names it
         path: String,
         /// What the policy must allow
-        capability: &'static str,
+        capabilities: &'static [&'static str],
         /// Vault's words
         message: String,
     },
@@ -127,6 +127,10 @@ pub enum Fault {
     Client(String),
 }
 
+fn quoted(words: &[&str], quote: &str, between: &str) -> String {
+    words.iter().map(|word| format!("{quote}{word}{quote}")).collect::<Vec<_>>().join(between)
+}
+
 impl Fault {
     pub(in crate::store) fn summary(&self) -> &'static str {
         match self {
@@ -143,9 +147,10 @@ impl Fault {
 
     pub(in crate::store) fn next_step(&self) -> Option<String> {
         let step = match self {
-            Self::Denied { path, capability, .. } => {
+            Self::Denied { path, capabilities, .. } => {
                 return Some(format!(
-                    "Add to the policy of the token: path \"{path}\" {{ capabilities = [\"{capability}\"] }}"
+                    "Add to the policy of the token: path \"{path}\" {{ capabilities = [{}] }}",
+                    quoted(capabilities, "\"", ", ")
                 ));
             }
             Self::TokenRefused { .. } => {
@@ -301,7 +306,7 @@ mod tests {
         let fault = Fault::Denied {
             address: "https://v".to_owned(),
             path: "secret/metadata/a".to_owned(),
-            capability: "read",
+            capabilities: &["read"],
             message: "permission denied".to_owned(),
         };
         assert!(fault.to_string().contains("`read` on `secret/metadata/a`"));

@@ -20,6 +20,8 @@ use super::client::Request;
 use super::layout::{self, Fields, VERSION};
 use super::{At, Vault};
 
+/// What every write needs: which of the two depends on whether the path is there.
+const WRITE: &[&str] = &["create", "update"];
 /// Key of the mark: the proven version.
 const PROVEN: &str = "rdsaccess:version";
 /// Key of the mark: when it was stored.
@@ -205,7 +207,7 @@ async fn data(vault: &Vault, at: &At, path: &str) -> Result<Option<Value>, Fault
         let (mount, path) = (at.mount.clone(), path.to_owned());
         async move { kv1::get::<Value>(&*client, &mount, &path).await }
     };
-    Ok(vault.call(&request(at, path, "read"), send).await?)
+    Ok(vault.call(&request(at, path, &["read"]), send).await?)
 }
 
 async fn set(vault: &Vault, at: &At, path: &str, fields: &Fields) -> Result<(), Fault> {
@@ -216,7 +218,7 @@ async fn set(vault: &Vault, at: &At, path: &str, fields: &Fields) -> Result<(), 
             kv1::set(&*client, &mount, &path, &fields).await
         }
     };
-    vault.call(&request(at, path, "update"), send).await?.ok_or(Fault::Gone)
+    vault.call(&request(at, path, WRITE), send).await?.ok_or(Fault::Gone)
 }
 
 async fn delete(vault: &Vault, at: &At, path: &str) -> Result<(), Fault> {
@@ -224,12 +226,12 @@ async fn delete(vault: &Vault, at: &At, path: &str) -> Result<(), Fault> {
         let (mount, path) = (at.mount.clone(), path.to_owned());
         async move { kv1::delete(&*client, &mount, &path).await }
     };
-    vault.call(&request(at, path, "delete"), send).await?;
+    vault.call(&request(at, path, &["delete"]), send).await?;
     Ok(())
 }
 
 /// Every write of version 1 replaces the whole value, so that it may be sent twice.
-fn request<'a>(at: &'a At, path: &str, capability: &'static str) -> Request<'a> {
+fn request<'a>(at: &'a At, path: &str, capabilities: &'static [&'static str]) -> Request<'a> {
     let path = format!("{}/{path}", at.mount);
-    Request { namespace: &at.namespace, mount: &at.mount, version: 1, path, capability, repeatable: true }
+    Request { namespace: &at.namespace, mount: &at.mount, version: 1, path, capabilities, repeatable: true }
 }

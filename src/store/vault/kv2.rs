@@ -22,6 +22,8 @@ use super::{At, Vault};
 
 /// What the key of an id in `custom_metadata` begins with; the number of the version follows.
 const VERSION_KEY: &str = "rdsaccess:version:";
+/// What a write needs: which of the two depends on whether the path is there.
+const WRITE: &[&str] = &["create", "update"];
 /// How often a promotion looks again after somebody else wrote the current value.
 const ROUNDS: u32 = 3;
 
@@ -244,7 +246,7 @@ pub(super) async fn forget(vault: &Vault, at: &At) -> Result<(), Fault> {
     }
     if pending.is_some() {
         let path = layout::pending_path(&at.path);
-        let request = request(at, "metadata", &path, "delete", true);
+        let request = request(at, "metadata", &path, &["delete"], true);
         let send = |client: Arc<VaultClient>| {
             let (mount, path) = (at.mount.clone(), path.clone());
             async move { kv2::delete_metadata(&*client, &mount, &path).await }
@@ -254,7 +256,7 @@ pub(super) async fn forget(vault: &Vault, at: &At) -> Result<(), Fault> {
     if current.live.is_empty() {
         return Ok(());
     }
-    let request = request(at, "delete", &at.path, "update", true);
+    let request = request(at, "delete", &at.path, &["update"], true);
     let send = |client: Arc<VaultClient>| {
         let (mount, path, live) = (at.mount.clone(), at.path.clone(), current.live.clone());
         async move { kv2::delete_versions(&*client, &mount, &path, live).await }
@@ -264,7 +266,7 @@ pub(super) async fn forget(vault: &Vault, at: &At) -> Result<(), Fault> {
 }
 
 async fn entry(vault: &Vault, at: &At, path: &str) -> Result<Option<Entry>, Fault> {
-    let request = request(at, "metadata", path, "read", true);
+    let request = request(at, "metadata", path, &["read"], true);
     let send = |client: Arc<VaultClient>| {
         let (mount, path) = (at.mount.clone(), path.to_owned());
         async move { kv2::read_metadata(&*client, &mount, &path).await }
@@ -275,7 +277,7 @@ async fn entry(vault: &Vault, at: &At, path: &str) -> Result<Option<Entry>, Faul
 
 /// A value with the `custom_metadata` of its path.
 async fn data(vault: &Vault, at: &At, path: &str, number: Option<u64>) -> Result<Option<(Value, Fields)>, Fault> {
-    let request = request(at, "data", path, "read", true);
+    let request = request(at, "data", path, &["read"], true);
     let send = |client: Arc<VaultClient>| {
         let mut endpoint = ReadSecretRequest::builder();
         endpoint.mount(&at.mount).path(path).version(number);
@@ -292,8 +294,7 @@ async fn data(vault: &Vault, at: &At, path: &str, number: Option<u64>) -> Result
 /// Writes a version after the one that was seen; its number and time.
 async fn write(vault: &Vault, at: &At, path: &str, fields: &Fields, seen: u64) -> Result<(u64, String), Fault> {
     let cas = u32::try_from(seen).map_err(|_| Fault::Malformed("it has too many versions".to_owned()))?;
-    let capability = if seen == 0 { "create" } else { "update" };
-    let request = request(at, "data", path, capability, false);
+    let request = request(at, "data", path, WRITE, false);
     let send = |client: Arc<VaultClient>| {
         let (mount, path, fields) = (at.mount.clone(), path.to_owned(), fields.clone());
         async move { kv2::set_with_options(&*client, &mount, &path, &fields, SetSecretRequestOptions { cas }).await }
@@ -312,7 +313,7 @@ async fn keep_mark(vault: &Vault, at: &At, path: &str, found: Option<&Entry>, ma
 }
 
 async fn set_custom(vault: &Vault, at: &At, path: &str, custom: Fields) -> Result<(), Fault> {
-    let request = request(at, "metadata", path, "update", true);
+    let request = request(at, "metadata", path, WRITE, true);
     let send = |client: Arc<VaultClient>| {
         let (mount, path, custom) = (at.mount.clone(), path.to_owned(), HashMap::from_iter(custom.clone()));
         async move {
@@ -325,7 +326,7 @@ async fn set_custom(vault: &Vault, at: &At, path: &str, custom: Fields) -> Resul
 }
 
 async fn destroy(vault: &Vault, at: &At, path: &str, number: u64) -> Result<(), Fault> {
-    let request = request(at, "destroy", path, "update", true);
+    let request = request(at, "destroy", path, &["update"], true);
     let send = |client: Arc<VaultClient>| {
         let (mount, path) = (at.mount.clone(), path.to_owned());
         async move { kv2::destroy_versions(&*client, &mount, &path, vec![number]).await }
@@ -339,9 +340,15 @@ fn no_engine(vault: &Vault, at: &At) -> Fault {
     super::Fault::NoEngine { address: vault.address(), mount: at.mount.clone(), version: 2, message }.into()
 }
 
-fn request<'a>(at: &'a At, part: &str, path: &str, capability: &'static str, repeatable: bool) -> Request<'a> {
+fn request<'a>(
+    at: &'a At,
+    part: &str,
+    path: &str,
+    capabilities: &'static [&'static str],
+    repeatable: bool,
+) -> Request<'a> {
     let path = format!("{}/{part}/{path}", at.mount);
-    Request { namespace: &at.namespace, mount: &at.mount, version: 2, path, capability, repeatable }
+    Request { namespace: &at.namespace, mount: &at.mount, version: 2, path, capabilities, repeatable }
 }
 
 #[cfg(test)]

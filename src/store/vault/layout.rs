@@ -64,6 +64,7 @@ pub(super) fn credential(value: &Value) -> Result<Credential, String> {
         endpoint: text(value, &HOSTS).zip(port).map(|(host, port)| Endpoint { host, port }),
         database: text(value, &DATABASES).and_then(|database| database.parse().ok()),
         arn: None,
+        master: None,
     })
 }
 
@@ -80,6 +81,7 @@ pub(super) fn contents(value: &Value) -> Result<Contents, String> {
         host: text(value, &HOSTS),
         port: text(value, &PORTS).and_then(|port| port.parse().ok()).filter(|port| *port != 0),
         database: text(value, &DATABASES),
+        master: None,
     };
     match (&contents.username, &contents.password) {
         (None, None) => Err("neither a user nor a password is there".to_owned()),
@@ -158,6 +160,7 @@ mod tests {
             endpoint: Some(Endpoint { host: "ledger.example".to_owned(), port: 5432 }),
             database: Some("app".parse().unwrap()),
             arn: None,
+            master: None,
         }
     }
 
