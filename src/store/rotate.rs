@@ -99,23 +99,20 @@ impl Run<'_> {
     async fn step(&mut self) -> Result<Option<Settled>, Reports> {
         match (next(self.goal, self.seen), &self.held) {
             (Step::StorePending, _) => self.store_pending().await?,
-            (Step::TryPending, Some(held)) => {
-                let credential = read(self.store, held, held.pending.as_ref()).await?;
-                self.seen.pending = Some(login(self.subject.accepts(&credential).await?));
-                self.tried = Some(credential);
-            }
-            (Step::TryProven, Some(held)) => {
-                let credential = read(self.store, held, held.proven.as_ref()).await?;
-                self.seen.proven = Some(login(self.subject.accepts(&credential).await?));
-                self.tried = Some(credential);
-            }
+            (Step::TryPending, Some(held)) => match self.read(held, held.pending.as_ref()).await? {
+                Some(credential) => self.seen.pending = Some(self.log_in(credential).await?),
+                None => self.start_over().await?,
+            },
+            (Step::TryProven, Some(held)) => match self.read(held, held.proven.as_ref()).await? {
+                Some(credential) => self.seen.proven = Some(self.log_in(credential).await?),
+                None => self.start_over().await?,
+            },
             (Step::Change, Some(held)) => {
                 let now = find(self.store, self.request).await?;
-                if now.is_none_or(|now| now.pending != held.pending) {
-                    self.start_over().await?;
-                } else {
-                    let credential = read(self.store, held, held.pending.as_ref()).await?;
-                    self.change(credential).await?;
+                let is_same = now.is_some_and(|now| now.pending == held.pending);
+                match if is_same { self.read(held, held.pending.as_ref()).await? } else { None } {
+                    Some(credential) => self.change(credential).await?,
+                    None => self.start_over().await?,
                 }
             }
             (Step::Promote, Some(Held { secret_ref, pending: Some(version), .. })) if self.tried.is_some() => {
@@ -130,6 +127,21 @@ impl Run<'_> {
             _ => self.look().await?,
         }
         Ok(None)
+    }
+
+    /// The value of a version; `None` when another run was faster and it is not there any more.
+    async fn read(&self, held: &Held, version: Option<&VersionId>) -> Result<Option<Credential>, Reports> {
+        let version = version.ok_or_else(|| Error::new(&held.secret_ref, Fault::Gone))?;
+        match self.store.value(&held.secret_ref, version).await {
+            Err(Error { fault, .. }) if fault.is_overtaken() => Ok(None),
+            value => Ok(Some(value?)),
+        }
+    }
+
+    async fn log_in(&mut self, credential: Credential) -> Result<Login, Reports> {
+        let login = login(self.subject.accepts(&credential).await?);
+        self.tried = Some(credential);
+        Ok(login)
     }
 
     /// Observes the store; what was tried before is forgotten. A secret for another database (an earlier one with the
@@ -243,13 +255,6 @@ fn look(held: Option<&Held>) -> Seen {
 
 fn login(accepted: bool) -> Login {
     if accepted { Login::Accepted } else { Login::Refused }
-}
-
-async fn read(store: &dyn Store, held: &Held, version: Option<&VersionId>) -> Result<Credential, Reports> {
-    match version {
-        Some(version) => Ok(store.value(&held.secret_ref, version).await?),
-        None => Err(Error::new(&held.secret_ref, Fault::Gone).into()),
-    }
 }
 
 #[cfg(test)]

@@ -43,6 +43,10 @@ impl Bench {
         Self { kind: Kind::Kv1, server: Server::vault(&[]), account: "123456789012".to_owned() }
     }
 
+    pub(crate) fn has_no_check_and_set(&self) -> bool {
+        matches!(self.kind, Kind::Kv1)
+    }
+
     pub(crate) fn arn(&self) -> Arn {
         format!("arn:aws:rds:eu-central-1:{}:db:ledger", self.account).parse().unwrap()
     }

@@ -1,6 +1,7 @@
 //! What happens to a stored password behind the provider's back, on every engine and with every strategy: each is one
 //! update in place, and a second plan is empty.
 
+use rdsaccess::store::secrets_manager::token;
 use serde_json::{Value, json};
 
 use crate::blocks;
@@ -34,10 +35,15 @@ impl Drifting<'_> {
         }
     }
 
-    /// A new version of the secret with these labels, as another machine writes it.
+    /// A new version of the secret with these labels, as this provider writes it on another machine.
     fn put(&self, user: &str, password: &str, stages: &[&str]) {
         let value = json!({ "username": user, "password": password }).to_string();
-        let params = json!({ "SecretId": self.state()["secret_ref"], "SecretString": value, "VersionStages": stages });
+        let mut random = [0; 8];
+        getrandom::fill(&mut random).unwrap();
+        let params = json!({
+            "SecretId": self.state()["secret_ref"], "SecretString": value, "VersionStages": stages,
+            "ClientRequestToken": token::of(random),
+        });
         self.rig.aws_of(self.database(), "secretsmanager", "put_secret_value", &params).unwrap();
     }
 

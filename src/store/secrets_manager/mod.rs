@@ -9,7 +9,7 @@
 //! Every step looks first and does only what is missing, so that one that was interrupted is continued.
 
 mod labels;
-mod token;
+pub mod token;
 mod write;
 
 use std::fmt;

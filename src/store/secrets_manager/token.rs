@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 const PURPOSE: &[u8] = b"rdsaccess version";
 
 /// The id that begins with these random bytes; six bits of the sixteen bytes say that it is a UUID of version 4.
-pub(super) fn of(mut random: [u8; 8]) -> String {
+pub fn of(mut random: [u8; 8]) -> String {
     random[6] = (random[6] & 0x0f) | 0x40;
     let hash = Sha256::new().chain_update(PURPOSE).chain_update(random).finalize();
     let derived = hash.iter().enumerate().take(8).map(|(at, byte)| if at == 0 { (byte & 0x3f) | 0x80 } else { *byte });
@@ -23,7 +23,7 @@ pub(super) fn of(mut random: [u8; 8]) -> String {
 }
 
 /// Whether this provider made the id.
-pub(super) fn is_ours(id: &str) -> bool {
+pub fn is_ours(id: &str) -> bool {
     let digits: String = id.chars().filter(|c| *c != '-').take(16).collect();
     let mut random = [0_u8; 8];
     hex::decode_to_slice(digits, &mut random).is_ok() && of(random) == id
