@@ -23,7 +23,16 @@ impl Reader {
 
     /// The answer; nothing where nothing is.
     pub(crate) fn ask(&self, method: &str, path: &str, body: &Json) -> Option<Json> {
-        let request = self.http.request(method.parse().expect("a method"), format!("{}/v1/{path}", self.address));
+        self.send(method, &format!("v1/{path}"), body)
+    }
+
+    /// Steers the stand-in through its routes below `/rig/`.
+    pub(crate) fn steer(&self, method: &str, route: &str, body: &Json) {
+        self.send(method, &format!("rig/{route}"), body).expect("the route is there");
+    }
+
+    fn send(&self, method: &str, path: &str, body: &Json) -> Option<Json> {
+        let request = self.http.request(method.parse().expect("a method"), format!("{}/{path}", self.address));
         let request = request.header("X-Vault-Token", &self.token);
         let request = if body.is_null() { request } else { request.json(body) };
         self.runtime.block_on(async {

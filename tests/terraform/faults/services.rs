@@ -8,6 +8,7 @@ use super::hosted::{Applied, State};
 use super::stage::{Engine, Stage, Subject};
 use super::vault::Vault;
 use super::watch::Then;
+use crate::kv::Reader;
 use crate::sql::as_owner;
 
 /// Orders a fault of the fake AWS.
@@ -56,6 +57,33 @@ fn a_store_that_fails_after_the_database_changed_is_continued() {
         stage.assert_settled(&subject, &state, "after a store that failed");
         assert_eq!(stage.current(&subject).unwrap().password, pending.password, "it is used, not replaced");
         assert!(puts(&stage) <= stored);
+    }
+}
+
+#[test]
+fn a_vault_that_fails_after_the_database_changed_is_continued() {
+    let stage = Stage::with(Engine::Mariadb, Box::new(Vault::kv2()));
+    let vault = Reader::of(stage.rig.made.vault.as_ref().unwrap());
+    let mut state = stage.apply(&stage.role("kept", "single", 1), &State::none()).ok();
+    let failures = [
+        ("secret/metadata/*/kept", 403, "permission denied", "capabilities = [\"create\", \"update\"]"),
+        ("secret/data/*/kept", 503, "Vault is sealed", "is sealed"),
+        ("secret/destroy/*/kept.pending", 403, "permission denied", "capabilities = [\"update\"]"),
+    ];
+    for (round, (path, status, message, expected)) in failures.into_iter().enumerate() {
+        let subject = stage.role("kept", "single", round + 2);
+        let order = json!({ "method": "POST", "path": path, "n": -1, "status": status, "errors": [message] });
+        vault.steer("POST", "faults", &order);
+        let (failed, words) = stage.apply(&subject, &state).errors();
+        assert!(words.contains(expected), "{path}: {words}");
+        let pending = stage.versions(&subject).into_iter().find(|kept| kept.pending).expect("it waits");
+        assert!(stage.works(&pending), "{path}: the database holds what waits");
+        vault.steer("DELETE", "faults", &Json::Null);
+        let (repaired, changed) = stage.repair(&subject, &failed);
+        assert!(changed);
+        stage.assert_settled(&subject, &repaired, path);
+        assert_eq!(stage.current(&subject).unwrap().password, pending.password, "{path}: used, not replaced");
+        state = repaired;
     }
 }
 
