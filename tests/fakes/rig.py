@@ -147,6 +147,9 @@ class Rig:
         certificate, key = authority.issue("vault", ["localhost"])
         command = [sys.executable, "-B", str(FAKES / "vault" / "server.py"), "--until-stdin-closes"]
         command += ["--host", "localhost", "--cert", str(certificate), "--key-file", str(key)]
+        requests = self.directory / "vault-requests.log"
+        requests.touch()
+        command += ["--log-file", str(requests)]
         log = (self.directory / "vault.log").open("ab")
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log)
 
@@ -159,7 +162,8 @@ class Rig:
         if not line:
             raise RigError(f"the stand-in for Vault did not start, see {log.name}")
         made = json.loads(line)
-        return {"address": made["url"], "token": made["token"], "ca_file": str(authority.ca_file)}
+        return {"address": made["url"], "token": made["token"], "ca_file": str(authority.ca_file),
+                "log": str(requests)}
 
     def _complete(self, wish: dict, seeder: Seeder) -> dict:
         """The wish with its defaults, host names and port."""

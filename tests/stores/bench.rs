@@ -128,6 +128,20 @@ impl Bench {
         }
     }
 
+    /// Every password that can be read at the pending path of a secret in Vault, in any of its versions.
+    pub(crate) async fn readable_at_pending(&self, secret_ref: &SecretRef) -> Vec<String> {
+        let SecretRef::Vault { mount, path, .. } = secret_ref else { panic!("{secret_ref} is of another store") };
+        let mut found = Vec::new();
+        for number in 1..=5 {
+            let (part, values) = if self.kind == Kind::Kv2 { ("/data", "/data/data") } else { ("", "/data") };
+            let path = format!("{mount}{part}/{path}.pending?version={number}");
+            let (_, answer) = self.server.request("GET", &path, &Value::Null).await;
+            let password = answer.pointer(&format!("{values}/PASSWORD"));
+            found.extend(password.and_then(Value::as_str).map(str::to_owned));
+        }
+        found
+    }
+
     /// A secret that somebody else put at a place.
     pub(crate) async fn make_foreign(&self, place: &Place) {
         let name = place.name("rdsaccess/");

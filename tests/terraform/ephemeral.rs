@@ -6,6 +6,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::blocks;
 use crate::fixture::{login, master_secret, password};
+use crate::kv::Reader;
 use crate::leaks;
 use crate::mixed::aws_provider;
 use crate::rig::{Database, Rig};
@@ -54,6 +55,9 @@ type Condition = (&'static str, String);
 
 /// An ephemeral secret that must show these values, and a resource beside it.
 fn reading(rig: &Rig, arguments: &str, expected: &[Condition]) -> String {
+    let vault = rig.made.vault.as_ref().map_or(String::new(), |vault| {
+        format!("vault = {{ address = \"{}\", ca_bundle = file(\"{}\") }}", vault.address, vault.ca_file.display())
+    });
     let conditions: String = expected
         .iter()
         .map(|(name, wanted)| {
@@ -65,7 +69,7 @@ fn reading(rig: &Rig, arguments: &str, expected: &[Condition]) -> String {
     format!(
         "{}\nephemeral \"rdsaccess_secret\" \"it\" {{\n{arguments}\n  lifecycle {{\n{conditions}  }}\n}}\n\nresource \
          \"terraform_data\" \"it\" {{\n  input = \"beside\"\n}}\n",
-        blocks::provider(rig, "")
+        blocks::provider(rig, &vault)
     )
 }
 
@@ -200,6 +204,62 @@ fn what_cannot_be_read_is_one_error_that_names_the_secret_and_never_its_value() 
     deny("secretsmanager:GetSecretValue");
     refused(&denied, &["AWS denied access", "Allow secretsmanager:GetSecretValue", &denied]);
     assert_eq!(workspace.leaks(&[PASSWORD, OLDER]), []);
+}
+
+#[test]
+fn secrets_in_vault_are_read_by_their_stage_and_an_unproven_one_is_refused() {
+    let rig = Rig::start(&Wish::organization().with_vault());
+    let vault = rig.made.vault.as_ref().unwrap();
+    let (vaults, mut workspace) = (Reader::of(vault), Workspace::new(&rig));
+    workspace.set("VAULT_TOKEN", &vault.token);
+    let put = |path: &str, value: &Value| {
+        let body = if path.starts_with("secret/data/") { json!({ "data": value }) } else { value.clone() };
+        vaults.ask("POST", path, &body).unwrap();
+    };
+    let reads = |arguments: &str, expected: &[Condition]| {
+        workspace.write("main.tf", &reading(&rig, arguments, expected));
+        workspace.run(&["plan", "-input=false", "-no-color", "-out=plan.bin"]).ok();
+        workspace.apply_planned().ok();
+    };
+    let refused = |arguments: &str, words: &[&str]| {
+        workspace.write("main.tf", &reading(&rig, arguments, &[]));
+        let said = workspace.plan_run().error();
+        words.iter().for_each(|word| assert!(said.contains(word), "{word}: {said}"));
+    };
+    let agents = |password: &str| json!({ "USER": "app", "PASSWORD": password, "HOST": "ledger.example", "PORT": "6432", "DB": "shop" });
+    let all = |password: &str| {
+        [
+            is("username", "\"app\""),
+            has_password(password),
+            is("engine", "null"),
+            is("host", "\"ledger.example\""),
+            is("port", "6432"),
+            is("database", "\"shop\""),
+            is("version_id", "null"),
+        ]
+    };
+    let (theirs, first) = ("vault:kv2::secret:team/app", "vault:kv1::kv:team/app");
+    put("secret/data/team/app", &agents(OLDER));
+    put("secret/data/team/app", &agents(PASSWORD));
+    put("kv/team/app", &agents(PASSWORD));
+    for secret in [theirs, first] {
+        reads(&of(secret), &all(PASSWORD));
+        refused(&at_stage(secret, "AWSPENDING"), &["no version with the stage AWSPENDING", secret]);
+    }
+    reads(&at_stage(theirs, "AWSPREVIOUS"), &all(OLDER));
+    refused(&at_stage(first, "AWSPREVIOUS"), &["no version with the stage AWSPREVIOUS", first]);
+
+    let ours = "vault:kv2::secret:rdsaccess/ours";
+    let mark = json!({ "custom_metadata": { "rdsaccess:managed": "true", "rdsaccess:target": "db-1" } });
+    for path in ["secret/metadata/rdsaccess/ours", "secret/metadata/rdsaccess/ours.pending"] {
+        vaults.ask("POST", path, &mark).unwrap();
+    }
+    put("secret/data/rdsaccess/ours.pending", &agents(OLDER));
+    refused(&of(ours), &["not proven", ours]);
+    let id = ("version_id", "length(self.version_id) == 36".to_owned());
+    reads(&at_stage(ours, "AWSPENDING"), &[has_password(OLDER), id]);
+    refused(&of("vault:kv2::secret:team/none"), &["is gone", "team/none"]);
+    assert_eq!(workspace.leaks(&[PASSWORD, OLDER, &vault.token]), []);
 }
 
 /// A role, both ephemeral values, and a secret that the peer provider writes from them.

@@ -15,6 +15,7 @@
 //! | `access`     | the tests of roles and connections together                                        |
 //! | `fixture`    | tables, secrets and processes that several tests of roles need                       |
 //! | `crowd`      | other people at work on a server, and what a server and a provider process hold       |
+//! | `kv`         | asks the stand-in for Vault as somebody else does                                  |
 //! | `vault`      | secrets in Vault, from create to destroy                                            |
 //! | `*_tests`    | the tests of the support                                                           |
 //!
@@ -42,6 +43,7 @@ mod fixture;
 mod gateway;
 mod identity;
 mod killed;
+mod kv;
 mod leaks;
 mod master_credential;
 mod master_credential_kills;

@@ -51,6 +51,8 @@ pub(crate) struct MadeVault {
     pub(crate) address: String,
     pub(crate) token: String,
     pub(crate) ca_file: PathBuf,
+    /// A line of JSON for every request, written before its answer.
+    pub(crate) log: PathBuf,
 }
 
 #[derive(Debug, Deserialize)]

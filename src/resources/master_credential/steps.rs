@@ -210,10 +210,11 @@ impl Subject for Master<'_> {
     fn change<'a>(&'a self, credential: &'a Credential) -> BoxFuture<'a, Result<(), Reports>> {
         Box::pin(async move {
             tracing::info!(target_arn = %self.target.arn, "setting the master password");
-            match self.target.managed_secret {
-                Some(_) => self.lock.stop_managing(&credential.password).await?,
-                None => self.lock.set_master_password(&credential.password).await?,
-            }
+            let taken = match self.target.managed_secret {
+                Some(_) => self.lock.stop_managing(&credential.password).await,
+                None => self.lock.set_master_password(&credential.password).await,
+            };
+            taken.map_err(|error| wait::refused(self, error))?;
             wait::for_login(self, &credential.password).await
         })
     }

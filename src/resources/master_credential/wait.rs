@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::access::{Arn, EngineKind, RoleName, Secret, SecretRef, Span, Target, TargetKind};
+use crate::aws;
 use crate::aws::rds::{PENDING_PASSWORD, jittered};
 use crate::context::{Attempt, Found, Takes, found};
 use crate::report::Explain;
@@ -55,6 +56,9 @@ impl Deadline {
 /// What was in the way until the time was over.
 #[derive(Debug, thiserror::Error)]
 enum Error {
+    /// The state of the database never allowed it
+    #[error("RDS did not take the new master password of {username} on {arn} within {limit}")]
+    NotTaken { arn: Arn, username: RoleName, limit: Span, call: &'static str, source: aws::Error },
     /// It never logged in
     #[error(
         "RDS accepted the new master password of {username} on {arn}, but within {limit} no login with it worked \
@@ -86,6 +90,7 @@ enum Error {
 impl Explain for Error {
     fn summary(&self) -> String {
         match self {
+            Self::NotTaken { .. } => "RDS did not take the new master password",
             Self::NoLogin { .. } => "The new master password does not log in",
             Self::NotManaged { .. } => "RDS does not manage the master password yet",
             Self::Others { .. } => "Other changes are waiting",
@@ -96,7 +101,7 @@ impl Explain for Error {
     fn next_step(&self) -> Option<String> {
         let resume = "The password is stored as the pending version of the secret; apply again to continue with it";
         Some(match self {
-            Self::NoLogin { call, .. } => format!("{resume}, or raise `timeouts.{call}`"),
+            Self::NotTaken { call, .. } | Self::NoLogin { call, .. } => format!("{resume}, or raise `timeouts.{call}`"),
             Self::NotManaged { call, .. } => {
                 format!("Apply again to continue: nothing is asked of RDS twice. Or raise `timeouts.{call}`")
             }
@@ -105,6 +110,16 @@ impl Explain for Error {
             }
         })
     }
+}
+
+/// The error of a Modify call. One that the state of the database refused was sent again until the time was over.
+pub(super) fn refused(master: &Master<'_>, error: aws::Error) -> Reports {
+    if !matches!(error.fault, aws::Fault::InvalidState(_)) {
+        return error.into();
+    }
+    let Deadline { limit, call, .. } = master.end;
+    let (arn, username) = (master.target.arn.clone(), master.username.clone());
+    Error::NotTaken { arn, username, limit, call, source: error }.into()
 }
 
 /// Tries the password until it logs in.

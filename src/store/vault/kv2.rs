@@ -158,14 +158,15 @@ pub(super) async fn pending(vault: &Vault, at: &At) -> Result<Option<(VersionId,
     }
 }
 
-/// The value before the current one, as long as the engine keeps it.
-pub(super) async fn previous(vault: &Vault, at: &At) -> Result<Option<(VersionId, Value)>, Fault> {
+/// The value before the current one, as long as the engine keeps it. Only one of ours has an id: its number where a
+/// hand wrote it.
+pub(super) async fn previous(vault: &Vault, at: &At) -> Result<Option<(Option<VersionId>, Value)>, Fault> {
     let Some(entry) = entry(vault, at, &at.path).await? else { return Ok(None) };
     let Some(number) = entry.live.iter().copied().filter(|number| *number < entry.newest).max() else {
         return Ok(None);
     };
     let named = entry.custom.get(&format!("{VERSION_KEY}{number}")).cloned();
-    let id = VersionId(named.unwrap_or_else(|| number.to_string()));
+    let id = entry.is_ours().then(|| VersionId(named.unwrap_or_else(|| number.to_string())));
     Ok(data(vault, at, &at.path, Some(number)).await?.map(|(value, _)| (id, value)))
 }
 
@@ -215,7 +216,8 @@ pub(super) async fn promote(vault: &Vault, at: &At, version: &VersionId) -> Resu
                 written => drop(written?),
             }
         }
-        return destroy(vault, at, &path, pending.newest).await;
+        // Also what the pending value took the place of: nobody asks for it any more.
+        return destroy(vault, at, &path, &pending.live).await;
     }
     Err(super::Fault::Conflict { path: format!("{}/data/{}", at.mount, at.path) }.into())
 }
@@ -325,11 +327,11 @@ async fn set_custom(vault: &Vault, at: &At, path: &str, custom: Fields) -> Resul
     vault.call(&request, send).await?.ok_or_else(|| no_engine(vault, at))
 }
 
-async fn destroy(vault: &Vault, at: &At, path: &str, number: u64) -> Result<(), Fault> {
+async fn destroy(vault: &Vault, at: &At, path: &str, numbers: &[u64]) -> Result<(), Fault> {
     let request = request(at, "destroy", path, &["update"], true);
     let send = |client: Arc<VaultClient>| {
-        let (mount, path) = (at.mount.clone(), path.to_owned());
-        async move { kv2::destroy_versions(&*client, &mount, &path, vec![number]).await }
+        let (mount, path, numbers) = (at.mount.clone(), path.to_owned(), numbers.to_vec());
+        async move { kv2::destroy_versions(&*client, &mount, &path, numbers).await }
     };
     vault.call(&request, send).await?;
     Ok(())

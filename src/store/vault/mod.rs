@@ -229,7 +229,7 @@ async fn version(vault: &Vault, secret_ref: &SecretRef, stage: SecretStage) -> R
         (KvVersion::Two, SecretStage::Current) => Some(kv2::current(vault, &at).await?),
         (KvVersion::One, SecretStage::Pending) => with_id(kv1::pending(vault, &at).await?),
         (KvVersion::Two, SecretStage::Pending) => with_id(kv2::pending(vault, &at).await?),
-        (KvVersion::Two, SecretStage::Previous) => with_id(kv2::previous(vault, &at).await?),
+        (KvVersion::Two, SecretStage::Previous) => kv2::previous(vault, &at).await?,
         (KvVersion::One, SecretStage::Previous) => None,
     };
     let (id, value) = found.ok_or(super::Fault::NoVersion(stage))?;

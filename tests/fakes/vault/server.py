@@ -15,7 +15,8 @@ Routes below /rig/ steer it and need no token:
     POST   /rig/faults      {"method": "GET", "path": "secret/data/*", "n": 1, "skip": 0, "status": 503, "errors": […],
                              "headers": {…}, "delay": 0.5, "drop": true, "when": "before" | "after"}
     DELETE /rig/faults      forget them
-    GET    /rig/log         every API request: method, path, namespace, status, keys of the body; DELETE empties it
+    GET    /rig/log         every API request: method, path, namespace, status, keys of the body; DELETE empties it;
+                            --log-file FILE writes each as a line, too, before its answer leaves
     PUT    /rig/seal        {"sealed": true}
     PUT    /rig/mounts      {"path": "team/kv", "version": 2, "namespace": ""}
     PUT    /rig/namespaces  {"name": "team"}
@@ -57,6 +58,7 @@ class Vault(ThreadingHTTPServer):
         self.add_namespace("")
         self.sealed = False
         self.faults, self.log = [], []
+        self.log_file = open(options.log_file, "a", encoding="utf-8") if options.log_file else None
         if options.cert:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(options.cert, options.key_file)
@@ -140,6 +142,8 @@ class Handler(BaseHTTPRequestHandler):
                  "keys": sorted(self.body), "user_agent": self.headers.get("User-Agent")}
         with self.server.lock:
             self.server.log.append(entry)
+            if self.server.log_file:
+                print(json.dumps(entry), file=self.server.log_file, flush=True)
 
     def guarded(self):
         try:
@@ -255,6 +259,7 @@ def parse(arguments):
     parser.add_argument("--token", default="hvs.root-of-the-fake")
     parser.add_argument("--cert")
     parser.add_argument("--key-file")
+    parser.add_argument("--log-file")
     parser.add_argument("--until-stdin-closes", action="store_true")
     return parser.parse_args(arguments)
 

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import tempfile
 import time
 import unittest
 import urllib.request
@@ -17,7 +18,10 @@ KEY, SECRET = "AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"
 
 class VaultCase(unittest.TestCase):
     def setUp(self):
-        command = [sys.executable, "-B", str(SERVER), "--until-stdin-closes"]
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.log_file = Path(folder.name) / "requests"
+        command = [sys.executable, "-B", str(SERVER), "--until-stdin-closes", "--log-file", str(self.log_file)]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.addCleanup(self.stop)
         self.made = json.loads(self.process.stdout.readline())
@@ -254,6 +258,8 @@ class Faults(VaultCase):
         log = self.rig("GET", "log")
         self.assertEqual([(e["method"], e["path"], e["status"]) for e in log], [("POST", "secret/data/a", 200)])
         self.assertNotIn("hunter2", json.dumps(log))
+        written = [json.loads(line) for line in self.log_file.read_text().splitlines()]
+        self.assertEqual(written, log, "every line is there when its answer is")
 
 
 if __name__ == "__main__":

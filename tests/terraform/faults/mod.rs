@@ -5,6 +5,7 @@
 //! | `watch`    | stands between provider and servers, tells effects by the servers' logs, holds answers |
 //! | `hosted`   | a provider process of our own, without Terraform: many more runs in the same time      |
 //! | `stores`   | what the tests ask of a store; one implementation for each                             |
+//! | `vault`    | the same of Vault                                                                     |
 //! | `stage`    | a database with its store, watched; roles and master credentials to change             |
 //! | `kills`    | the table: killed after each effect, on every engine                                   |
 //! | `services` | faults of AWS and of the database                                                      |
@@ -18,4 +19,5 @@ mod races;
 mod services;
 mod stage;
 mod stores;
+mod vault;
 mod watch;

@@ -41,11 +41,10 @@ fn page(engine: &str, store: &str, rows: &[Row]) -> String {
     for row in rows {
         if row.what != what {
             what = &row.what;
-            let head =
-                "| killed after | the stored password until then | recovered by | locked out |\n|---|---|---|---|";
+            let head = "| killed after | store | the stored password until then | recovered by | locked out |\n|---|---|---|---|---|";
             let _ = write!(out, "\n## {what}\n\n{head}\n");
         }
-        let _ = writeln!(out, "| {} | {} | {} | never |", row.effect, row.readers, row.recovered_by);
+        let _ = writeln!(out, "| {} | {store} | {} | {} | never |", row.effect, row.readers, row.recovered_by);
     }
     out
 }

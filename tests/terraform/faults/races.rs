@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::hosted::{Applied, State};
 use super::stage::{Engine, Stage, Subject};
+use super::vault::Vault;
 
 /// Applies the same change in two processes at once.
 fn race(stage: &Stage, subject: &Subject, before: &State) -> [Applied; 2] {
@@ -40,13 +41,17 @@ fn two_at_once(engine: Engine, strategy: &str) {
     let stage = Stage::new(engine);
     // So slow that both are under way at once.
     stage.rig.control("PUT", "settings", &json!({ "latency_ms": 20 }));
+    two_at_once_on(&stage, engine, strategy);
+}
+
+fn two_at_once_on(stage: &Stage, engine: Engine, strategy: &str) {
     // The masters come last: the role's administrator has the first password of the master.
     for is_role in [true, false] {
         let mut state = State::none();
         for round in 1..=3 {
             let subject = if is_role { stage.role("kept", strategy, round) } else { stage.master(round) };
             let story = format!("{} round {round} of {}", engine.name(), subject.resource);
-            let (through, refused) = sorted(race(&stage, &subject, &state));
+            let (through, refused) = sorted(race(stage, &subject, &state));
             for words in &refused {
                 assert!(words.contains("again"), "{story}: the refusal says what to do: {words}");
             }
@@ -68,4 +73,10 @@ fn two_processes_at_once_leave_one_good_password_on_postgres() {
 #[test]
 fn two_processes_at_once_leave_one_good_password_on_mysql() {
     two_at_once(Engine::Mysql, "dual_password");
+}
+
+#[test]
+fn two_processes_at_once_leave_one_good_password_with_vault_kv2() {
+    let stage = Stage::with(Engine::Postgres, Box::new(Vault::kv2()));
+    two_at_once_on(&stage, Engine::Postgres, "single");
 }

@@ -6,7 +6,9 @@ use serde_json::{Value as Json, json};
 
 use super::hosted::{Applied, State};
 use super::stage::{Engine, Stage, Subject};
+use super::vault::Vault;
 use super::watch::Then;
+use crate::kv::Reader;
 use crate::sql::as_owner;
 
 /// Orders a fault of the fake AWS.
@@ -55,6 +57,33 @@ fn a_store_that_fails_after_the_database_changed_is_continued() {
         stage.assert_settled(&subject, &state, "after a store that failed");
         assert_eq!(stage.current(&subject).unwrap().password, pending.password, "it is used, not replaced");
         assert!(puts(&stage) <= stored);
+    }
+}
+
+#[test]
+fn a_vault_that_fails_after_the_database_changed_is_continued() {
+    let stage = Stage::with(Engine::Mariadb, Box::new(Vault::kv2()));
+    let vault = Reader::of(stage.rig.made.vault.as_ref().unwrap());
+    let mut state = stage.apply(&stage.role("kept", "single", 1), &State::none()).ok();
+    let failures = [
+        ("secret/metadata/*/kept", 403, "permission denied", "capabilities = [\"create\", \"update\"]"),
+        ("secret/data/*/kept", 503, "Vault is sealed", "is sealed"),
+        ("secret/destroy/*/kept.pending", 403, "permission denied", "capabilities = [\"update\"]"),
+    ];
+    for (round, (path, status, message, expected)) in failures.into_iter().enumerate() {
+        let subject = stage.role("kept", "single", round + 2);
+        let order = json!({ "method": "POST", "path": path, "n": -1, "status": status, "errors": [message] });
+        vault.steer("POST", "faults", &order);
+        let (failed, words) = stage.apply(&subject, &state).errors();
+        assert!(words.contains(expected), "{path}: {words}");
+        let pending = stage.versions(&subject).into_iter().find(|kept| kept.pending).expect("it waits");
+        assert!(stage.works(&pending), "{path}: the database holds what waits");
+        vault.steer("DELETE", "faults", &Json::Null);
+        let (repaired, changed) = stage.repair(&subject, &failed);
+        assert!(changed);
+        stage.assert_settled(&subject, &repaired, path);
+        assert_eq!(stage.current(&subject).unwrap().password, pending.password, "{path}: used, not replaced");
+        state = repaired;
     }
 }
 
@@ -131,11 +160,14 @@ fn a_database_that_is_busy_is_waited_for_as_long_as_the_time_out_allows() {
 
 /// The connection breaks after each effect, before its answer: the server has done it, and nobody was told.
 fn survives_cuts(engine: Engine, strategy: &str, then: Then) {
-    let stage = Stage::new(engine);
-    let [(_, mut state), (_, master)] = made(&stage, strategy);
+    survives_cuts_on(&Stage::new(engine), engine, strategy, then);
+}
+
+fn survives_cuts_on(stage: &Stage, engine: Engine, strategy: &str, then: Then) {
+    let [(_, mut state), (_, master)] = made(stage, strategy);
     let mut after = 1;
     while after < 20 {
-        let subject = role_below(&stage, &master, strategy, after + 1);
+        let subject = role_below(stage, &master, strategy, after + 1);
         let old = stage.current(&subject).unwrap();
         let applied = stage.apply_until(&subject, &state, after, then);
         let effects = stage.watch.disarm();
@@ -170,6 +202,17 @@ fn a_connection_that_is_cut_after_the_change_is_no_reason_to_change_again() {
     survives_cuts(Engine::Postgres, "single", Then::Cut);
 }
 
+/// Also the answers of Vault get lost: a write that may have been carried out is not sent again blindly.
+#[test]
+fn connections_that_are_cut_are_outlived_with_vault_kv2() {
+    survives_cuts_on(&Stage::with(Engine::Mysql, Box::new(Vault::kv2())), Engine::Mysql, "dual_password", Then::Cut);
+}
+
+#[test]
+fn connections_that_are_cut_are_outlived_with_vault_kv1() {
+    survives_cuts_on(&Stage::with(Engine::Postgres, Box::new(Vault::kv1())), Engine::Postgres, "single", Then::Cut);
+}
+
 /// All connections to the database break, and new ones are refused for a while.
 #[test]
 fn a_failover_in_the_middle_of_a_rotation_is_outlived() {
@@ -194,9 +237,7 @@ fn a_version_that_another_program_has_just_stored_is_left_alone_and_an_old_one_i
     }
 }
 
-#[test]
-fn a_pending_password_that_rds_never_takes_is_replaced() {
-    let stage = Stage::new(Engine::Postgres);
+fn replaces_what_rds_never_takes(stage: &Stage) {
     let before = stage.apply(&stage.master(1), &State::none()).ok();
     let subject = stage.master(2);
     let version = stage.store.disturb(&stage.rig, stage.database(), &subject.user, "short");
@@ -205,4 +246,16 @@ fn a_pending_password_that_rds_never_takes_is_replaced() {
     assert!(changed);
     stage.assert_settled(&subject, &state, "a password that is too short");
     assert_eq!(stage.current(&subject).unwrap().password.len(), 40);
+}
+
+#[test]
+fn a_pending_password_that_rds_never_takes_is_replaced() {
+    replaces_what_rds_never_takes(&Stage::new(Engine::Postgres));
+}
+
+#[test]
+fn a_pending_password_that_rds_never_takes_is_replaced_in_vault() {
+    for store in [Vault::kv2(), Vault::kv1()] {
+        replaces_what_rds_never_takes(&Stage::with(Engine::Mariadb, Box::new(store)));
+    }
 }

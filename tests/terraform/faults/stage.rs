@@ -1,5 +1,6 @@
 //! A database with its store, both watched, and the objects that the tests change.
 
+use std::collections::BTreeSet;
 use std::net::TcpListener;
 
 use serde_json::{Value as Json, json};
@@ -49,14 +50,18 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) fn new(engine: Engine) -> Self {
-        let rig = Rig::start(&Wish::organization().with(engine.wish()));
+        Self::with(engine, Box::new(SecretsManager))
+    }
+
+    pub(crate) fn with(engine: Engine, store: Box<dyn StoreUnderTest>) -> Self {
+        let rig = Rig::start(&store.wish(Wish::organization().with(engine.wish())));
         fill(rig.database(0), &["shop"]);
-        let (store, watch) = (Box::new(SecretsManager), Watch::default());
+        let watch = Watch::default();
         let endpoint = watch_aws(&rig, &watch);
         watch_database(&rig, &watch);
         let admin = master_secret(&rig, rig.database(0));
         let mut block = provider_block(&rig, &endpoint);
-        for (key, value) in store.block(&rig, &endpoint).as_object().into_iter().flatten() {
+        for (key, value) in store.watched(&rig, &watch).as_object().into_iter().flatten() {
             block[key] = value.clone();
         }
         Self { rig, watch, store, admin, block }
@@ -159,7 +164,10 @@ impl Stage {
             versions.iter().find(|kept| kept.current).unwrap_or_else(|| panic!("{story}: no current version"));
         assert!(self.works(current), "{story}: the current password of {} is refused", current.username);
         let clean = versions.iter().all(|kept| !kept.pending && (kept.current || kept.previous));
-        assert!(clean && versions.len() <= 2, "{story}: something is left in the store");
+        assert!(clean && versions.len() <= self.store.keeps(), "{story}: something is left in the store");
+        let passwords: BTreeSet<&String> = versions.iter().map(|kept| &kept.password).collect();
+        assert_eq!(passwords.len(), versions.len(), "{story}: a password was stored twice");
+        assert_eq!(self.store.left_over(&self.rig, self.database(), &subject.user), None, "{story}");
         let (after, has_changes) = self.plan(subject, state);
         assert_eq!(after.value, state.value, "{story}: the refresh after the apply finds something else");
         assert!(!has_changes, "{story}: the second plan is not empty");

@@ -2,8 +2,9 @@
 
 use serde_json::{Value as Json, json};
 
-use super::watch::Log;
+use super::watch::{Log, Watch};
 use crate::rig::{Database, Rig, http};
+use crate::wish::Wish;
 
 /// A version that a reader can find.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,10 +23,25 @@ pub(crate) struct Kept {
 pub(crate) trait StoreUnderTest {
     /// The name in the table
     fn name(&self) -> &'static str;
-    /// What the provider block says of it, beside what every block says; its AWS is at `endpoint`
-    fn block(&self, rig: &Rig, endpoint: &str) -> Json;
+    /// Wishes for its server, where it has one of its own
+    fn wish(&self, wish: Wish) -> Wish {
+        wish
+    }
+    /// Puts the watch before its server, where it has one of its own; what the provider block says of it, beside what
+    /// every block says
+    fn watched(&self, _rig: &Rig, _watch: &Watch) -> Json {
+        json!({})
+    }
+    /// How many versions it keeps by itself
+    fn keeps(&self) -> usize;
+    /// Whether readers of the current value never get one that waits, not even the very first
+    fn hides_what_waits(&self) -> bool;
     /// Every version of a user's secret that a reader can find
     fn versions(&self, rig: &Rig, database: &Database, user: &str) -> Vec<Kept>;
+    /// What is wrong beside the versions, once everything is done
+    fn left_over(&self, _rig: &Rig, _database: &Database, _user: &str) -> Option<String> {
+        None
+    }
     /// Takes a user's secret away without a trace
     fn purge(&self, rig: &Rig, database: &Database, user: &str);
     /// Puts a pending version there as another program would; returns its name
@@ -57,8 +73,13 @@ impl StoreUnderTest for SecretsManager {
         "Secrets Manager"
     }
 
-    fn block(&self, _rig: &Rig, _endpoint: &str) -> Json {
-        json!({})
+    fn keeps(&self) -> usize {
+        2
+    }
+
+    fn hides_what_waits(&self) -> bool {
+        // AWS makes the first version current, whatever is asked.
+        false
     }
 
     fn versions(&self, rig: &Rig, database: &Database, user: &str) -> Vec<Kept> {

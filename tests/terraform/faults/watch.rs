@@ -37,8 +37,8 @@ struct State {
     down_until: Option<Instant>,
 }
 
-/// The log that is followed first.
-const AWS: usize = 0;
+/// The log that is followed second: AWS comes first, a store of its own last.
+const DATABASE: usize = 1;
 
 /// All that is watched of one rig.
 #[derive(Clone, Default)]
@@ -105,7 +105,7 @@ impl Watch {
     /// Whether an answer may pass; looks what the server did.
     fn of_answer(&self, log: usize) -> Passes {
         let mut state = self.state();
-        if log != AWS && state.down_until.is_some_and(|end| Instant::now() < end) {
+        if log == DATABASE && state.down_until.is_some_and(|end| Instant::now() < end) {
             return Passes::Never;
         }
         let Some((after, then)) = state.stop else { return Passes::Now };
@@ -128,8 +128,8 @@ impl Watch {
             }
             Then::FailOver(time) => {
                 (state.stop, state.down_until) = (None, Some(Instant::now() + time));
-                // The answer of AWS passes: it is the database that fails.
-                if log == AWS { Passes::Now } else { Passes::Never }
+                // Other answers pass: it is the database that fails.
+                if log == DATABASE { Passes::Never } else { Passes::Now }
             }
         }
     }
