@@ -119,9 +119,9 @@ impl Context {
         }
     }
 
-    /// What a plan says of a store that an apply will need: a Vault that is not configured, or whose token would travel in
-    /// clear text. `wanted` is the store that a resource asks for. A plan on another machine than the apply may lack what
-    /// the environment gives there: with `on_unreachable = "keep"`, which is for such machines, it is a warning.
+    /// What a plan says of a store that an apply will need: a Vault that is not configured, or whose token would travel
+    /// in clear text. `wanted` is the store that a resource asks for. A plan on another machine than the apply may lack
+    /// what the environment gives there: with `on_unreachable = "keep"`, which is for such machines, it is a warning.
     ///
     /// # Errors
     /// Vault is not configured, or not correctly.
