@@ -48,7 +48,7 @@ pub enum OnUnreachable {
 pub enum Refresh {
     /// AWS, the gateway and the databases
     Database,
-    /// AWS and the gateway only
+    /// AWS, the gateway and the stores only
     Aws,
 }
 

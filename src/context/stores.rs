@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::access::{Arn, RoleName, SecretRef, SecretStage};
+use crate::report::{Explain, Report};
 use crate::schema::Reports;
 use crate::store::secrets_manager::{self, SecretsManager};
 use crate::store::vault::{self, VaultStore};
@@ -20,22 +21,20 @@ use super::Context;
 struct Stores {
     by_settings: Arc<dyn Store>,
     aws: Arc<dyn Store>,
-    /// `None` where no Vault is configured, or not correctly
-    vault: Option<Arc<dyn Store>>,
+    /// Or why there is none: nobody needs one before a reference names it
+    vault: Result<Arc<dyn Store>, Arc<dyn Explain + Send + Sync>>,
 }
 
 impl Stores {
     fn of(&self, secret_ref: &SecretRef) -> Result<&dyn Store, store::Error> {
         match secret_ref {
             SecretRef::SecretsManager { .. } => Ok(&*self.aws),
-            SecretRef::Vault { .. } => self.vault.as_deref().ok_or_else(|| no_vault(secret_ref)),
+            SecretRef::Vault { .. } => match &self.vault {
+                Ok(vault) => Ok(&**vault),
+                Err(reason) => Err(store::Error::new(secret_ref, store::Fault::NoStore(Arc::clone(reason)))),
+            },
         }
     }
-}
-
-fn no_vault(secret_ref: &SecretRef) -> store::Error {
-    let text = "it is in Vault, and the provider block has no usable `vault`";
-    store::Error::new(secret_ref, store::Fault::OtherStore(text.to_owned()))
 }
 
 impl Store for Stores {
@@ -89,13 +88,13 @@ impl Context {
         match self.store_settings(wanted).into_owned() {
             StoreSettings::SecretsManager(settings) => {
                 let aws = self.in_aws(settings, target)?;
-                let vault = self.in_vault(VaultStoreSettings::default()).ok();
+                let vault = self.in_vault(VaultStoreSettings::default()).map_err(|error| Arc::new(error) as _);
                 Ok(Arc::new(Stores { by_settings: Arc::clone(&aws), aws, vault }))
             }
             StoreSettings::Vault(settings) => {
                 let vault = self.in_vault(settings)?;
                 let aws = self.in_aws(SecretsManagerSettings::default(), target)?;
-                Ok(Arc::new(Stores { by_settings: Arc::clone(&vault), aws, vault: Some(vault) }))
+                Ok(Arc::new(Stores { by_settings: Arc::clone(&vault), aws, vault: Ok(vault) }))
             }
         }
     }
@@ -104,8 +103,8 @@ impl Context {
         Ok(Arc::new(SecretsManager::new(self.aws()?.clone(), settings, target, self.entropy())))
     }
 
-    fn in_vault(&self, settings: VaultStoreSettings) -> Result<Arc<dyn Store>, Reports> {
-        Ok(Arc::new(VaultStore::new(self.vault()?.clone(), settings, self.entropy())))
+    fn in_vault(&self, settings: VaultStoreSettings) -> Result<Arc<dyn Store>, super::VaultError> {
+        Ok(Arc::new(VaultStore::new(self.try_vault()?.clone(), settings, self.entropy())))
     }
 
     /// The settings behind [`Context::store`].
@@ -117,6 +116,23 @@ impl Context {
                 Cow::Owned(StoreSettings::Vault(VaultStoreSettings { namespace, ..settings.clone() }))
             }
             settings @ StoreSettings::SecretsManager(_) => Cow::Borrowed(settings),
+        }
+    }
+
+    /// What a plan says of a store that an apply will need: a Vault that is not configured, or whose token would travel
+    /// in clear text. `wanted` is the store that a resource asks for. A plan on another machine than the apply may lack
+    /// what the environment gives there: with `on_unreachable = "keep"`, which is for such machines, it is a warning.
+    ///
+    /// # Errors
+    /// Vault is not configured, or not correctly.
+    pub fn check_store(&self, wanted: Option<&StoreSettings>) -> Result<Vec<Report>, Reports> {
+        if !matches!(wanted.unwrap_or(&self.parts.store), StoreSettings::Vault(_)) || !self.is_vault_known() {
+            return Ok(Vec::new());
+        }
+        match self.try_vault() {
+            Ok(_) => Ok(self.clear_text_of_vault().into_iter().collect()),
+            Err(error) if self.keeps(&error) => Ok(vec![Report::of(&error).as_warning()]),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -160,5 +176,75 @@ impl Context {
             SecretRef::SecretsManager { .. } => secrets_manager::read(self.aws()?, secret_ref).await,
             SecretRef::Vault { .. } => vault::read(self.vault()?, secret_ref).await,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::OnUnreachable;
+    use super::*;
+    use crate::context::{VaultAuth, VaultBlock};
+    use crate::report::{Reach, Severity};
+
+    fn context(vault: VaultBlock, on_unreachable: OnUnreachable) -> Context {
+        let mut context = Context::with_clock(super::super::Clock::default());
+        context.parts.vault = vault;
+        context.parts.on_unreachable = on_unreachable;
+        context
+    }
+
+    fn block(address: &str) -> VaultBlock {
+        let auth = Some(VaultAuth::Token("hvs.hunter2".into()));
+        VaultBlock { address: Some(address.to_owned()), auth, ..VaultBlock::default() }
+    }
+
+    fn in_vault() -> StoreSettings {
+        StoreSettings::Vault(VaultStoreSettings::default())
+    }
+
+    #[test]
+    fn a_plan_says_that_an_apply_will_lack_its_vault() {
+        let without = context(VaultBlock::default(), OnUnreachable::Fail);
+        let Reports(reports) = without.check_store(Some(&in_vault())).unwrap_err();
+        assert!(reports[0].detail.contains("VAULT_ADDR"), "{}", reports[0]);
+        assert_eq!(without.check_store(None), Ok(Vec::new()), "no Vault is wanted");
+        let no_login = VaultBlock { auth: None, ..block("https://vault.example.com") };
+        let elsewhere = context(no_login, OnUnreachable::Keep).check_store(Some(&in_vault())).unwrap();
+        assert!(elsewhere[0].severity == Severity::Warning && elsewhere[0].detail.contains("VAULT_TOKEN"));
+        let mut open = context(VaultBlock::default(), OnUnreachable::Fail);
+        open.parts.unknown = vec!["vault".to_owned()];
+        assert_eq!(open.check_store(Some(&in_vault())), Ok(Vec::new()), "it will be known at apply");
+        let whole = context(block("https://vault.example.com"), OnUnreachable::Fail);
+        assert_eq!(whole.check_store(Some(&in_vault())), Ok(Vec::new()));
+    }
+
+    #[test]
+    fn clear_text_is_said_where_the_vault_of_the_environment_is_used_first() {
+        let said =
+            |block: VaultBlock| context(block, OnUnreachable::Fail).check_store(Some(&in_vault())).unwrap().len();
+        assert_eq!(said(block("http://vault.example.com")), 1);
+        assert_eq!(
+            said(VaultBlock { is_judged: true, ..block("http://vault.example.com") }),
+            0,
+            "the provider said it"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_reference_into_a_vault_that_is_not_configured_keeps_the_reason() {
+        let arn: Arn = "arn:aws:rds:eu-west-1:123456789012:db:a".parse().unwrap();
+        let secret_ref: SecretRef = "vault:kv2::secret:a/b".parse().unwrap();
+        let no_login = VaultBlock { auth: None, ..block("https://vault.example.com") };
+        let no_file =
+            VaultBlock { ca_file: Some("/nonexistent/ca.pem".to_owned()), ..block("https://vault.example.com") };
+        for (block, word) in
+            [(VaultBlock::default(), "VAULT_ADDR"), (no_login, "VAULT_TOKEN"), (no_file, "VAULT_CACERT")]
+        {
+            let store = context(block, OnUnreachable::Fail).store(None, &arn).unwrap();
+            let error = store.look(&secret_ref).await.unwrap_err();
+            let text = Report::of(&error).to_string();
+            assert!(text.contains(word) && text.contains("vault:kv2::secret:a/b"), "{text}");
+            assert!(!text.contains("full ARN") && error.reach() == Reach::OutOfReach, "{text}");
+        }
     }
 }

@@ -2,9 +2,9 @@
 
 use crate::access::{Invalid, Region, Secret};
 use crate::network;
-use crate::report::{Explain, Report};
+use crate::report::{Explain, Reach, Report};
 use crate::schema::Reports;
-use crate::store::vault::{JwtSource, Login, Settings, Token, Vault};
+use crate::store::vault::{Address, JwtSource, Login, Settings, Token, Vault};
 
 use super::{Context, now};
 
@@ -24,6 +24,23 @@ pub struct VaultBlock {
     pub auth: Option<VaultAuth>,
     /// What `TF_APPEND_USER_AGENT` adds to the `User-Agent` header
     pub user_agent: Option<String>,
+    /// Whether the provider block itself has warned of what is to be warned of
+    pub is_judged: bool,
+}
+
+impl VaultBlock {
+    /// A warning where the token would be read by everybody in between.
+    pub fn clear_text(&self) -> Option<Report> {
+        let address: Address = self.address.as_deref()?.parse().ok()?;
+        let report = Report::warning(
+            "The token of Vault travels in clear text",
+            format!(
+                "The address {address} has no TLS: everybody in between can read token and secrets. Use an `https://` \
+                 address."
+            ),
+        );
+        (self.auth.is_some() && address.is_clear_text()).then_some(report)
+    }
 }
 
 /// How to log in, as it is written.
@@ -122,6 +139,11 @@ impl Explain for Error {
         };
         Some(step.to_owned())
     }
+
+    /// What is in Vault is out of reach, and nothing is known to be wrong with it.
+    fn reach(&self) -> Reach {
+        Reach::OutOfReach
+    }
 }
 
 impl Context {
@@ -130,15 +152,33 @@ impl Context {
     /// # Errors
     /// It is not configured, not correctly, or not known before apply.
     pub fn vault(&self) -> Result<&Vault, Reports> {
+        Ok(self.try_vault()?)
+    }
+
+    /// As [`Context::vault`], with the reason itself.
+    pub(super) fn try_vault(&self) -> Result<&Vault, Error> {
         if let Some(vault) = self.vault.get() {
             return Ok(vault);
         }
-        if self.parts.unknown.iter().any(|name| name == "vault") {
-            return Err(Error::Unknown.into());
+        if !self.is_vault_known() {
+            return Err(Error::Unknown);
         }
-        let settings = settings(&self.parts.vault).map_err(|error| Report::of(&error))?;
+        let settings = settings(&self.parts.vault)?;
+        if let Some(warning) = self.clear_text_of_vault() {
+            tracing::warn!("{warning}");
+        }
         let vault = Vault::new(settings, self.aws.clone(), now);
         Ok(self.vault.get_or_init(|| vault))
+    }
+
+    /// Whether the attribute `vault` is known as a whole.
+    pub(super) fn is_vault_known(&self) -> bool {
+        !self.parts.unknown.iter().any(|name| name == "vault")
+    }
+
+    /// The warning that the provider block did not give, because nobody knew that Vault is used.
+    pub(super) fn clear_text_of_vault(&self) -> Option<Report> {
+        if self.parts.vault.is_judged { None } else { self.parts.vault.clear_text() }
     }
 
     /// The namespace of the provider block, as references carry it; empty where it is none.

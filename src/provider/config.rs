@@ -47,7 +47,7 @@ pub(super) fn resolve(config: &ProviderModel, variables: &Variables) -> Result<(
     let gateway = gateway(config, variables);
     reports.extend(clear_text(&gateway));
     let vault = vault::block(config, variables);
-    reports.extend(vault::clear_text(&vault));
+    reports.extend(vault::warnings(&vault));
     let parts = Parts {
         unknown: unknown_attributes(config),
         aws: aws_settings(config),

@@ -50,8 +50,8 @@ model! {
         /// What a refresh does with a target that AWS says exists but that cannot be reached or entered: `fail` stops
         /// the plan, `keep` keeps the prior state with one warning per target.
         on_unreachable: String = optional().one_of(&["fail", "keep"]).defaults_to("fail"),
-        /// What a refresh looks at: `database` opens sessions on the databases, `aws` asks AWS and the gateway only, for
-        /// plans on pull requests. Also from the environment variable `RDSACCESS_REFRESH`.
+        /// What a refresh looks at: `database` opens sessions on the databases, `aws` asks AWS, the gateway and
+        /// the stores only, for plans on pull requests. Also from the environment variable `RDSACCESS_REFRESH`.
         refresh: String = optional().one_of(&["database", "aws"]).default_words("`RDSACCESS_REFRESH`, else `database`"),
         /// Tags for every AWS object that the provider creates.
         tags: BTreeMap<String, String> = optional(),

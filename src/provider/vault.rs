@@ -3,7 +3,7 @@
 use crate::context::{VaultAuth, VaultBlock};
 use crate::report::Report;
 use crate::schema::Attr;
-use crate::store::vault::Address;
+use crate::store::{StoreBlock, StoreSettings};
 use crate::value::Path;
 
 use super::model::{self, ProviderModel};
@@ -43,7 +43,19 @@ pub(super) fn block(config: &ProviderModel, variables: &Variables) -> VaultBlock
         ca_bundle,
         auth: auth.or_else(|| variables.vault_token.clone().map(VaultAuth::Token)),
         user_agent: variables.append_user_agent.clone(),
+        is_judged: is_named(config),
     }
+}
+
+/// Whether the provider block names Vault at all: variables may be there for another program.
+fn is_named(config: &ProviderModel) -> bool {
+    let store = config.store.get().and_then(StoreBlock::settings);
+    !config.vault.is_null() || matches!(store, Some(StoreSettings::Vault(_)))
+}
+
+/// What there is to warn of, where Vault is used for certain.
+pub(super) fn warnings(vault: &VaultBlock) -> Option<Report> {
+    vault.clear_text().filter(|_| vault.is_judged)
 }
 
 fn auth(written: &model::VaultAuth) -> Option<VaultAuth> {
@@ -76,19 +88,6 @@ fn auth(written: &model::VaultAuth) -> Option<VaultAuth> {
 
 fn mount(written: &Attr<String>, default: &str) -> String {
     written.get().cloned().unwrap_or_else(|| default.to_owned())
-}
-
-/// A warning where the token would be read by everybody in between.
-pub(super) fn clear_text(vault: &VaultBlock) -> Option<Report> {
-    let address: Address = vault.address.as_deref()?.parse().ok()?;
-    let report = Report::warning(
-        "The token of Vault travels in clear text",
-        format!(
-            "The address {address} has no TLS: everybody in between can read token and secrets. Use an `https://` \
-             address."
-        ),
-    );
-    (vault.auth.is_some() && address.is_clear_text()).then_some(report)
 }
 
 #[cfg(test)]
@@ -135,9 +134,10 @@ mod tests {
         let found = block(&ProviderModel::default(), &variables);
         assert!(matches!(&found.auth, Some(VaultAuth::Token(token)) if token.expose() == "hvs.env"));
         assert_eq!(found.ca_file.as_deref(), Some("/etc/ca.pem"));
-        assert!(clear_text(&found).is_some());
+        assert!(found.clear_text().is_some() && warnings(&found).is_none(), "nobody said that Vault is used");
         let found = block(&config(token()), &variables);
         assert!(matches!(&found.auth, Some(VaultAuth::Token(token)) if token.expose() == "hvs.written"));
+        assert!(warnings(&found).is_some(), "the block `vault` is written");
         let vault = model::VaultServer { ca_bundle: "pem".to_owned().into(), ..Default::default() };
         let found = block(&ProviderModel { vault: vault.into(), ..Default::default() }, &variables);
         assert_eq!((found.ca_file, found.ca_bundle.as_deref()), (None, Some("pem")), "what is written wins");

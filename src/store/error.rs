@@ -1,5 +1,7 @@
 //! What can go wrong with a store.
 
+use std::sync::Arc;
+
 use crate::access::SecretStage;
 use crate::aws;
 use crate::report::{Explain, Reach, with_causes};
@@ -27,6 +29,12 @@ pub enum Fault {
     /// The name is taken
     #[error("{0}")]
     Foreign(String),
+    /// A secret that was ours carries our mark no more
+    #[error("it lost our mark ({0}), so it is left alone")]
+    LostMark(&'static str),
+    /// AWS rotates the secret, so that two would change the password
+    #[error("AWS rotates it by itself")]
+    RotatedByAws,
     /// The value is not in the form that we write and read
     #[error("its value is not a credential: {0}")]
     Malformed(String),
@@ -39,6 +47,9 @@ pub enum Fault {
     /// The reference is for a store that cannot be asked
     #[error("{0}")]
     OtherStore(String),
+    /// The store of the reference cannot be asked, for the reason inside
+    #[error("{0}")]
+    NoStore(#[source] Arc<dyn Explain + Send + Sync>),
     /// The system gave no random bytes
     #[error("the system gave no random bytes: {0}")]
     NoEntropy(String),
@@ -78,6 +89,9 @@ impl Explain for Error {
             Fault::Aws(error) => error.summary(),
             Fault::Vault(fault) => fault.summary().to_owned(),
             Fault::Foreign(_) => "The name of the secret is taken".to_owned(),
+            Fault::LostMark(_) => "The secret lost its mark".to_owned(),
+            Fault::RotatedByAws => "The secret is rotated by AWS".to_owned(),
+            Fault::NoStore(reason) => reason.summary(),
             Fault::Malformed(_) => "Cannot read the secret".to_owned(),
             Fault::Gone => "The secret is gone".to_owned(),
             Fault::NoVersion(_) => "The secret has no such version".to_owned(),
@@ -96,6 +110,7 @@ impl Explain for Error {
         match &self.fault {
             Fault::Aws(error) => error.reach(),
             Fault::Vault(fault) => fault.reach(),
+            Fault::NoStore(reason) => reason.reach(),
             Fault::Gone | Fault::Unproven => Reach::Refused,
             _ => Reach::Fine,
         }
@@ -106,6 +121,16 @@ impl Explain for Error {
             Fault::Aws(error) => error.next_step(),
             Fault::Vault(fault) => fault.next_step(),
             Fault::Foreign(_) => Some("Choose another `name_prefix` or `path_prefix` in `store`, or remove the secret".to_owned()),
+            Fault::LostMark(mark) => Some(format!(
+                "If the secret is still ours, set {mark} on it again as it was and run the same command again; else delete it \
+                 by hand, and take the resource out of the state (terraform state rm)"
+            )),
+            Fault::RotatedByAws => Some(
+                "Switch the rotation of the secret off (aws secretsmanager cancel-rotate-secret) and apply again: two that \
+                 change one password break each other's"
+                    .to_owned(),
+            ),
+            Fault::NoStore(reason) => reason.next_step(),
             Fault::Malformed(_) => Some("It must be JSON with `username` and `password`, as RDS writes it; in Vault `USER` and `PASSWORD` do as well".to_owned()),
             Fault::Gone => Some("Plan again: the refresh will notice it".to_owned()),
             Fault::OtherStore(_) => Some("Use the full ARN of a secret in AWS Secrets Manager, or `vault:<kv1|kv2>:<namespace>:<mount>:<path>`".to_owned()),
@@ -130,5 +155,22 @@ impl Explain for Error {
                 Some(step.to_owned())
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::Report;
+
+    #[test]
+    fn a_secret_that_is_no_stranger_is_not_to_be_renamed() {
+        let lost = Report::of(&Error::new("s", Fault::LostMark("the tag `a`")));
+        let rotated = Report::of(&Error::new("s", Fault::RotatedByAws));
+        assert!(lost.detail.contains("set the tag `a` on it again"), "{lost}");
+        assert!(rotated.detail.contains("cancel-rotate-secret"), "{rotated}");
+        assert!(!lost.detail.contains("name_prefix") && !rotated.detail.contains("name_prefix"));
+        let foreign = Report::of(&Error::new("s", Fault::Foreign("taken".to_owned())));
+        assert!(foreign.detail.contains("name_prefix"), "{foreign}");
     }
 }

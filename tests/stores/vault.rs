@@ -66,6 +66,71 @@ async fn a_token_that_was_revoked_is_replaced_by_one_new_login() {
     assert_eq!(calls(&bench.server, "auth/approle/login").await, 2);
 }
 
+/// A login that works once, as with a `secret_id` of one use.
+async fn end_the_login(server: &Server) {
+    let other = json!({"approle": {"role_id": "role-of-the-fake", "secret_id": "another"}});
+    server.steer("PUT", "logins", &other).await;
+}
+
+/// A call that is refused whatever the policy says.
+async fn refuse(server: &Server, path: &str, n: i64, status: u16) {
+    let order = json!({"path": path, "n": n, "status": status, "errors": ["permission denied"]});
+    server.steer("POST", "faults", &order).await;
+}
+
+#[tokio::test]
+async fn a_token_that_cannot_be_renewed_now_is_used_until_it_ends() {
+    for status in [500, 403] {
+        let bench = Bench::kv2().await;
+        bench.server.steer("PUT", "logins", &json!({"ttl": 30})).await;
+        let store = store(settings(&bench.server, approle())).await;
+        let held = put(&store, &bench.place("a"), "1").await.unwrap();
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(21)).await;
+        tokio::time::resume();
+        end_the_login(&bench.server).await;
+        refuse(&bench.server, "auth/token/renew-self", -1, status).await;
+        let promoted = store.promote(&held.secret_ref, held.pending.as_ref().unwrap()).await;
+        assert!(promoted.is_ok(), "{status}: a third of its life remains: {promoted:?}");
+        let asked = calls(&bench.server, "auth/token/renew-self").await;
+        assert_eq!(asked, if status == 500 { 3 } else { 1 }, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn two_denials_at_once_of_a_token_that_ended_lead_to_one_login() {
+    let bench = Bench::kv2().await;
+    let vault = vault_of(settings(&bench.server, approle()));
+    let store = || VaultStore::new(vault.clone(), VaultStoreSettings::default(), entropy());
+    let (one, other) = (store(), store());
+    put(&one, &bench.place("a"), "1").await.unwrap();
+    bench.server.steer("DELETE", "tokens", &Value::Null).await;
+    let slow = json!({"path": "secret/metadata/*b", "n": 1, "delay": 1.0, "when": "after"});
+    bench.server.steer("POST", "faults", &slow).await;
+    let (a, b) = (bench.place("a"), bench.place("b"));
+    let (found, late) = tokio::join!(one.find(&a), other.find(&b));
+    assert!(found.unwrap().is_some());
+    assert_eq!(late.unwrap(), None, "its answer 403 is of the old token, the new one is good");
+    assert_eq!(calls(&bench.server, "auth/approle/login").await, 2);
+}
+
+#[tokio::test]
+async fn a_policy_that_hides_even_the_token_leaves_it_in_use() {
+    let bench = Bench::kv2().await;
+    let rules = json!({"secret/metadata/rdsaccess/*": ["read"]});
+    bench.server.steer("PUT", "policies", &json!({"name": "logged-in", "rules": rules})).await;
+    let store = store(settings(&bench.server, approle())).await;
+    assert_eq!(store.find(&bench.place("a")).await.unwrap(), None);
+    refuse(&bench.server, "auth/token/lookup-self", -1, 403).await;
+    end_the_login(&bench.server).await;
+    let foreign: SecretRef = "vault:kv2::secret:team/db".parse().unwrap();
+    let error = store.look(&foreign).await.unwrap_err();
+    let text = words(&error);
+    assert!(text.contains("path \"secret/metadata/team/db\"") && text.contains("another login failed"), "{text}");
+    assert_eq!(error.reach(), Reach::OutOfReach);
+    assert_eq!(store.find(&bench.place("a")).await.unwrap(), None, "the token goes on");
+}
+
 #[tokio::test]
 async fn a_policy_that_says_no_is_no_reason_to_log_in_again() {
     let bench = Bench::kv2().await;
@@ -268,4 +333,39 @@ async fn a_redirect_to_another_host_does_not_get_the_token() {
     let error = bench.store().find(&bench.place("a")).await.unwrap_err();
     assert!(words(&error).contains("active node"), "{}", words(&error));
     assert_eq!(other.steer("GET", "log", &Value::Null).await, json!([]));
+}
+
+#[tokio::test]
+async fn a_redirect_that_would_turn_a_write_into_a_read_is_not_followed() {
+    for (bench, path) in [(Bench::kv1().await, "kv/*a"), (Bench::kv2().await, "secret/data/*a")] {
+        let place = bench.place("a");
+        let held = put(&*bench.store(), &place, "1").await.unwrap();
+        let version = held.pending.unwrap();
+        for status in [301, 302, 303] {
+            let location = format!("{}/v1/sys/health", bench.server.text("url"));
+            let order =
+                json!({"method": "POST", "path": path, "n": -1, "status": status, "headers": {"Location": location}});
+            bench.server.steer("POST", "faults", &order).await;
+            let text = words(&bench.store().promote(&held.secret_ref, &version).await.unwrap_err());
+            assert!(text.contains(&status.to_string()) && text.contains("307 or 308"), "{text}");
+            bench.revive().await;
+        }
+        assert_eq!(bench.store().value(&held.secret_ref, &version).await.unwrap().password.expose(), "1");
+        bench.store().promote(&held.secret_ref, &version).await.unwrap();
+        assert_eq!(bench.read(&held.secret_ref).await.unwrap().password.expose(), "1");
+    }
+}
+
+#[tokio::test]
+async fn a_write_that_somebody_swallowed_does_not_take_the_pending_value_away() {
+    let bench = Bench::kv1().await;
+    let held = put(&*bench.store(), &bench.place("a"), "1").await.unwrap();
+    let version = held.pending.unwrap();
+    let order = json!({"method": "POST", "path": "kv/*/a", "n": 1, "status": 204});
+    bench.server.steer("POST", "faults", &order).await;
+    let text = words(&bench.store().promote(&held.secret_ref, &version).await.unwrap_err());
+    assert!(text.contains("somebody else wrote"), "{text}");
+    assert_eq!(bench.store().value(&held.secret_ref, &version).await.unwrap().password.expose(), "1");
+    bench.store().promote(&held.secret_ref, &version).await.unwrap();
+    assert_eq!(bench.read(&held.secret_ref).await.unwrap().password.expose(), "1");
 }

@@ -180,3 +180,34 @@ fn a_changed_store_takes_effect_with_the_next_rotation() {
     }
     workspace.destroy().ok();
 }
+
+#[test]
+fn a_vault_without_a_login_stops_the_plan_and_keep_goes_on_without_it() {
+    let (rig, gateway) = start();
+    let mut workspace = workspace(&rig, &gateway);
+    let token = rig.made.vault.as_ref().unwrap().token.clone();
+    let keep = format!("{STORE}\n  on_unreachable = \"keep\"");
+    workspace.write("main.tf", &configuration(&rig, STORE, 1));
+    workspace.set("VAULT_TOKEN", "");
+    let refused = workspace.plan_run().error();
+    assert!(refused.contains("VAULT_TOKEN"), "{refused}");
+    workspace.set("VAULT_TOKEN", &token);
+    workspace.apply().ok();
+    workspace.plan().nothing();
+
+    for lost in ["", "hvs.of-yesterday"] {
+        workspace.set("VAULT_TOKEN", lost);
+        workspace.write("main.tf", &configuration(&rig, STORE, 1));
+        let refused = workspace.plan_run().error();
+        assert!(refused.contains("VAULT_TOKEN") && !refused.contains("of-yesterday"), "{refused}");
+        workspace.write("main.tf", &configuration(&rig, &keep, 1));
+        workspace.plan().nothing();
+    }
+    // The secrets are in Vault, new ones are not to be: the reason is still that of Vault.
+    workspace.set("VAULT_TOKEN", "");
+    workspace.write("main.tf", &configuration(&rig, "", 1));
+    let refused = workspace.plan_run().error();
+    assert!(refused.contains("VAULT_TOKEN") && !refused.contains("full ARN"), "{refused}");
+    workspace.set("VAULT_TOKEN", &token);
+    workspace.destroy().ok();
+}

@@ -113,7 +113,8 @@ impl Failure {
         let out_of_reach = match self {
             Self::Gateway(error) => error.is_unreachable() && context.on_unreachable() == OnUnreachable::Keep,
             Self::Own(Error::NoPassword { why, .. }) => context.keeps(why),
-            Self::Own(_) | Self::Context(_) => false,
+            Self::Context(reports) => context.keeps_state(reports),
+            Self::Own(_) => false,
         };
         out_of_reach && !reading.imported
     }

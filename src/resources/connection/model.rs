@@ -104,7 +104,9 @@ model! {
         auth: String = optional().computed().one_of(&["password", "iam"]).defaults_to("password"),
         /// Level of access of the role; the connection does not depend on it.
         access: Access = optional(),
-        /// The stored secret; needed unless `auth = "iam"`. The password is its key `password`.
+        /// The stored secret; needed unless `auth = "iam"`. The password is its key `password`, in Vault `PASSWORD` in
+        /// upper case: the agent looks for no other key, so a secret of Vault without it needs
+        /// `secret_delivery = "copy"`.
         secret_ref: SecretRef = optional(),
         /// Version of the stored secret. With a reference the agent always reads the current one; with a copy another
         /// version is written into the connection.

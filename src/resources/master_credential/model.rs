@@ -22,7 +22,7 @@ model! {
     /// `adopt_secret_ref` names a secret that does. A run that is interrupted at any point is continued by the next.
     ///
     /// Destroying it leaves the master password and the secret as they are, because nobody else knows the password. Only
-    /// when the database is gone its secret is scheduled for deletion.
+    /// when the database is gone its secret is scheduled for deletion (in Vault it is deleted at once).
     ///
     /// With `method = "rds_managed"` RDS makes, stores and rotates the password; this resource switches that on, waits
     /// until a login with the managed secret works, and gives its ARN as `secret_ref`. RDS makes these changes only at
@@ -41,8 +41,8 @@ model! {
         /// ARN of the standalone instance or of the cluster.
         target_arn: Arn = required().replace(),
         /// Who makes and keeps the password: this provider (`password`), or RDS in a secret of its own (`rds_managed`).
-        /// After a switch to `rds_managed` the stored secret is scheduled for deletion; after a switch to `password`
-        /// RDS has deleted its own.
+        /// After a switch to `rds_managed` the stored secret is scheduled for deletion (deleted at once in Vault); after a
+        /// switch to `password` RDS has deleted its own.
         method: String = optional().computed().one_of(&["password", "rds_managed"]).defaults_to("password"),
         /// With `rds_managed`: the key that encrypts the secret, by key id, ARN or alias; `aws/secretsmanager` when it is
         /// left out. RDS sets it only when it begins to manage the password: a change asks for a new object, which is
@@ -50,7 +50,7 @@ model! {
         kms_key_id: String = optional().not_empty(),
         /// Where the secret lives; the `store` of the provider block when it is left out. It replaces that block as a
         /// whole. A change takes effect with the next rotation; the secret at the old place is then scheduled for
-        /// deletion. Not with `rds_managed`.
+        /// deletion (in Vault it is deleted at once: version 1 of the engine keeps nothing). Not with `rds_managed`.
         store: StoreBlock = optional().check(ONE_STORE, is_one_store),
         /// When the password is replaced.
         rotation: Rotation = optional(),

@@ -36,7 +36,15 @@ pub(super) async fn read(context: &Context, reading: &mut Reading<MasterCredenti
     if is_of_rds(reading, target.as_ref()) {
         return read_managed(context, reading, target).await;
     }
-    let store = context.store(reading.state.store_settings().as_ref(), &arn)?;
+    let store = match context.store(reading.state.store_settings().as_ref(), &arn) {
+        Ok(store) => store,
+        Err(reports) if context.keeps_state(&reports) && !reading.imported => {
+            rotation::forget_refresh(&mut reading.private);
+            reading.warnings.extend(reports.0.into_iter().map(Report::as_warning));
+            return Ok(true);
+        }
+        Err(reports) => return Err(reports),
+    };
     let held = match held(&*store, &arn, target.as_ref(), &reading.state).await {
         Ok(held) => held,
         Err(error) if context.keeps(&error) => return keep(reading, Report::of(&error)),

@@ -80,8 +80,18 @@ pub(super) async fn plan(context: &Context, change: &mut Change<MasterCredential
         if let Some(target) = known_target(context, change).await? {
             check_target(&target, &change.planned)?;
         }
+        check_store(context, change)?;
     }
     change.planned.set_due();
+    Ok(())
+}
+
+/// What can be said now of the store that an apply will need.
+fn check_store(context: &Context, change: &mut Change<MasterCredential>) -> Result<(), Reports> {
+    let planned = &change.planned;
+    if !planned.method.is_unknown() && !planned.is_managed() && !planned.store_is_unknown() {
+        change.warnings.extend(context.check_store(planned.store_settings().as_ref())?);
+    }
     Ok(())
 }
 
@@ -122,6 +132,7 @@ fn warn_of_rds(change: &mut Change<MasterCredential>, prior: &MasterCredential) 
 async fn plan_create(context: &Context, change: &mut Change<MasterCredential>) -> Result<(), Reports> {
     change.planned.credential = OK.to_owned().into();
     change.planned.set_due();
+    check_store(context, change)?;
     let target = known_target(context, change).await?;
     let planned = change.planned.clone();
     if let Some(target) = &target {

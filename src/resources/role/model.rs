@@ -50,7 +50,8 @@ model! {
         host: HostPattern = optional().computed().replace().default_words("`%`"),
         /// How the role logs in: with a stored password, or with tokens of IAM database authentication (not on SQL Server;
         /// the instance must have it on). A change is made in place and keeps all rights; from `password` to `iam` the
-        /// password is removed and its secret is scheduled for deletion, the other way a new password is made.
+        /// password is removed and its secret is scheduled for deletion (deleted at once in Vault), the other way a new
+        /// password is made.
         auth: Auth = optional().computed().defaults_to("password"),
         /// Databases to cover; all but the system databases when left out.
         databases: BTreeSet<DatabaseName> = optional().not_empty(),
@@ -69,7 +70,7 @@ model! {
         connection_limit: i64 = optional().between(1, 100_000),
         /// Where the secret lives; the `store` of the provider block when it is left out. It replaces that block as a
         /// whole. A change takes effect with the next password; the secret at the old place is then scheduled for
-        /// deletion.
+        /// deletion (in Vault it is deleted at once: version 1 of the engine keeps nothing).
         store: StoreBlock = optional().check(ONE_STORE, is_one_store),
         /// The password to set, instead of a generated one. It is stored, proven and promoted as every other, and never
         /// kept by Terraform: an ephemeral value fits. Needs `password_wo_version`; excludes `rotation`.
@@ -81,8 +82,9 @@ model! {
         rotation: Rotation = optional(),
         /// Who makes and changes the role.
         admin: Admin = optional(),
-        /// What destroy does: `drop` removes the role and schedules its secret for deletion, `disable` takes its rights
-        /// and its login but keeps role and secret, `retain` leaves everything.
+        /// What destroy does: `drop` removes the role and schedules its secret for deletion (Vault has no schedule: version
+        /// 2 of the engine soft-deletes it at once, version 1 erases it for good), `disable` takes its rights and its
+        /// login but keeps role and secret, `retain` leaves everything.
         on_destroy: String = optional().computed().one_of(&["drop", "disable", "retain"]).defaults_to("drop"),
         /// PostgreSQL: who receives the objects that the role or its group owns. Objects are never dropped.
         reassign_owned_to: RoleName = optional(),
@@ -102,7 +104,8 @@ model! {
         engine: EngineKind = computed(),
         /// Database that a client should connect to first.
         default_database: String = computed(),
-        /// Where the password is stored: the ARN of the secret. Null with `auth = "iam"`.
+        /// Where the password is stored: the ARN of the secret, or `vault:<kv1|kv2>:<namespace>:<mount>:<path>`. Null with
+        /// `auth = "iam"`.
         secret_ref: SecretRef = computed(),
         /// Version of the secret that holds the password.
         secret_version: String = computed(),

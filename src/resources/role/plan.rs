@@ -86,7 +86,7 @@ pub(super) async fn plan(context: &Context, change: &mut Change<Role>) -> Result
     let Some(prior) = change.prior.clone() else {
         change.planned.username = username(&change.planned);
         first_credential(&mut change.planned);
-        return Ok(());
+        return check_store(context, change);
     };
     if prior.target_resource_id.is_null() {
         change.planned.target_resource_id = Attr::Unknown;
@@ -96,9 +96,21 @@ pub(super) async fn plan(context: &Context, change: &mut Change<Role>) -> Result
     coverage(change, &prior);
     let place_moves = moves_secret(context, &prior, &change.planned);
     credential(&mut change.planned, &prior, &change.private, place_moves);
-    let refusal =
-        reason(&prior, &change.planned, &change.private).and_then(|_| refuse_ended(&change.planned, &change.private));
-    refusal.map_or(Ok(()), |report| Err(report.into()))
+    if reason(&prior, &change.planned, &change.private).is_none() {
+        return Ok(());
+    }
+    if let Some(refusal) = refuse_ended(&change.planned, &change.private) {
+        return Err(refusal.into());
+    }
+    check_store(context, change)
+}
+
+/// What can be said now of the store that an apply will need.
+fn check_store(context: &Context, change: &mut Change<Role>) -> Result<(), Reports> {
+    if !change.planned.is_iam() && !change.planned.store_is_unknown() {
+        change.warnings.extend(context.check_store(change.planned.store_settings().as_ref())?);
+    }
+    Ok(())
 }
 
 /// The database, where it is known and something changes that its engine has a say in; its rules are checked.

@@ -84,7 +84,7 @@ fn check_owner(secret: &SecretDescription, username: &RoleName) -> Result<(), Fa
         return Err(Fault::Foreign("the name is taken by a secret of this provider for another user".to_owned()));
     }
     if secret.rotation_enabled {
-        return Err(Fault::Foreign("AWS rotates it by itself: switch its rotation off".to_owned()));
+        return Err(Fault::RotatedByAws);
     }
     Ok(())
 }
@@ -145,7 +145,7 @@ pub(super) async fn forget(secrets: &Secrets, id: &str, recovery_window_days: u8
         return Ok(());
     };
     if !is_managed(&secret) {
-        return Err(Fault::Foreign(format!("it lost the tag `{MANAGED_TAG}`, so it is left alone")));
+        return Err(Fault::LostMark("the tag `rdsaccess:managed`"));
     }
     secrets.remove_replicas(id, &secret.replica_regions).await?;
     Ok(secrets.schedule_deletion(id, recovery_window_days).await?)

@@ -1,21 +1,19 @@
 //! One call: get a token, send, repeat where that is safe, say what went wrong.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
-use tokio::sync::Mutex;
-use tokio::time::Instant;
 use vaultrs::client::VaultClient;
 use vaultrs::error::ClientError;
 
 use crate::aws::Sessions;
 
 use super::error::{Failure, Fault};
-use super::settings::{Login, Namespace, Token};
-use super::{At, Settings, http, login};
+use super::settings::{Namespace, Token};
+use super::tokens::{Denial, Tokens};
+use super::{At, Settings, http};
 
 /// A server of Vault or OpenBao. A clone shares connections and token. Nothing is built or called before the first
 /// request.
@@ -29,18 +27,7 @@ struct Inner {
     sessions: Sessions,
     clock: fn() -> SystemTime,
     http: OnceLock<reqwest::Client>,
-    token: Mutex<Option<Held>>,
-}
-
-/// A token and its clients, one per namespace.
-struct Held {
-    token: Token,
-    /// When it is to be renewed; `None` for one that does not end or cannot be renewed
-    renew_at: Option<Instant>,
-    /// When it ends; `None` where nobody says
-    ends_at: Option<Instant>,
-    number: u64,
-    clients: BTreeMap<Namespace, Arc<VaultClient>>,
+    tokens: Tokens,
 }
 
 /// What is asked, for retries and for errors.
@@ -66,13 +53,17 @@ impl fmt::Debug for Vault {
 impl Vault {
     /// Keeps the settings. `sessions` sign a login by `aws_iam`, at the time of `clock`.
     pub fn new(settings: Settings, sessions: Sessions, clock: fn() -> SystemTime) -> Self {
-        let inner = Inner { settings, sessions, clock, http: OnceLock::new(), token: Mutex::new(None) };
+        let inner = Inner { settings, sessions, clock, http: OnceLock::new(), tokens: Tokens::default() };
         Self { inner: Arc::new(inner) }
     }
 
     /// The namespace of the provider block.
     pub fn namespace(&self) -> &Namespace {
         &self.inner.settings.namespace
+    }
+
+    pub(super) fn tokens(&self) -> &Tokens {
+        &self.inner.tokens
     }
 
     pub(super) fn settings(&self) -> &Settings {
@@ -98,22 +89,26 @@ impl Vault {
         F: Fn(Arc<VaultClient>) -> Answer + Send + Sync,
         Answer: Future<Output = Result<T, ClientError>> + Send,
     {
-        let (mut attempt, mut logged_in_again) = (1, false);
+        let (mut attempt, mut may_log_in) = (1, true);
         loop {
-            let (number, client) = self.client(request.namespace).await?;
-            let failure = match send(client).await {
+            let lent = self.lend(request.namespace).await?;
+            let failure = match send(Arc::clone(&lent.client)).await {
                 Ok(answer) => return Ok(Some(answer)),
                 Err(error) => Failure::of(&error),
             };
             match &failure {
                 Failure::Status { status: 404, message } if message == super::error::NO_MESSAGE => return Ok(None),
-                Failure::Status { status: 403, message } if !logged_in_again => {
-                    if self.token_is_good().await {
-                        return Err(self.fault(request, failure));
+                Failure::Status { status: 403, message } => {
+                    match self.after_denial(&lent, message, may_log_in).await? {
+                        Denial::Retry => continue,
+                        Denial::NewLogin => {
+                            may_log_in = false;
+                            continue;
+                        }
+                        Denial::Final(message) => {
+                            return Err(self.fault(request, Failure::Status { status: 403, message }));
+                        }
                     }
-                    self.drop_token(number, message).await?;
-                    logged_in_again = true;
-                    continue;
                 }
                 _ => {}
             }
@@ -127,75 +122,13 @@ impl Vault {
         }
     }
 
-    /// The client for a namespace, with a token that is good for now.
-    async fn client(&self, namespace: &Namespace) -> Result<(u64, Arc<VaultClient>), Fault> {
-        let mut held = self.inner.token.lock().await;
-        let now = Instant::now();
-        let number = held.as_ref().map_or(0, |held| held.number + 1);
-        let due = held.as_ref().is_some_and(|held| held.renew_at.is_some_and(|at| now >= at));
-        if due && let Some(old) = held.as_mut() {
-            let renewed = login::renew(self, &self.plain_client(Some(&old.token))?).await;
-            match renewed {
-                Some(grant) => (old.renew_at, old.ends_at) = grant.moments(now),
-                // What can log in does so; a token that was given lives on until it ends.
-                None if !matches!(self.settings().login, Login::Token(_)) => *held = None,
-                None => old.renew_at = None,
-            }
-        }
-        if held.as_ref().is_some_and(|held| held.ends_at.is_some_and(|at| now >= at)) && self.can_log_in() {
-            *held = None;
-        }
-        let held = match &mut *held {
-            Some(held) => held,
-            empty => {
-                let (token, grant) = login::log_in(self).await?;
-                let (renew_at, ends_at) = grant.moments(Instant::now());
-                empty.insert(Held { token, renew_at, ends_at, number, clients: BTreeMap::new() })
-            }
-        };
-        if let Some(client) = held.clients.get(namespace) {
-            return Ok((held.number, Arc::clone(client)));
-        }
-        let made = http::vault_client(self.http()?, self.settings(), namespace, Some(&held.token));
-        let client = Arc::new(made.map_err(Fault::Client)?);
-        held.clients.insert(namespace.clone(), Arc::clone(&client));
-        Ok((held.number, client))
-    }
-
-    fn can_log_in(&self) -> bool {
-        !matches!(self.settings().login, Login::Token(_))
-    }
-
-    /// Whether Vault still knows the token: then it was a policy that said no. Where that cannot be told it counts as
-    /// good, and the first error stands.
-    async fn token_is_good(&self) -> bool {
-        let Ok((_, client)) = self.client(self.namespace()).await else { return true };
-        match vaultrs::token::lookup_self(&*client).await {
-            Ok(_) => true,
-            Err(error) => !matches!(Failure::of(&error), Failure::Status { status: 403, .. }),
-        }
-    }
-
-    /// Forgets the token with this number; a newer one stays.
-    async fn drop_token(&self, number: u64, message: &str) -> Result<(), Fault> {
-        if !self.can_log_in() {
-            return Err(Fault::TokenRefused { address: self.address(), message: message.to_owned() });
-        }
-        let mut held = self.inner.token.lock().await;
-        if held.as_ref().is_some_and(|held| held.number == number) {
-            tracing::debug!(address = self.address(), "the token of Vault has ended, one more login");
-            *held = None;
-        }
-        Ok(())
-    }
-
     /// Looks which version the engine has, before anything is written: one of version 1 would take the paths of
     /// version 2 for names. Every token that may use a mount may ask this; where it is refused the check is left out.
     ///
     /// # Errors
     /// The engine has another version.
     pub(super) async fn check_engine(&self, at: &At, version: u8) -> Result<(), Fault> {
-        let (_, client) = self.client(&at.namespace).await?;
+        let client = self.lend(&at.namespace).await?.client;
         let middle = &client.middle;
         let url = format!("{}/{}/sys/internal/ui/mounts/{}", client.http.base, middle.version, at.mount);
         let mut request =
@@ -213,6 +146,11 @@ impl Vault {
         let kind = mount["data"]["type"].as_str().unwrap_or("unknown");
         let message = format!("an engine of type {kind}, version {found}, is there");
         Err(Fault::NoEngine { address: self.address(), mount: at.mount.clone(), version, message })
+    }
+
+    /// A client in a namespace.
+    pub(super) fn client_in(&self, namespace: &Namespace, token: &Token) -> Result<VaultClient, Fault> {
+        http::vault_client(self.http()?, self.settings(), namespace, Some(token)).map_err(Fault::Client)
     }
 
     /// A client in the namespace of the provider block.

@@ -3,7 +3,7 @@
 use vaultrs::error::ClientError;
 
 use crate::aws;
-use crate::report::Reach;
+use crate::report::{Explain, Reach};
 
 /// What stands for a message where Vault says nothing.
 pub(super) const NO_MESSAGE: &str = "no message";
@@ -172,8 +172,8 @@ impl Fault {
             Self::Tls { .. } => "Give its authority in `vault.ca_bundle` or VAULT_CACERT",
             Self::Throttled { .. } => "Run the same command again; a quota of Vault may be too low",
             Self::Refused { status: 300..=399, .. } => {
-                "Set `vault.address` to the active node or to the load balancer: redirects to another host are not \
-                 followed"
+                "Set `vault.address` to the active node or to the load balancer: redirects are followed on the same host \
+                 only, and only with status 307 or 308"
             }
             Self::Refused { .. } => "Compare the request with Vault's audit log",
             Self::Unreadable { .. } => "Check `vault.address`: a proxy may have answered in the place of Vault",
@@ -182,9 +182,14 @@ impl Fault {
         Some(step.to_owned())
     }
 
+    /// As with AWS: what cannot be entered tells as little of the secret as what cannot be reached.
     pub(in crate::store) fn reach(&self) -> Reach {
         match self {
-            Self::Sealed { .. } | Self::Unreachable { .. } | Self::Throttled { .. } => Reach::OutOfReach,
+            Self::Sealed { .. } | Self::Unreachable { .. } | Self::Throttled { .. } | Self::Tls { .. } => {
+                Reach::OutOfReach
+            }
+            Self::Denied { .. } | Self::TokenRefused { .. } | Self::LoginRefused { .. } => Reach::OutOfReach,
+            Self::Unsigned(error) => error.reach(),
             Self::Refused { status: 500..=599, .. } => Reach::OutOfReach,
             _ => Reach::Fine,
         }
@@ -311,7 +316,7 @@ mod tests {
         };
         assert!(fault.to_string().contains("`read` on `secret/metadata/a`"));
         assert!(fault.next_step().unwrap().contains(r#"path "secret/metadata/a" { capabilities = ["read"] }"#));
-        assert_eq!(fault.reach(), Reach::Fine);
+        assert_eq!(fault.reach(), Reach::OutOfReach, "it cannot be entered, as with AWS");
     }
 
     #[test]

@@ -19,11 +19,13 @@ const REDIRECTS: usize = 10;
 /// (a bare container) Mozilla's take the place of the system's. HTTPS_PROXY and NO_PROXY are honoured.
 pub(super) fn client(settings: &Settings) -> Result<reqwest::Client, String> {
     let builder = || {
-        reqwest::Client::builder()
+        let builder = reqwest::Client::builder()
             .user_agent(&settings.user_agent)
             .timeout(settings.timeout)
             .connect_timeout(CONNECT_TIMEOUT.min(settings.timeout))
-            .redirect(Policy::custom(same_host))
+            .redirect(Policy::custom(same_host));
+        // A proxy would get the token in clear text, and its own machine where this one is meant.
+        if settings.address.is_loopback() { builder.no_proxy() } else { builder }
     };
     let own: Vec<_> = settings
         .ca_bundle
@@ -37,10 +39,12 @@ pub(super) fn client(settings: &Settings) -> Result<reqwest::Client, String> {
     })
 }
 
-/// Another host would get the token.
+/// Another host would get the token; and after 301, 302 and 303 a write would become a read, which answers it with
+/// success although nothing was written.
 fn same_host(attempt: Attempt<'_>) -> reqwest::redirect::Action {
     let origin = attempt.previous().first().map(reqwest::Url::origin);
-    if origin != Some(attempt.url().origin()) {
+    let keeps_method = matches!(attempt.status().as_u16(), 307 | 308);
+    if !keeps_method || origin != Some(attempt.url().origin()) {
         return attempt.stop();
     }
     if attempt.previous().len() > REDIRECTS { attempt.error("too many redirects") } else { attempt.follow() }
@@ -98,6 +102,18 @@ mod tests {
     #[test]
     fn the_client_builds_without_an_installed_crypto_provider_with_and_without_system_certificates() {
         assert!(client(&settings()).is_ok() && mozilla(&settings()).is_ok());
+    }
+
+    #[test]
+    fn no_proxy_stands_between_us_and_the_own_machine() {
+        let has_proxies = |address: &str| {
+            let settings = Settings { address: address.parse().unwrap(), ..settings() };
+            format!("{:?}", client(&settings).unwrap()).contains("proxies")
+        };
+        assert!(has_proxies("https://vault.example.com") && has_proxies("http://10.0.0.1:8200"));
+        for own in ["http://127.0.0.1:8200", "https://localhost:8200", "http://[::1]:8200"] {
+            assert!(!has_proxies(own), "{own}");
+        }
     }
 
     #[test]

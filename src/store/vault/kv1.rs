@@ -180,6 +180,10 @@ pub(super) async fn promote(vault: &Vault, at: &At, version: &VersionId) -> Resu
         None if data(vault, at, &at.path).await?.is_some_and(|value| is(&value, version)) => {}
         None => return Err(Fault::Gone),
     }
+    // The pending value goes only when the current one is seen: whoever answers for Vault may have swallowed the write.
+    if !data(vault, at, &at.path).await?.is_some_and(|value| is(&value, version)) {
+        return Err(super::Fault::Conflict { path: format!("{}/{}", at.mount, at.path) }.into());
+    }
     delete(vault, at, &pending_path).await?;
     mark.remove(PENDING);
     let stored = mark.remove(PENDING_AT);
@@ -193,11 +197,11 @@ pub(super) async fn forget(vault: &Vault, at: &At) -> Result<(), Fault> {
     let Some(mut mark) = mark(vault, at).await? else {
         return match data(vault, at, &at.path).await? {
             None => Ok(()),
-            Some(_) => Err(Fault::Foreign("it lost our mark, so it is left alone".to_owned())),
+            Some(_) => Err(Fault::LostMark("the secret `<path>.mark`")),
         };
     };
     if layout::target(&mark).is_none() {
-        return Err(Fault::Foreign("it lost our mark, so it is left alone".to_owned()));
+        return Err(Fault::LostMark("the secret `<path>.mark`"));
     }
     for key in [PROVEN, STORED_AT, PENDING, PENDING_AT] {
         mark.remove(key);

@@ -244,7 +244,7 @@ async fn announce(vault: &Vault, at: &At, current: &Entry, pending: &Entry, vers
 pub(super) async fn forget(vault: &Vault, at: &At) -> Result<(), Fault> {
     let Some((current, pending)) = both(vault, at).await? else { return Ok(()) };
     if !current.is_ours() {
-        return Err(Fault::Foreign("it lost our mark, so it is left alone".to_owned()));
+        return Err(Fault::LostMark("`rdsaccess:managed` and `rdsaccess:target` in `custom_metadata`"));
     }
     if pending.is_some() {
         let path = layout::pending_path(&at.path);

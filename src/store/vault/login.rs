@@ -132,12 +132,36 @@ fn refused(vault: &Vault, login: &Login, failure: Failure) -> Fault {
     }
 }
 
-/// A longer life for the token of this client; `None` when Vault gives none.
-pub(super) async fn renew(vault: &Vault, client: &VaultClient) -> Option<Grant> {
-    let renewed = vaultrs::token::renew_self(client, None).await;
-    let grant = renewed.ok().map(|auth| Grant { seconds: auth.lease_duration, renewable: auth.renewable });
-    tracing::debug!(address = vault.address(), renewed = grant.is_some(), "token of Vault was to be renewed");
-    grant
+/// A longer life for the token of this client.
+pub(super) async fn renew(vault: &Vault, client: &VaultClient) -> Result<Grant, Failure> {
+    let renewed = repeated(vault, || vaultrs::token::renew_self(client, None)).await;
+    tracing::debug!(address = vault.address(), renewed = renewed.is_ok(), "token of Vault was to be renewed");
+    renewed.map(|auth| Grant { seconds: auth.lease_duration, renewable: auth.renewable })
+}
+
+/// Whether Vault knows the token of this client and lets it be looked up.
+pub(super) async fn look_up(vault: &Vault, client: &VaultClient) -> Result<(), Failure> {
+    repeated(vault, || vaultrs::token::lookup_self(client)).await.map(drop)
+}
+
+/// Sends what does no harm twice until there is an answer.
+async fn repeated<T, F, Answer>(vault: &Vault, send: F) -> Result<T, Failure>
+where
+    F: Fn() -> Answer + Send + Sync,
+    Answer: Future<Output = Result<T, ClientError>> + Send,
+{
+    let mut attempt = 1;
+    loop {
+        let failure = match send().await {
+            Ok(answer) => return Ok(answer),
+            Err(error) => Failure::of(&error),
+        };
+        if !failure.is_worth_another(true) || attempt >= vault.settings().attempts {
+            return Err(failure);
+        }
+        tokio::time::sleep(pause(vault.settings().pause, attempt)).await;
+        attempt += 1;
+    }
 }
 
 #[cfg(test)]

@@ -30,6 +30,7 @@ mod kv2;
 mod layout;
 mod login;
 mod settings;
+mod tokens;
 
 use std::fmt;
 use std::time::SystemTime;

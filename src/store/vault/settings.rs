@@ -121,8 +121,13 @@ impl Address {
 
     /// Whether the token would travel in clear text to another machine.
     pub fn is_clear_text(&self) -> bool {
-        let local = ["localhost", "127.0.0.1", "[::1]"].contains(&self.host.as_str());
-        self.origin.starts_with("http://") && !local
+        self.origin.starts_with("http://") && !self.is_loopback()
+    }
+
+    /// Whether it is the own machine.
+    pub(super) fn is_loopback(&self) -> bool {
+        let ip = self.host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+        self.host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback())
     }
 }
 
@@ -277,7 +282,8 @@ mod tests {
     fn clear_text_is_noticed_except_on_the_own_machine() {
         let clear = |text: &str| text.parse::<Address>().unwrap().is_clear_text();
         assert!(clear("http://vault.example.com") && !clear("https://vault.example.com"));
-        assert!(!clear("http://127.0.0.1:8200") && !clear("http://[::1]:8200"));
+        assert!(!clear("http://127.0.0.1:8200") && !clear("http://[::1]:8200") && !clear("http://localhost"));
+        assert!(clear("http://localhost.example.com") && clear("http://[2001:db8::1]"));
     }
 
     #[test]
