@@ -48,6 +48,7 @@ mod leaks;
 mod master_credential;
 mod master_credential_kills;
 mod master_credential_managed;
+mod master_credential_managed_repairs;
 mod master_credential_refusals;
 mod mixed;
 mod namespace;

@@ -14,13 +14,13 @@ use crate::sql::as_owner;
 use crate::wish::{DatabaseWish, Wish};
 use crate::workspace::Workspace;
 
-const MANAGED: &str = "  method = \"rds_managed\"\n";
+pub(crate) const MANAGED: &str = "  method = \"rds_managed\"\n";
 
 fn one(wish: DatabaseWish) -> Rig {
     Rig::start(&Wish::organization().with(wish))
 }
 
-fn postgres() -> Rig {
+pub(crate) fn postgres() -> Rig {
     one(DatabaseWish::instance("payments-prod", "us-east-1", "ledger", "postgres"))
 }
 
@@ -29,18 +29,18 @@ fn cluster(engine: &str) -> Rig {
 }
 
 /// The calls of Modify so far: what each managed, rotated, and whether it was at once.
-fn modifications(rig: &Rig) -> Vec<[Option<String>; 3]> {
+pub(crate) fn modifications(rig: &Rig) -> Vec<[Option<String>; 3]> {
     let calls = [rig.calls("ModifyDBInstance"), rig.calls("ModifyDBCluster")].concat();
     let names = ["ManageMasterUserPassword", "RotateMasterUserPassword", "ApplyImmediately"];
     calls.iter().map(|call| names.map(|name| call["params"][name].as_str().map(str::to_owned))).collect()
 }
 
-fn expected(manage: Option<&str>, rotate: Option<&str>, at_once: &str) -> [Option<String>; 3] {
+pub(crate) fn expected(manage: Option<&str>, rotate: Option<&str>, at_once: &str) -> [Option<String>; 3] {
     [manage.map(str::to_owned), rotate.map(str::to_owned), Some(at_once.to_owned())]
 }
 
 /// A change of the database by hand.
-fn by_hand(rig: &Rig, changes: &Value) -> Value {
+pub(crate) fn by_hand(rig: &Rig, changes: &Value) -> Value {
     let database = rig.database(0);
     let is_cluster = database.arn.contains(":cluster:");
     let (operation, key) = match is_cluster {
@@ -57,11 +57,11 @@ fn slowly(rig: &Rig) {
     rig.control("PUT", "settings", &json!({"modify_polls": 2, "available_polls": 1, "password_delay_polls": 2}));
 }
 
-fn secret(rig: &Rig, secret_ref: &str) -> Value {
+pub(crate) fn secret(rig: &Rig, secret_ref: &str) -> Value {
     rig.aws_of(rig.database(0), "secretsmanager", "describe_secret", &json!({"SecretId": secret_ref})).unwrap()
 }
 
-fn secret_status(rig: &Rig, status: &str) {
+pub(crate) fn secret_status(rig: &Rig, status: &str) {
     let database = rig.database(0);
     let kind = if database.arn.contains(":cluster:") { "cluster" } else { "instance" };
     let value = json!({"account": database.account_id, "region": database.region, "kind": kind,
@@ -251,11 +251,22 @@ fn only_a_change_of_the_method_follows_somebody_who_let_rds_manage_the_password(
     assert_eq!(text(&kept, "credential"), format!("RDS manages the password now, in {of_rds}"));
     assert_eq!(text(&kept, "secret_ref"), ours);
 
-    workspace.write("main.tf", &configuration(&rig, "  rotation = { after = \"30d\" }"));
-    workspace.apply().ok();
+    for keepers in ["1", "2"] {
+        let rotation = format!("  rotation = {{ after = \"30d\", keepers = {{ round = \"{keepers}\" }} }}");
+        workspace.write("main.tf", &configuration(&rig, &rotation));
+        let plan = workspace.plan().changes().stdout;
+        assert!(!plan.contains("secret_version"), "a rotation that the apply would refuse is planned:\n{plan}");
+        workspace.apply().ok();
+    }
     assert_eq!(modify_calls(&rig), before);
+    let params = json!({"SecretId": ours, "RecoveryWindowInDays": 7});
+    rig.aws_of(rig.database(0), "secretsmanager", "delete_secret", &params).unwrap();
+    let plan = workspace.plan().nothing().stdout;
+    assert!(plan.contains("RDS manages this master password now"), "a secret that is gone is no repair:\n{plan}");
     workspace.write("main.tf", &configuration(&rig, MANAGED));
-    workspace.apply().ok();
+    let plan = workspace.plan().changes().stdout;
+    assert!(!on_one_line(&plan).contains("will be replaced; clients"), "RDS manages it already:\n{plan}");
+    workspace.apply_planned().ok();
     workspace.plan().nothing();
     assert_eq!(text(&workspace.resource(ADDRESS).unwrap(), "secret_ref"), of_rds);
     assert_eq!(modify_calls(&rig), before, "it is on already");
@@ -298,32 +309,6 @@ fn the_state_of_the_secret_of_rds_shows_and_is_waited_for() {
     workspace.plan().nothing();
     let renewed = text(&workspace.resource(ADDRESS).unwrap(), "secret_ref");
     assert!(renewed != secret_ref && logs_in(&rig, &stored_password(&rig, &renewed)));
-}
-
-#[test]
-fn the_key_of_the_secret_of_rds_is_set_once() {
-    let rig = postgres();
-    let key = |_: usize| {
-        let made = rig.aws_of(rig.database(0), "kms", "create_key", &json!({})).unwrap();
-        made["KeyMetadata"]["Arn"].as_str().unwrap().to_owned()
-    };
-    let keys = [0, 1].map(key);
-    let workspace = Workspace::new(&rig);
-    let with = |key: &str| configuration(&rig, &format!("{MANAGED}  kms_key_id = \"{key}\""));
-    workspace.write("main.tf", &with(&keys[0]));
-    workspace.apply().ok();
-    workspace.plan().nothing();
-    assert_eq!(rig.calls("ModifyDBInstance")[0]["params"]["MasterUserSecretKmsKeyId"], keys[0].as_str());
-    workspace.write("main.tf", &with(&keys[1]));
-    let error = workspace.plan_run().error();
-    assert!(error.contains("RDS cannot change the key of its secret"), "{error}");
-    let words = on_one_line(&error);
-    assert!(words.contains(&keys[0]) && words.contains(&keys[1]), "{error}");
-    workspace.write("main.tf", &configuration(&rig, ""));
-    workspace.apply().ok();
-    workspace.write("main.tf", &with(&keys[1]));
-    workspace.apply().ok();
-    workspace.plan().nothing();
 }
 
 #[test]

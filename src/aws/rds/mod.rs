@@ -10,4 +10,4 @@ mod modify;
 mod pending;
 
 pub use inventory::{Described, Inventory, Other};
-pub use modify::{GroupsError, ModifyLock, PENDING_PASSWORD, jittered};
+pub use modify::{GroupsError, ModifyLock, PENDING_PASSWORD, Pauses, jittered};

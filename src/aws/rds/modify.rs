@@ -31,6 +31,19 @@ pub struct ModifyLock {
     _turn: OwnedMutexGuard<()>,
 }
 
+/// The pauses between the tries of one change.
+#[derive(Debug)]
+pub struct Pauses {
+    since: Instant,
+    next: Duration,
+}
+
+impl Default for Pauses {
+    fn default() -> Self {
+        Self { since: Instant::now(), next: FIRST_PAUSE }
+    }
+}
+
 /// How RDS names a master password that waits for the maintenance window.
 pub const PENDING_PASSWORD: &str = "MasterUserPassword";
 
@@ -137,12 +150,18 @@ impl ModifyLock {
         self.modify(Change::Manage { kms_key_id }).await
     }
 
-    /// Lets RDS replace the password that it manages.
+    /// Lets RDS replace the password that it manages; `false` after a pause when the state of the database refuses it.
+    /// That may be the work of this very call, sent again after its answer was lost, so before the next one the caller
+    /// finds out whether it is done.
     ///
     /// # Errors
     /// As [`ModifyLock::manage_master_password`].
-    pub async fn rotate_managed_password(&self) -> Result<(), Error> {
-        self.modify(Change::RotateManaged).await
+    pub async fn try_rotate_managed_password(&self, pauses: &mut Pauses) -> Result<bool, Error> {
+        let session = self.sessions.session_for(&self.arn).await?;
+        match self.try_modify(&session, &Change::RotateManaged).await {
+            Ok(()) => Ok(true),
+            Err(error) => self.pause_after(error, &session, pauses).await.map(|()| false),
+        }
     }
 
     /// Ends the management by RDS, which deletes its secret at once, and sets this password, in one call.
@@ -156,16 +175,21 @@ impl ModifyLock {
 
     async fn modify(&self, change: Change<'_>) -> Result<(), Error> {
         let session = self.sessions.session_for(&self.arn).await?;
-        let patience = self.sessions.settings().patience;
-        let end = self.end.unwrap_or_else(|| Instant::now() + patience.limit);
-        let mut pause = FIRST_PAUSE.min(patience.interval);
+        let mut pauses = Pauses::default();
         loop {
             match self.try_modify(&session, &change).await {
                 Ok(()) => return Ok(()),
-                Err(error) => self.wait_out(error, &session, pause, end).await?,
+                Err(error) => self.pause_after(error, &session, &mut pauses).await?,
             }
-            pause = (pause * 2).min(patience.interval);
         }
+    }
+
+    /// As [`ModifyLock::wait_out`], with pauses that get longer.
+    async fn pause_after(&self, error: Error, session: &Session, pauses: &mut Pauses) -> Result<(), Error> {
+        let patience = self.sessions.settings().patience;
+        let pause = pauses.next.min(patience.interval);
+        pauses.next = pause * 2;
+        self.wait_out(error, session, pause, self.end.unwrap_or(pauses.since + patience.limit)).await
     }
 
     /// Waits before the next try when the state of the database refuses the change; any other error, and one that comes

@@ -37,6 +37,9 @@ pub(super) enum Error {
     /// The plan is out of date
     #[error("the secret of {0} is not where it was when the change was planned")]
     Moved(Arn),
+    /// Somebody began the management anew while it was waited for
+    #[error("RDS put the master password of {0} into another secret while this change was made")]
+    MovedMeanwhile(Arn),
 }
 
 impl Explain for Error {
@@ -49,7 +52,7 @@ impl Explain for Error {
             Self::TooLong { .. } => "The password would be too long",
             Self::Waiting(_) => "The master password is being changed already",
             Self::OtherUser { .. } | Self::AdoptRefused { .. } => "The secret cannot be adopted",
-            Self::Moved(_) => "The plan is out of date",
+            Self::Moved(_) | Self::MovedMeanwhile(_) => "The plan is out of date",
         }
         .to_owned()
     }
@@ -62,12 +65,13 @@ impl Explain for Error {
                      off first. Nothing was changed"
                 }
                 Self::OtherKey { .. } => {
-                    "Leave kms_key_id as it was, or set `method = \"password\"`, apply, and set `method = \
-                     \"rds_managed\"` with the new key: clients need the new password each time. Nothing was changed"
+                    "Leave kms_key_id as it was, or in two steps: set `method = \"password\"` and take kms_key_id out, \
+                     apply, then set `method = \"rds_managed\"` with the key that you want, and apply again. Clients need \
+                     the new password each time. Nothing was changed"
                 }
                 Self::Impaired { .. } => {
                     "Give RDS its access to the secret and its KMS key back, then apply again; or set `method = \
-                     \"password\"`, apply, and switch back"
+                     \"password\"` without kms_key_id, apply, and switch back"
                 }
                 Self::Others { .. } => {
                     "Apply or withdraw the other changes, or wait for the maintenance window, then apply again. Nothing \
@@ -80,6 +84,7 @@ impl Explain for Error {
                     "Correct the secret, or leave adopt_secret_ref out to replace the password. Nothing was changed"
                 }
                 Self::Moved(_) => "Plan again. Nothing was changed",
+                Self::MovedMeanwhile(_) => "Plan again: what RDS reached is in the state",
             }
             .to_owned(),
         )

@@ -1,6 +1,7 @@
 //! `rdsaccess_master_credential`: the master password of a database, generated, stored, proven and rotated.
 
 mod error;
+mod key;
 mod managed;
 mod model;
 mod observe;
@@ -16,6 +17,7 @@ use crate::report::Report;
 use crate::schema::{Apply, Attr, Change, Reading, Reports, Resource};
 
 use super::rotation::leave_old_place;
+use managed::Want;
 use model::{MasterCredential, MasterCredentialIdentity};
 use plan::Reason;
 use wait::Deadline;
@@ -52,8 +54,7 @@ impl Resource for MasterCredentialResource {
         let end = Deadline::of(&apply.planned, true);
         let arn = target_arn(&apply.planned)?;
         if apply.planned.is_managed() {
-            let managed = managed::ensure(context, &arn, &apply.planned, Goal::Ensure, end).await?;
-            return observe::managed(context, apply, managed);
+            return managed::ensure(context, &arn, apply, Want::Managed, end).await;
         }
         let adopt = apply.planned.adopt_secret_ref.get().cloned();
         let secured = steps::secure(context, &arn, &apply.planned, Goal::Ensure, adopt.as_ref(), end).await?;
@@ -62,7 +63,9 @@ impl Resource for MasterCredentialResource {
 
     async fn update(&self, context: &Context, apply: &mut Apply<MasterCredential>) -> Result<(), Reports> {
         let prior = apply.prior.clone().unwrap_or_default();
-        let Some(reason) = plan::reason(&prior, &apply.planned, &apply.private) else { return Ok(()) };
+        let Some(reason) = plan::reason(&prior, &apply.planned, &apply.private) else {
+            return managed::check_key(context, apply).await;
+        };
         let end = Deadline::of(&apply.planned, false);
         let arn = target_arn(&apply.planned)?;
         if apply.planned.is_managed() {
@@ -125,14 +128,18 @@ async fn update_managed(
     end: Deadline,
 ) -> Result<(), Reports> {
     if reason == Reason::Schedule {
+        managed::check_key(context, apply).await?;
         return match (apply.planned.managed_schedule(), apply.planned.secret_ref.get()) {
             (Some(wanted), Some(secret_ref)) => managed::set_schedule(context, secret_ref, wanted).await,
             _ => Ok(()),
         };
     }
-    let goal = if matches!(reason, Reason::Rotation(_)) { Goal::Renew } else { Goal::Ensure };
-    let made = managed::ensure(context, arn, &apply.planned, goal, end).await?;
-    observe::managed(context, apply, made)?;
+    let want = match reason {
+        Reason::Rotation(_) => Want::Another,
+        Reason::Repair if plan::is_refused(prior) => Want::Working,
+        _ => Want::Managed,
+    };
+    managed::ensure(context, arn, apply, want, end).await?;
     if reason == Reason::Switch {
         // The password in it is history: RDS has replaced it.
         leave_secret(context, apply, prior, arn).await;

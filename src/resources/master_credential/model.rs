@@ -45,8 +45,9 @@ model! {
         /// switch to `password` RDS has deleted its own.
         method: String = optional().computed().one_of(&["password", "rds_managed"]).defaults_to("password"),
         /// With `rds_managed`: the key that encrypts the secret, by key id, ARN or alias; `aws/secretsmanager` when it is
-        /// left out. RDS sets it only when it begins to manage the password: a change asks for a new object, which is
-        /// refused as long as RDS manages the password with another key. Switch `method` to `password` and back instead.
+        /// left out. RDS sets it only when it begins to manage the password: another key is refused afterwards, and so is
+        /// an alias in place of a known key, because which key it means is not asked. Switch `method` to `password`
+        /// without `kms_key_id` and back instead.
         kms_key_id: String = optional().not_empty(),
         /// Where the secret lives; the `store` of the provider block when it is left out. It replaces that block as a
         /// whole. A change takes effect with the next rotation; the secret at the old place is then scheduled for

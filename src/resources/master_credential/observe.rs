@@ -10,11 +10,13 @@ use crate::store::{Held, Place, Store, VersionId};
 use super::error::Error;
 use super::model::{MasterCredential, RDS_MANAGED, Rotation};
 use super::steps::{self, GONE, Secured};
-use super::{managed, target_arn};
+use super::{key, managed, target_arn};
 use crate::resources::rotation::{self, OK};
 
 /// What `credential` says when RDS does not manage the password that it is to manage.
 pub(super) const NOT_MANAGED: &str = "RDS does not manage the password any more";
+/// What it says when the server refuses what RDS has stored: somebody changed the password by hand.
+pub(super) const REFUSED: &str = "the password in the secret of RDS is refused";
 const MANAGED_BY_RDS: &str = "RDS manages the password now, in ";
 
 /// Brings the state up to date; changes nothing. `false` when neither database nor secret is there.
@@ -104,6 +106,9 @@ async fn read_managed(
     reading.state.username = steps::username(&target)?.into();
     reading.state.target_resource_id = target.resource_id.clone().into();
     rotation::note_refresh(context, &mut reading.private);
+    if let Some(found) = key::other_key(&target, &reading.state.kms_key_id) {
+        reading.state.kms_key_id = found.into();
+    }
     let Some(secret_ref) = target.managed_secret.clone() else {
         reading.state.credential = NOT_MANAGED.to_owned().into();
         return Ok(true);
@@ -139,9 +144,14 @@ async fn look_at_rds(
     }
     let credential = match (target.managed_status.as_deref(), &version) {
         (_, None) => "the secret of RDS holds no password".to_owned(),
-        (Some("active"), Some(_)) if context.refresh() == Refresh::Aws => OK.to_owned(),
-        (Some("active"), Some(_)) => log_in_as_rds(context, target, secret_ref).await?.to_owned(),
-        (status, Some(_)) => format!("the secret of RDS is {}", status.unwrap_or("in an unknown state")),
+        (Some(managed::ACTIVE), Some(version)) if context.refresh() == Refresh::Aws => {
+            // Only a login tells whether the password that was refused works again; another version is another password.
+            let is_refused = reading.state.credential.get().is_some_and(|text| text == REFUSED);
+            let keeps = is_refused && reading.state.secret_version.get() == Some(&version.id);
+            if keeps { REFUSED } else { OK }.to_owned()
+        }
+        (Some(managed::ACTIVE), Some(_)) => log_in_as_rds(context, target, secret_ref).await?.to_owned(),
+        (status, Some(_)) => secret_is(status.unwrap_or("in an unknown state")),
     };
     let state = &mut reading.state;
     state.secret_ref = secret_ref.clone().into();
@@ -154,8 +164,16 @@ async fn look_at_rds(
     Ok(())
 }
 
+fn secret_is(status: &str) -> String {
+    format!("the secret of RDS is {status}")
+}
+
 /// One login with the password of RDS, and another when RDS has replaced it in between.
-async fn log_in_as_rds(context: &Context, target: &Target, secret_ref: &SecretRef) -> Result<&'static str, Reports> {
+pub(super) async fn log_in_as_rds(
+    context: &Context,
+    target: &Target,
+    secret_ref: &SecretRef,
+) -> Result<&'static str, Reports> {
     let username = steps::username(target)?;
     let credential = context.read_secret(secret_ref).await?;
     match context.try_login(target, &username, &credential.password).await? {
@@ -169,7 +187,7 @@ async fn log_in_as_rds(context: &Context, target: &Target, secret_ref: &SecretRe
     {
         return Ok(OK);
     }
-    Ok("the password in the secret of RDS is refused")
+    Ok(REFUSED)
 }
 
 /// The prior state with a warning.
@@ -205,8 +223,10 @@ async fn credential(
     held: Option<Held>,
 ) -> Result<(), Reports> {
     let state = &mut reading.state;
+    // Whatever became of our secret: only the user may take the password back, with `method`.
+    let taken = target.managed_secret.as_ref().map(managed_by_rds);
     let Some(held) = held.filter(|held| !held.deleted) else {
-        state.credential = GONE.to_owned().into();
+        state.credential = taken.unwrap_or_else(|| GONE.to_owned()).into();
         return Ok(());
     };
     state.secret_ref = held.secret_ref.clone().into();
@@ -215,7 +235,7 @@ async fn credential(
             Some(_) => "a change of the password did not finish",
             None => "the secret holds no password",
         };
-        state.credential = words.to_owned().into();
+        state.credential = taken.unwrap_or_else(|| words.to_owned()).into();
         return Ok(());
     };
     if state.secret_version.get() != Some(&proven.0) {
@@ -223,8 +243,8 @@ async fn credential(
         state.secret_version = proven.0.clone().into();
     }
     state.set_due();
-    if let Some(secret) = &target.managed_secret {
-        state.credential = managed_by_rds(secret).into();
+    if let Some(taken) = taken {
+        state.credential = taken.into();
         return Ok(());
     }
     if context.refresh() == Refresh::Aws {
@@ -291,15 +311,26 @@ pub(super) async fn made(
     Ok(())
 }
 
+/// Keeps in the state of an update that RDS has accepted a new password: the same keepers are not to rotate again,
+/// whatever fails after it. A create or a switch finds by the management itself what was begun.
+pub(super) fn asked(apply: &mut Apply<MasterCredential>) {
+    let Some(prior) = apply.prior.clone().filter(MasterCredential::is_managed) else { return };
+    let (rotation, timeouts) = (apply.planned.rotation.clone(), apply.planned.timeouts.clone());
+    apply.state = MasterCredential { rotation, timeouts, credential: secret_is(managed::ROTATING).into(), ..prior };
+    apply.saved = true;
+}
+
 /// Writes into the state what RDS reached.
 pub(super) fn managed(
     context: &Context,
     apply: &mut Apply<MasterCredential>,
     made: managed::Managed,
 ) -> Result<(), Reports> {
-    if apply.planned.secret_ref.get().is_some_and(|planned| *planned != made.secret_ref) {
-        return Err(Error::Moved(made.target.arn).into());
-    }
+    let arn = made.target.arn;
+    let meanwhile = apply.planned.secret_ref.get().is_some_and(|planned| *planned != made.secret_ref);
+    apply.state = apply.planned.clone();
+    // A switch is wanted again until the secret of before is dealt with, and a create finds what is there.
+    apply.saved = apply.prior.as_ref().is_some_and(MasterCredential::is_managed);
     let state = &mut apply.state;
     state.username = made.username.into();
     state.secret_ref = made.secret_ref.into();
@@ -308,7 +339,7 @@ pub(super) fn managed(
     state.credential = OK.to_owned().into();
     state.target_resource_id = made.target.resource_id.into();
     state.set_due();
-    Ok(())
+    if meanwhile { Err(Error::MovedMeanwhile(arn).into()) } else { Ok(()) }
 }
 
 /// What a destroy says of what stays.

@@ -9,7 +9,7 @@ use crate::value::{Path, Step};
 
 use super::error::Error;
 use super::model::MasterCredential;
-use super::{managed, observe, steps};
+use super::{key, observe, steps};
 use crate::resources::rotation::{self, OK, Trigger, trigger};
 
 /// Why an apply replaces the password.
@@ -30,13 +30,21 @@ pub(super) fn reason(prior: &MasterCredential, planned: &MasterCredential, priva
     if planned.method.is_unknown() || prior.is_managed() != planned.is_managed() {
         return Some(Reason::Switch);
     }
-    let wanted = trigger(&prior.own_schedule(), &planned.own_schedule(), &prior.rotated_at, private);
     let credential = prior.credential.get().map(String::as_str);
-    // That RDS manages the password now is nothing to repair: only the user may take it back, with `method`.
-    let works = credential.is_some_and(|text| text == OK || observe::is_managed_by_rds(text));
+    if credential.is_some_and(observe::is_managed_by_rds) {
+        // Nothing to rotate or repair: only the user may take the password back from RDS, with `method`.
+        return None;
+    }
+    let wanted = trigger(&prior.own_schedule(), &planned.own_schedule(), &prior.rotated_at, private);
+    let works = credential == Some(OK);
     let moved = planned.is_managed() && prior.schedule().after != planned.schedule().after;
     let moved = moved && !planned.schedule().after.is_null();
     wanted.map(Reason::Rotation).or((!works).then_some(Reason::Repair)).or(moved.then_some(Reason::Schedule))
+}
+
+/// Whether the server refuses the password that RDS has stored.
+pub(super) fn is_refused(prior: &MasterCredential) -> bool {
+    prior.is_managed() && prior.credential.get().is_some_and(|text| text == observe::REFUSED)
 }
 
 /// Fills in what is known already and marks what the change moves.
@@ -53,33 +61,22 @@ pub(super) async fn plan(context: &Context, change: &mut Change<MasterCredential
     if change.planned.target_arn != prior.target_arn {
         return Ok(());
     }
-    let both_managed = prior.is_managed() && change.planned.is_managed();
-    if both_managed && !prior.kms_key_id.is_null() && prior.kms_key_id != change.planned.kms_key_id {
-        change.replace.push(Path::attribute("kms_key_id"));
-        return Ok(());
-    }
     let reason = reason(&prior, &change.planned, &change.private);
-    let lost = prior.credential.get().is_some_and(|text| text == observe::NOT_MANAGED);
-    match reason {
-        Some(Reason::Repair) if prior.is_managed() && !lost => {}
-        Some(Reason::Switch | Reason::Repair) => {
-            let planned = change.planned.clone();
-            warn(change, &planned, None);
+    let replaces = reason.is_some_and(|reason| reason != Reason::Schedule);
+    let keys = (key_of(&prior), change.planned.kms_key_id.clone());
+    let key_differs = prior.is_managed() && change.planned.is_managed() && keys.0 != keys.1;
+    let target = if replaces || key_differs { known_target(context, change).await? } else { None };
+    if let Some(target) = &target {
+        check_update(target, &prior, &change.planned, reason)?;
+        if change.planned.is_managed() && key::is_on_trust(target, &keys.0, &keys.1) {
+            warn_of_alias(change, target);
         }
-        None => warn_of_rds(change, &prior),
-        Some(Reason::Rotation(_) | Reason::Schedule) => {}
     }
-    if reason.is_some_and(|reason| reason != Reason::Schedule) {
-        change.planned.credential = OK.to_owned().into();
-        change.planned.secret_version = Attr::Unknown;
-        change.planned.rotated_at = Attr::Unknown;
-        let switches = reason == Some(Reason::Switch);
-        if switches || if prior.is_managed() { lost } else { moves(context, &prior, &change.planned) } {
-            change.planned.secret_ref = Attr::Unknown;
-        }
-        if let Some(target) = known_target(context, change).await? {
-            check_target(&target, &change.planned)?;
-        }
+    if reason.is_none() {
+        warn_of_rds(change, &prior);
+    }
+    if replaces {
+        plan_password(context, change, &prior, reason, target.as_ref());
         check_store(context, change)?;
     }
     change.planned.set_due();
@@ -95,6 +92,65 @@ fn check_store(context: &Context, change: &mut Change<MasterCredential>) -> Resu
     Ok(())
 }
 
+/// The key of a secret of RDS; a password of ours has none.
+fn key_of(prior: &MasterCredential) -> Attr<String> {
+    if prior.is_managed() { prior.kms_key_id.clone() } else { Attr::Null }
+}
+
+/// Marks what another password moves, and says when clients need it.
+fn plan_password(
+    context: &Context,
+    change: &mut Change<MasterCredential>,
+    prior: &MasterCredential,
+    reason: Option<Reason>,
+    target: Option<&Target>,
+) {
+    let planned = change.planned.clone();
+    let found = target.and_then(|target| target.managed_secret.clone()).filter(|_| planned.is_managed());
+    let lost = prior.credential.get().is_some_and(|text| text == observe::NOT_MANAGED);
+    let switches = reason == Some(Reason::Switch);
+    let replaces = match reason {
+        // What RDS manages already is taken over as it is.
+        Some(Reason::Switch) => found.is_none(),
+        Some(Reason::Repair) => !prior.is_managed() || lost || is_refused(prior),
+        _ => false,
+    };
+    if replaces {
+        warn(change, &planned, None);
+    }
+    change.planned.credential = OK.to_owned().into();
+    change.planned.secret_version = Attr::Unknown;
+    change.planned.rotated_at = Attr::Unknown;
+    if switches || if prior.is_managed() { lost } else { moves(context, prior, &planned) } {
+        change.planned.secret_ref = found.filter(|_| switches).map_or(Attr::Unknown, Attr::Known);
+    }
+}
+
+/// What stands in the way of a change of what is there.
+fn check_update(
+    target: &Target,
+    prior: &MasterCredential,
+    planned: &MasterCredential,
+    reason: Option<Reason>,
+) -> Result<(), Error> {
+    if !planned.method.is_unknown() && !planned.is_managed() && reason != Some(Reason::Switch) {
+        steps::check(target)?;
+    }
+    check_target(target, &key_of(prior), planned)
+}
+
+/// Says that nobody has compared the key.
+fn warn_of_alias(change: &mut Change<MasterCredential>, target: &Target) {
+    let alias = change.planned.kms_key_id.get().map(String::as_str).unwrap_or_default();
+    let found = target.managed_kms_key_id.as_deref().unwrap_or("a key that AWS does not name");
+    let detail = format!(
+        "RDS manages the master password of {} already, in a secret that {found} encrypts, and goes on with that key. \
+         Whether `{alias}` means it was not asked: write the key id or ARN to have it compared.",
+        target.arn
+    );
+    change.warnings.push(Report::warning("The key of the secret is taken on trust", detail));
+}
+
 /// RDS makes passwords of its own length.
 fn settle_length(change: &mut Change<MasterCredential>) {
     if !change.config.password_length.is_null() {
@@ -108,11 +164,11 @@ fn settle_length(change: &mut Change<MasterCredential>) {
 }
 
 /// What the description of a database says against the wanted password.
-fn check_target(target: &Target, planned: &MasterCredential) -> Result<(), Error> {
+fn check_target(target: &Target, prior_key: &Attr<String>, planned: &MasterCredential) -> Result<(), Error> {
     if planned.method.is_unknown() {
         Ok(())
     } else if planned.is_managed() {
-        managed::check_key(target, planned)
+        key::check(target, prior_key, &planned.kms_key_id)
     } else {
         check_length(target, planned.length())
     }
@@ -139,8 +195,14 @@ async fn plan_create(context: &Context, change: &mut Change<MasterCredential>) -
         if !planned.method.is_unknown() && !planned.is_managed() {
             steps::check(target)?;
         }
-        check_target(target, &planned)?;
-        if target.managed_secret.is_some() && planned.is_managed() {
+        check_target(target, &Attr::Null, &planned)?;
+        if planned.is_managed()
+            && let Some(secret_ref) = &target.managed_secret
+        {
+            change.planned.secret_ref = secret_ref.clone().into();
+            if key::is_on_trust(target, &Attr::Null, &planned.kms_key_id) {
+                warn_of_alias(change, target);
+            }
             return Ok(());
         }
     }
@@ -276,7 +338,11 @@ mod tests {
         let reason_of = |prior: &MasterCredential| reason(prior, "a");
         let taken =
             observe::managed_by_rds(&"arn:aws:secretsmanager:eu-west-1:123456789012:secret:r-AbCdEf".parse().unwrap());
-        assert_eq!(reason_of(&MasterCredential { credential: taken.into(), ..state("a") }), None);
+        assert_eq!(reason_of(&MasterCredential { credential: taken.clone().into(), ..state("a") }), None);
+        let taken = MasterCredential { credential: taken.into(), ..state("a") };
+        assert_eq!(reason(&taken, "b"), None, "a rotation would be refused");
+        let switch = MasterCredential { method: "rds_managed".to_owned().into(), ..state("b") };
+        assert_eq!(super::reason(&taken, &switch, &Private::default()), Some(Reason::Switch));
         let unread = MasterCredential { credential: Attr::Null, ..state("a") };
         assert_eq!(reason(&unread, "a"), Some(Reason::Repair));
     }

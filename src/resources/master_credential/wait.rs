@@ -103,7 +103,7 @@ impl Explain for Error {
         Some(match self {
             Self::NotTaken { call, .. } | Self::NoLogin { call, .. } => format!("{resume}, or raise `timeouts.{call}`"),
             Self::NotManaged { call, .. } => {
-                format!("Apply again to continue: nothing is asked of RDS twice. Or raise `timeouts.{call}`")
+                format!("Apply again to go on waiting for what RDS has accepted, or raise `timeouts.{call}`")
             }
             Self::Others { .. } => {
                 format!("Apply or withdraw the other changes, or wait for the maintenance window. {resume}")
@@ -125,11 +125,7 @@ pub(super) fn refused(master: &Master<'_>, error: aws::Error) -> Reports {
 /// Tries the password until it logs in.
 pub(super) async fn for_login(master: &Master<'_>, password: &Secret<String>) -> Result<(), Reports> {
     let start = Instant::now();
-    let locks = master.target.engine == EngineKind::Sqlserver;
-    let (mut pause, mut released) = (if locks { PAUSE_OF_SQL_SERVER } else { FIRST_PAUSE }, false);
-    if locks {
-        master.end.pause(pause).await;
-    }
+    let (mut pause, mut released) = (first_pause(master, true).await, false);
     loop {
         let last = match master.context.try_login(&master.target, &master.username, password).await? {
             Attempt::Accepted => return Ok(()),
@@ -155,7 +151,7 @@ pub(super) async fn for_login(master: &Master<'_>, password: &Secret<String>) ->
 }
 
 /// The database as it is now. An answer that does not come only costs the words about its status.
-async fn look(master: &Master<'_>) -> Option<Target> {
+pub(super) async fn look(master: &Master<'_>) -> Option<Target> {
     let described = master.lock.describe_now().await.ok()?;
     match found(master.lock.arn(), Takes::Writers, described) {
         Ok(Found::Target(target)) => Some(*target),
@@ -179,12 +175,26 @@ async fn release(master: &Master<'_>, target: &Target, password: &Secret<String>
     Ok(master.lock.apply_master_password(password).await?)
 }
 
-/// Waits until RDS says that its secret is active and a login with another version than `known` works.
+/// The pause between the first two attempts, after one before the first where a wrong password costs and the password
+/// is just being changed.
+async fn first_pause(master: &Master<'_>, changes: bool) -> Duration {
+    if master.target.engine != EngineKind::Sqlserver {
+        return FIRST_PAUSE;
+    }
+    if changes {
+        master.end.pause(PAUSE_OF_SQL_SERVER).await;
+    }
+    PAUSE_OF_SQL_SERVER
+}
+
+/// Waits until RDS says that its secret is active and a login with another version than `known` works. `changes` says
+/// whether RDS was asked for a change just now.
 pub(super) async fn for_managed(
     master: &Master<'_>,
+    changes: bool,
     known: Option<&str>,
 ) -> Result<(Target, SecretRef, Version), Reports> {
-    let (start, mut pause) = (Instant::now(), FIRST_PAUSE);
+    let (start, mut pause) = (Instant::now(), first_pause(master, changes).await);
     loop {
         let target = look(master).await;
         let last = match &target {
