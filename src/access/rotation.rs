@@ -2,8 +2,8 @@
 //!
 //! A new password goes through these stages: stored as pending, changed in the database, proven by a login, promoted. A
 //! process may be killed between any two of them; the next run observes the store and tries logins, and goes on. A
-//! pending password is never replaced, because the database may already hold it; the one exception is a password that
-//! the database has just refused to take, which it cannot hold.
+//! pending password is never replaced, because the database may already hold it; the exceptions are a password that the
+//! database has just refused to take, and one that is void: the database cannot hold them.
 
 use std::time::Duration;
 
@@ -27,6 +27,8 @@ pub enum Login {
     Refused,
     /// The database was asked to take the password and never will: it breaks a rule for passwords
     Unfit,
+    /// Nothing to go on with: the version has no value, or the database refused it and another password is wanted
+    Void,
 }
 
 /// What can be observed. A version of the store is either proven, pending or absent.
@@ -76,11 +78,11 @@ pub fn next(goal: Goal, seen: Seen) -> Step {
         (Some(Login::Accepted), _, _) => Step::Promote,
         (Some(Login::Refused), _, _) => Step::Change,
         (Some(Login::Unfit), _, _) if seen.replaced => Step::GiveUp,
-        (Some(Login::Unfit), _, _) => Step::StorePending,
+        (Some(Login::Unfit | Login::Void), _, _) => Step::StorePending,
         (None, Goal::Renew, _) | (None, Goal::Ensure, None) => Step::StorePending,
         (None, Goal::Ensure, Some(Login::Untried)) => Step::TryProven,
         (None, Goal::Ensure, Some(Login::Accepted)) => Step::Keep,
-        (None, Goal::Ensure, Some(Login::Refused | Login::Unfit)) => Step::StorePending,
+        (None, Goal::Ensure, Some(Login::Refused | Login::Unfit | Login::Void)) => Step::StorePending,
     }
 }
 
@@ -99,6 +101,8 @@ mod tests {
         fit_from: u32,
         /// The pending version is a young one of somebody else
         others: bool,
+        /// The pending version has no value, or one that is not wanted any more
+        unwanted: Option<u32>,
     }
 
     #[derive(Debug, PartialEq)]
@@ -117,7 +121,11 @@ mod tests {
         /// Does one step; observations are forgotten when the process dies.
         fn step(&mut self, goal: Goal, seen: &mut Seen) -> Option<End> {
             match next(goal, *seen) {
-                Step::TryPending => seen.pending = self.login(self.pending),
+                Step::TryPending => {
+                    let login = self.login(self.pending);
+                    let is_void = login == Some(Login::Refused) && self.pending == self.unwanted;
+                    seen.pending = if is_void { Some(Login::Void) } else { login };
+                }
                 Step::TryProven => seen.proven = self.login(self.proven),
                 Step::StorePending => {
                     (seen.replaced, seen.others) = (seen.replaced || seen.pending == Some(Login::Unfit), false);
@@ -163,7 +171,10 @@ mod tests {
             for pending in [None, Some(200)] {
                 for database in [100, 200, 300] {
                     for fit_from in [0, 250] {
-                        worlds.push(World { proven, pending, database, made: 1_000, fit_from, others: false });
+                        for unwanted in [None, Some(200)] {
+                            let made = 1_000;
+                            worlds.push(World { proven, pending, database, made, fit_from, others: false, unwanted });
+                        }
                     }
                 }
             }
@@ -205,7 +216,15 @@ mod tests {
 
     #[test]
     fn a_working_proven_password_is_never_reset() {
-        let start = World { proven: Some(100), pending: None, database: 100, made: 0, fit_from: 0, others: false };
+        let start = World {
+            proven: Some(100),
+            pending: None,
+            database: 100,
+            made: 0,
+            fit_from: 0,
+            others: false,
+            unwanted: None,
+        };
         let mut world = start;
         assert_eq!(world.run(Goal::Ensure, 20), End::Settled);
         assert_eq!(world, start);
@@ -213,7 +232,9 @@ mod tests {
 
     #[test]
     fn a_pending_password_is_used_and_not_replaced() {
-        for start in worlds().into_iter().filter(|w| w.pending.is_some_and(|p| p >= w.fit_from || p == w.database)) {
+        let is_used =
+            |w: &World| w.pending.is_some_and(|p| p == w.database || p >= w.fit_from && w.pending != w.unwanted);
+        for start in worlds().into_iter().filter(is_used) {
             let mut world = start;
             world.run(Goal::Renew, 20);
             assert_eq!(world.proven, start.pending);
@@ -230,6 +251,7 @@ mod tests {
                 made: 1_000,
                 fit_from: 250,
                 others: false,
+                unwanted: None,
             };
             assert_eq!(world.run(goal, 20), End::Settled);
             assert_eq!((world.proven, world.database), (Some(1_001), 1_001));
@@ -238,6 +260,25 @@ mod tests {
                 World { fit_from: u32::MAX, pending: Some(200), database: 100, proven: Some(100), ..world };
             assert_eq!(strict.run(goal, 20), End::GaveUp, "not for ever");
             assert_eq!((strict.proven, strict.database, strict.made), (Some(100), 100, 1_002), "nothing is lost");
+        }
+    }
+
+    #[test]
+    fn a_pending_password_that_is_not_wanted_gives_way_unless_the_database_has_it() {
+        for goal in [Goal::Ensure, Goal::Renew] {
+            for (database, settles_on) in [(100, 1), (200, 200)] {
+                let mut world = World {
+                    proven: Some(100),
+                    pending: Some(200),
+                    database,
+                    made: 0,
+                    fit_from: 0,
+                    others: false,
+                    unwanted: Some(200),
+                };
+                assert_eq!(world.run(goal, 20), End::Settled);
+                assert_eq!((world.proven, world.database), (Some(settles_on), settles_on));
+            }
         }
     }
 

@@ -65,8 +65,9 @@ impl Store for Stores {
         target: &'a str,
         username: &'a RoleName,
         credential: &'a Credential,
+        replacing: Option<&'a VersionId>,
     ) -> Reply<'a, Held> {
-        self.by_settings.put_pending(place, target, username, credential)
+        self.by_settings.put_pending(place, target, username, credential, replacing)
     }
 
     fn promote<'a>(&'a self, secret_ref: &'a SecretRef, version: &'a VersionId) -> Reply<'a, ()> {

@@ -86,17 +86,23 @@ pub trait Store: Send + Sync {
     }
 
     /// Stores a new pending version at a place: makes the secret, or restores one that is scheduled for deletion, or
-    /// adds a version in place of the pending one. The answer names the version that was stored as pending. The secret carries our mark for `target` afterwards; one of ours that
-    /// was made for an earlier database with the same ARN is taken over.
+    /// adds a version in place of the pending one. The answer names the version that was stored as pending. The secret
+    /// carries our mark for `target` afterwards; one of ours that was made for an earlier database with the same ARN is
+    /// taken over.
+    ///
+    /// `replacing` is the pending version that [`Store::find`] has shown, whatever database it is for: another one that
+    /// is there by now may be what a faster run gives to the database, and stays.
     ///
     /// # Errors
-    /// [`Fault::Foreign`] when the name is taken by a secret without our mark.
+    /// [`Fault::Foreign`] when the name is taken by a secret without our mark; [`Fault::Overtaken`] when another version
+    /// than `replacing` is pending.
     fn put_pending<'a>(
         &'a self,
         place: &'a Place,
         target: &'a str,
         username: &'a RoleName,
         credential: &'a Credential,
+        replacing: Option<&'a VersionId>,
     ) -> Reply<'a, Held>;
 
     /// Makes a pending version the proven one; one that is proven already is a success.

@@ -20,6 +20,12 @@ pub trait Subject: Send + Sync {
     /// Gives this user this password and returns when a login with it works. Called only after it is stored.
     fn change<'a>(&'a self, credential: &'a Credential) -> BoxFuture<'a, Result<(), Reports>>;
 
+    /// Whether a pending password that was found is one that is wanted. One that is not gives way, as soon as the
+    /// database is known not to hold it.
+    fn wants(&self, _credential: &Credential) -> bool {
+        true
+    }
+
     /// What is to be done once a new credential works and before it is promoted; done again by a run that continues.
     fn works<'a>(&'a self, _credential: &'a Credential) -> BoxFuture<'a, Result<(), Reports>> {
         Box::pin(async { Ok(()) })
@@ -64,6 +70,7 @@ pub async fn rotate(store: &dyn Store, subject: &dyn Subject, request: &Request<
         request,
         goal: request.goal,
         held: None,
+        replacing: None,
         seen: Seen::default(),
         tried: None,
         unfit: None,
@@ -87,6 +94,8 @@ struct Run<'a> {
     request: &'a Request<'a>,
     goal: Goal,
     held: Option<Held>,
+    /// The pending version under the name, whatever database it is for
+    replacing: Option<VersionId>,
     seen: Seen,
     /// The credential that was tried or set last
     tried: Option<Credential>,
@@ -99,10 +108,7 @@ impl Run<'_> {
     async fn step(&mut self) -> Result<Option<Settled>, Reports> {
         match (next(self.goal, self.seen), &self.held) {
             (Step::StorePending, _) => self.store_pending().await?,
-            (Step::TryPending, Some(held)) => match self.read(held, held.pending.as_ref()).await? {
-                Some(credential) => self.seen.pending = Some(self.log_in(credential).await?),
-                None => self.start_over().await?,
-            },
+            (Step::TryPending, Some(_)) => self.try_pending().await?,
             (Step::TryProven, Some(held)) => match self.read(held, held.proven.as_ref()).await? {
                 Some(credential) => self.seen.proven = Some(self.log_in(credential).await?),
                 None => self.start_over().await?,
@@ -130,12 +136,39 @@ impl Run<'_> {
     }
 
     /// The value of a version; `None` when another run was faster and it is not there any more.
-    async fn read(&self, held: &Held, version: Option<&VersionId>) -> Result<Option<Credential>, Reports> {
+    async fn read(&self, held: &Held, version: Option<&VersionId>) -> Result<Option<Credential>, Error> {
         let version = version.ok_or_else(|| Error::new(&held.secret_ref, Fault::Gone))?;
         match self.store.value(&held.secret_ref, version).await {
             Err(Error { fault, .. }) if fault.is_overtaken() => Ok(None),
             value => Ok(Some(value?)),
         }
+    }
+
+    /// Tries the pending password. A version without a value, as a rotation function leaves it that died early, is none
+    /// that the database could hold.
+    async fn try_pending(&mut self) -> Result<(), Reports> {
+        let Some(held) = &self.held else { return self.look().await };
+        let credential = match self.read(held, held.pending.as_ref()).await {
+            Err(Error { fault: Fault::Gone, .. }) => {
+                let now = find(self.store, self.request).await?;
+                if now.is_none_or(|now| now.pending != held.pending) {
+                    return self.start_over().await;
+                }
+                self.seen.pending = Some(Login::Void);
+                return Ok(());
+            }
+            read => read?,
+        };
+        let Some(credential) = credential else { return self.start_over().await };
+        let is_wanted = self.is_wanted(&credential);
+        let login = self.log_in(credential).await?;
+        self.seen.pending = Some(if login == Login::Refused && !is_wanted { Login::Void } else { login });
+        Ok(())
+    }
+
+    /// What a run that was faster has stored is as new as what this one wants.
+    fn is_wanted(&self, credential: &Credential) -> bool {
+        self.overtaken > 0 || self.subject.wants(credential)
     }
 
     async fn log_in(&mut self, credential: Credential) -> Result<Login, Reports> {
@@ -147,7 +180,9 @@ impl Run<'_> {
     /// Observes the store; what was tried before is forgotten. A secret for another database (an earlier one with the
     /// same ARN) or one that is going away holds nothing to rely on; `put_pending` decides whether the name is free.
     async fn look(&mut self) -> Result<(), Reports> {
-        self.held = find(self.store, self.request).await?;
+        let found = self.store.find(self.request.place).await?;
+        self.replacing = found.as_ref().and_then(|held| held.pending.clone());
+        self.held = found.filter(|held| held.is_for(self.request.target));
         self.seen = Seen { replaced: self.seen.replaced, ..look(self.held.as_ref()) };
         if let Some(Held { secret_ref, pending: Some(version), .. }) = &self.held
             && !self.store.is_ours(version)
@@ -171,15 +206,20 @@ impl Run<'_> {
     async fn store_pending(&mut self) -> Result<(), Reports> {
         let credential = (self.request.make)()?;
         let Request { place, target, .. } = *self.request;
-        let held = match self.store.put_pending(place, target, &place.username, &credential).await {
+        let held = match self.put(place, target, &credential).await {
             Err(Error { fault, .. }) if fault.is_overtaken() => return self.start_over().await,
             put => put?,
         };
         let replaced = self.seen.replaced || self.seen.pending == Some(Login::Unfit);
         // A fresh password is in nobody's hands: no login is needed to know that the database refuses it.
         self.seen = Seen { pending: Some(Login::Refused), replaced, ..look(Some(&held)) };
+        self.replacing.clone_from(&held.pending);
         self.held = Some(held);
         Ok(())
+    }
+
+    async fn put(&self, place: &Place, target: &str, credential: &Credential) -> Result<Held, Error> {
+        self.store.put_pending(place, target, &place.username, credential, self.replacing.as_ref()).await
     }
 
     /// A password that the database never takes is one that it cannot hold, and may be replaced; unless an earlier try
@@ -209,7 +249,13 @@ impl Run<'_> {
     async fn promote(&mut self, secret_ref: SecretRef, version: VersionId) -> Result<Option<Settled>, Reports> {
         let Some(works) = &self.tried else { return Ok(None) };
         self.subject.works(works).await?;
+        let is_wanted = self.is_wanted(works);
         match self.store.promote(&secret_ref, &version).await {
+            // An earlier run has set it, and it works; what is wanted by now follows.
+            Ok(()) if !is_wanted => {
+                self.goal = Goal::Renew;
+                self.look().await.map(|()| None)
+            }
             Ok(()) => Ok(Some(settled(&secret_ref, &version, works, true))),
             Err(Error { fault, .. }) if fault.is_overtaken() || matches!(fault, Fault::Gone) => {
                 self.start_over().await.map(|()| None)

@@ -231,7 +231,8 @@ pub(crate) fn user(name: &str) -> RoleName {
 /// Stores a password as pending for a user.
 pub(crate) async fn put(store: &dyn Store, place: &Place, password: &str) -> Result<Held, Error> {
     let credential = credential(place.username.as_str(), password);
-    store.put_pending(place, TARGET, &place.username, &credential).await
+    let seen = store.find(place).await?.and_then(|held| held.pending);
+    store.put_pending(place, TARGET, &place.username, &credential, seen.as_ref()).await
 }
 
 /// Stores a password and makes it the proven one.

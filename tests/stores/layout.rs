@@ -107,7 +107,7 @@ async fn boto3_reads_the_keys_that_aws_documents() {
     let (store, place) = (bench.store(), bench.place("hoop_ro"));
     let master = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:masters/ledger-AbCdEf";
     let written = Credential { arn: Some(bench.arn()), master: master.parse().ok(), ..credential("hoop_ro", "first") };
-    let held = store.put_pending(&place, TARGET, &place.username, &written).await.unwrap();
+    let held = store.put_pending(&place, TARGET, &place.username, &written, None).await.unwrap();
     let version = held.pending.unwrap();
     store.promote(&held.secret_ref, &version).await.unwrap();
     let value = bench.aws("get_secret_value", json!({"SecretId": held.secret_ref.to_string()})).await.unwrap();

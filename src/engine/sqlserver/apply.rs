@@ -88,7 +88,7 @@ impl SqlServer {
             match self.ensure_once(spec, password, &mut progress).await {
                 Ok(observed) => return Ok(observed),
                 Err(failure) => {
-                    progress.unsure = failure.class == Class::Lost;
+                    progress.unsure |= failure.class == Class::Lost;
                     self.pool.close_idle();
                     retry.after(failure.class, failure).await?;
                 }

@@ -155,7 +155,9 @@ impl<'a> Master<'a> {
     /// Takes over the password of another secret, if it works; one of ours that works is kept. Never changes the
     /// database.
     async fn adopt(&self, store: &dyn Store, place: &Place, secret: &SecretRef) -> Result<Settled, Reports> {
-        let held = store.find(place).await?.filter(|held| held.is_for(&self.target.resource_id));
+        let found = store.find(place).await?;
+        let pending = found.as_ref().and_then(|held| held.pending.clone());
+        let held = found.filter(|held| held.is_for(&self.target.resource_id));
         if let Some(held) = &held
             && let Some(version) = &held.proven
             && self.accepts(&store.value(&held.secret_ref, version).await?).await?
@@ -177,7 +179,8 @@ impl<'a> Master<'a> {
             return Err(Error::AdoptRefused { arn, secret: secret.clone() }.into());
         }
         let credential = self.credential(adopted.password);
-        let held = store.put_pending(place, &self.target.resource_id, &self.username, &credential).await?;
+        let resource_id = &self.target.resource_id;
+        let held = store.put_pending(place, resource_id, &self.username, &credential, pending.as_ref()).await?;
         let version = held.pending.ok_or_else(|| store::Error::new(&held.secret_ref, store::Fault::Gone))?;
         store.promote(&held.secret_ref, &version).await?;
         Ok(Settled { secret_ref: held.secret_ref, version, username: self.username.clone(), moved: true })

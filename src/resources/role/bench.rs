@@ -256,7 +256,7 @@ impl Bench {
 
     /// Brings secret and role to a proven password.
     pub(super) async fn settle(&mut self, context: &Context, goal: Goal) -> Result<Settled, Reports> {
-        let goal = given::settle(self, context, goal).await?;
+        let goal = given::settle(self, goal).await?;
         let mut settled = self.rotate(context, goal).await?;
         self.note_turn(&settled);
         if self.leaves_clone() {
@@ -281,13 +281,13 @@ impl Bench {
         rotate(&*self.store, &Rotation { bench: self, goal }, &request).await
     }
 
-    /// Whether a login works with a stored credential, which may be the other login's.
-    pub(super) async fn logs_in(&self, credential: &Credential) -> Result<bool, Reports> {
-        Rotation { bench: self, goal: Goal::Ensure }.accepts(credential).await
+    /// Whether a stored credential is the one that `password_wo` gives; `None` where it gives none.
+    pub(super) fn is_given(&self, stored: &Credential) -> Option<bool> {
+        self.given.as_ref().map(|given| stored.password == *given && stored.username == self.spec.name)
     }
 
     /// A new password: for the login whose turn is next, or for the one that is to be repaired.
-    pub(super) fn credential(&self, context: &Context, goal: Goal) -> Result<Credential, Reports> {
+    fn credential(&self, context: &Context, goal: Goal) -> Result<Credential, Reports> {
         let (current, other) = self.turns();
         let next = match self.strategy {
             Strategy::TwoUsers if goal == Goal::Renew => other.unwrap_or(current),
@@ -377,7 +377,7 @@ impl Bench {
         self.note_as(None, notes);
     }
 
-    pub(super) fn note_as(&self, summary: Option<&'static str>, notes: impl IntoIterator<Item = String>) {
+    fn note_as(&self, summary: Option<&'static str>, notes: impl IntoIterator<Item = String>) {
         let notes = notes.into_iter().map(|text| Note { summary, text });
         self.notes.lock().unwrap_or_else(PoisonError::into_inner).extend(notes);
     }
@@ -393,6 +393,21 @@ impl Bench {
 struct Rotation<'a> {
     bench: &'a Bench,
     goal: Goal,
+}
+
+impl Rotation<'_> {
+    /// Whether the password that is replaced is the proven one. Another one was set by somebody else, and must not stay
+    /// good beside the new one; whether this run began as a repair does not tell.
+    async fn is_old_ours(&self) -> Result<bool, Reports> {
+        let proven = self.bench.secret().await?.and_then(|held| Some((held.secret_ref, held.proven?)));
+        match proven {
+            Some((secret_ref, version)) => {
+                let stored = self.bench.store.value(&secret_ref, &version).await?;
+                self.accepts(&stored).await
+            }
+            None => Ok(self.goal == Goal::Renew),
+        }
+    }
 }
 
 impl Subject for Rotation<'_> {
@@ -415,8 +430,7 @@ impl Subject for Rotation<'_> {
         let bench = self.bench;
         Box::pin(async move {
             let mut spec = bench.spec_of(credential);
-            // A repair replaces a password that somebody else has set: that one must not stay good.
-            spec.terms.keeps_old_password &= self.goal == Goal::Renew;
+            spec.terms.keeps_old_password = spec.terms.keeps_old_password && self.is_old_ours().await?;
             let done = bench.server.ensure(&spec, Some(&credential.password)).await?;
             let text = |note: String| format!("{}, role `{}`: {note}.", bench.target.arn, spec.name);
             bench.note_as(Some("The password before has ended"), done.notes.into_iter().map(text));
@@ -425,6 +439,10 @@ impl Subject for Rotation<'_> {
             }
             Err(Error::NotProven { arn: bench.target.arn.clone(), name: spec.name.to_string() }.into())
         })
+    }
+
+    fn wants(&self, credential: &Credential) -> bool {
+        self.bench.is_given(credential).unwrap_or(true)
     }
 
     fn works<'a>(&'a self, credential: &'a Credential) -> BoxFuture<'a, Result<(), Reports>> {

@@ -6,6 +6,7 @@ use crate::access::{Secret, Target};
 use crate::context::Context;
 use crate::report::Report;
 use crate::schema::{Apply, Reports};
+use crate::store::Held;
 
 use super::bench::{Bench, check};
 use super::model::Role;
@@ -44,37 +45,16 @@ pub(super) fn goal(reason: Reason, is_given: bool) -> Goal {
     }
 }
 
-/// Prepares the rotation to a given password, and says whether another one than the proven one is wanted.
-///
-/// A pending password of a run that was interrupted is used when it logs in already, also where another one is given by
-/// now: who asks the server for another one could lose both. One that the database never took, because the server
-/// refused it, gives way to the given one; nothing else would ever take it out of the way.
-pub(super) async fn settle(bench: &Bench, context: &Context, goal: Goal) -> Result<Goal, Reports> {
-    let (Some(given), Some(held)) = (&bench.given, bench.secret().await?) else { return Ok(goal) };
-    let is_given = |stored: &crate::store::Credential| stored.password == *given && stored.username == bench.spec.name;
-    if let Some(version) = &held.pending {
-        let pending = bench.store.value(&held.secret_ref, version).await?;
-        if is_given(&pending) {
-            return Ok(goal);
-        }
-        if bench.logs_in(&pending).await? {
-            let text = format!(
-                "{}, role `{}`: a run before this one had set a password when it was interrupted. That one works and \
-                 was kept; it is not what `password_wo` says now. Change `password_wo_version` to set that.",
-                bench.target.arn, bench.spec.name
-            );
-            bench.note_as(Some("The password of an interrupted run was kept"), [text]);
-            return Ok(goal);
-        }
-        let (place, target) = (&bench.place, &bench.target.resource_id);
-        let credential = bench.credential(context, goal)?;
-        bench.store.put_pending(place, target, &place.username, &credential).await?;
+/// Whether another password than the proven one is wanted. What is pending is for the rotation to see: one that works is
+/// promoted before the given one follows, and one that the database never took gives way.
+pub(super) async fn settle(bench: &Bench, goal: Goal) -> Result<Goal, Reports> {
+    if bench.given.is_none() || goal == Goal::Ensure {
         return Ok(goal);
     }
-    match (&held.proven, goal) {
-        (Some(version), Goal::Renew) => {
-            let proven = bench.store.value(&held.secret_ref, version).await?;
-            Ok(if is_given(&proven) { Goal::Ensure } else { Goal::Renew })
+    match bench.secret().await? {
+        Some(Held { secret_ref, proven: Some(version), pending: None, .. }) => {
+            let proven = bench.store.value(&secret_ref, &version).await?;
+            Ok(if bench.is_given(&proven) == Some(true) { Goal::Ensure } else { Goal::Renew })
         }
         _ => Ok(goal),
     }

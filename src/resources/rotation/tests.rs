@@ -159,6 +159,7 @@ impl Store for OneSecret {
         _target: &'a str,
         _username: &'a RoleName,
         _credential: &'a Credential,
+        _replacing: Option<&'a VersionId>,
     ) -> Reply<'a, Held> {
         panic!("nothing is written")
     }

@@ -132,6 +132,7 @@ impl Store for World {
         target: &'a str,
         _username: &'a RoleName,
         credential: &'a Credential,
+        replacing: Option<&'a VersionId>,
     ) -> Reply<'a, Held> {
         Box::pin(async move {
             let make = |outside: &mut Outside| outside.secret = Some(outside.secret.take().unwrap_or_default());
@@ -148,12 +149,15 @@ impl Store for World {
             let mut stored = None;
             let put_one = |outside: &mut Outside| {
                 let kept = outside.secret.as_mut().unwrap();
+                if kept.pending.map(id).as_ref() != replacing {
+                    return;
+                }
                 let proven = kept.current.filter(|version| Some(*version) != kept.pending).map(id);
                 put(kept);
                 stored = Some((proven.filter(|_| kept.current != kept.pending), kept.pending.map(id)));
             };
             self.effect(put_one).map_err(killed)?;
-            let (proven, pending) = stored.ok_or_else(|| killed(()))?;
+            let (proven, pending) = stored.ok_or_else(|| Error::new("test", Fault::Overtaken))?;
             let target = Some(target.to_owned());
             Ok(Held { secret_ref: secret_ref(), proven, pending, target, deleted: false })
         })
@@ -463,6 +467,7 @@ impl Store for Shelf {
         _target: &'a str,
         username: &'a RoleName,
         credential: &'a Credential,
+        _replacing: Option<&'a VersionId>,
     ) -> Reply<'a, Held> {
         assert_eq!(username.as_str(), "admin", "the secret belongs to the first login");
         {

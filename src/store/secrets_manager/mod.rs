@@ -101,10 +101,11 @@ impl Store for SecretsManager {
         target: &'a str,
         username: &'a RoleName,
         credential: &'a Credential,
+        replacing: Option<&'a VersionId>,
     ) -> Reply<'a, Held> {
         Box::pin(async move {
             let name = self.name(place);
-            let put = write::put_pending(self, &name, target, username, credential).await;
+            let put = write::put_pending(self, &name, (target, username), credential, replacing).await;
             put.map_err(|fault| Error::new(&name, fault))
         })
     }
@@ -195,7 +196,11 @@ async fn pending_inner(sessions: &Sessions, secret_ref: &SecretRef) -> Result<Op
     let secrets = secrets_of(sessions, secret_ref).await?;
     let secret = secrets.describe(&id(secret_ref)).await?.filter(|s| s.deleted_at.is_none() && labels::is_managed(s));
     match secret.and_then(|secret| labels::held(&secret).pending) {
-        Some(pending) => value(sessions, secret_ref, Version::Id(&pending.0)).await.map(Some),
+        Some(pending) => match value(sessions, secret_ref, Version::Id(&pending.0)).await {
+            // AWS names a version AWSPENDING before its rotation function has stored a value.
+            Err(Fault::Gone) => Ok(None),
+            found => found.map(Some),
+        },
         None => Ok(None),
     }
 }

@@ -14,23 +14,32 @@ use super::{CURRENT, Credential, Fault, Held, PENDING, SecretsManager, token};
 pub(super) async fn put_pending(
     store: &SecretsManager,
     name: &str,
-    target: &str,
-    username: &RoleName,
+    (target, username): (&str, &RoleName),
     credential: &Credential,
+    replacing: Option<&VersionId>,
 ) -> Result<Held, Fault> {
     let secrets = store.secrets().await?;
     let tags = tags(store, target, username);
-    let found = secrets.describe(name).await?;
-    let secret_ref = match &found {
-        None => match create(store, &secrets, name, &tags).await {
+    let mut found = secrets.describe(name).await?;
+    let mut created = None;
+    if found.is_none() {
+        check_seen(None, replacing)?;
+        match create(store, &secrets, name, &tags).await {
             // Another run was faster, or the answer to a first try was lost.
             Err(Fault::Aws(aws::Error { fault: aws::Fault::Duplicate(_), .. })) => {
-                let made = secrets.describe(name).await?.ok_or(Fault::Gone)?;
-                reuse(store, &secrets, &made, username, &tags).await?
+                found = Some(secrets.describe(name).await?.ok_or(Fault::Gone)?);
             }
-            created => created?,
-        },
-        Some(secret) => reuse(store, &secrets, secret, username, &tags).await?,
+            made => created = Some(made?),
+        }
+    }
+    let secret_ref = match (created, &found) {
+        (Some(created), _) => created,
+        (None, Some(secret)) => {
+            check_owner(secret, username)?;
+            check_seen(Some(secret), replacing)?;
+            reuse(store, &secrets, secret, &tags).await?
+        }
+        (None, None) => return Err(Fault::Gone),
     };
     let id = secret_ref.to_string();
     let stages = stages(found.as_ref());
@@ -48,13 +57,17 @@ pub(super) async fn put_pending(
     })
 }
 
-/// The labels of a new pending version. In place of one that is current and was never proven it takes over both labels:
-/// with AWSPENDING gone, that one would read as proven.
+/// The labels of a new pending version. Where nothing is proven it takes both: a version that is current and was never
+/// proven would read as proven with AWSPENDING gone. That also holds for one that another run stores in this moment as
+/// the first, which AWS makes the current one unasked.
 fn stages(found: Option<&SecretDescription>) -> &'static [&'static str] {
-    let is_current = |secret: &SecretDescription| {
-        secret.version_with(PENDING).is_some_and(|id| secret.version_with(CURRENT) == Some(id))
-    };
-    if found.is_some_and(is_current) { &[CURRENT, PENDING] } else { &[PENDING] }
+    if found.is_some_and(|secret| held(secret).proven.is_some()) { &[PENDING] } else { &[CURRENT, PENDING] }
+}
+
+/// Another pending version than the one that was seen may be on its way into the database, and stays.
+fn check_seen(found: Option<&SecretDescription>, seen: Option<&VersionId>) -> Result<(), Fault> {
+    let pending = found.and_then(|secret| secret.version_with(PENDING));
+    if pending == seen.map(|version| version.0.as_str()) { Ok(()) } else { Err(Fault::Overtaken) }
 }
 
 async fn create(
@@ -93,10 +106,8 @@ async fn reuse(
     store: &SecretsManager,
     secrets: &Secrets,
     secret: &SecretDescription,
-    username: &RoleName,
     tags: &BTreeMap<String, String>,
 ) -> Result<SecretRef, Fault> {
-    check_owner(secret, username)?;
     let id = secret.secret_ref.to_string();
     if secret.deleted_at.is_some() {
         secrets.restore(&id).await?;
@@ -132,9 +143,14 @@ pub(super) async fn promote(secrets: &Secrets, id: &str, version: &VersionId) ->
     }
     if carries(&secret, PENDING)
         && let Err(refusal) = secrets.remove_stage(id, PENDING, &version.0).await
-        && secrets.describe(id).await?.is_some_and(|now| carries(&now, PENDING))
     {
-        return Err(refusal.into());
+        let now = secrets.describe(id).await?.ok_or(Fault::Gone)?;
+        return match (carries(&now, CURRENT), carries(&now, PENDING)) {
+            (true, false) => Ok(()),
+            (true, true) => Err(refusal.into()),
+            // Another run has put its own version there.
+            (false, _) => Err(Fault::Overtaken),
+        };
     }
     Ok(())
 }

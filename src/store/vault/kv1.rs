@@ -109,13 +109,20 @@ pub(super) async fn pending(vault: &Vault, at: &At) -> Result<Option<(VersionId,
     }
 }
 
+/// A value that is to become the pending one.
+pub(super) struct New<'a> {
+    pub(super) credential: &'a Credential,
+    pub(super) id: VersionId,
+    /// The pending version that was seen
+    pub(super) replacing: Option<&'a VersionId>,
+}
+
 pub(super) async fn put_pending(
     vault: &Vault,
     at: &At,
-    new: Fields,
+    new_mark: Fields,
     username: &RoleName,
-    credential: &Credential,
-    id: VersionId,
+    New { credential, id, replacing }: New<'_>,
 ) -> Result<Held, Fault> {
     let found = mark(vault, at).await?;
     match &found {
@@ -123,7 +130,10 @@ pub(super) async fn put_pending(
         None => check_free(vault, at).await?,
     }
     let mut mark = found.clone().unwrap_or_default();
-    mark.extend(new);
+    if mark.get(PENDING) != replacing.map(|version| &version.0) {
+        return Err(Fault::Overtaken);
+    }
+    mark.extend(new_mark);
     if mark.remove(PENDING).is_some() {
         // The value that it names is about to be overwritten.
         mark.remove(PENDING_AT);

@@ -176,12 +176,17 @@ pub(super) async fn put_pending(
     mark: &Fields,
     username: &RoleName,
     credential: &Credential,
+    replacing: Option<&VersionId>,
 ) -> Result<Held, Fault> {
     let path = layout::pending_path(&at.path);
     let current = entry(vault, at, &at.path).await?;
     let pending = entry(vault, at, &path).await?;
     for found in [&current, &pending].into_iter().flatten() {
         layout::owner(&found.custom, username).map_err(Fault::Foreign)?;
+    }
+    let seen = current.as_ref().filter(|entry| entry.is_ours()).and(pending.as_ref());
+    if seen.and_then(|entry| entry.pending_id(at)).as_ref() != replacing {
+        return Err(Fault::Overtaken);
     }
     if current.is_none() {
         vault.check_engine(at, 2).await?;

@@ -135,6 +135,7 @@ impl Store for VaultStore {
         target: &'a str,
         username: &'a RoleName,
         credential: &'a Credential,
+        replacing: Option<&'a VersionId>,
     ) -> Reply<'a, Held> {
         Box::pin(async move {
             let secret_ref = self.place(place);
@@ -144,9 +145,9 @@ impl Store for VaultStore {
                 match at.version {
                     KvVersion::One => {
                         let id = new_id(&self.entropy)?;
-                        kv1::put_pending(&self.vault, &at, mark, username, credential, id).await
+                        kv1::put_pending(&self.vault, &at, mark, username, kv1::New { credential, id, replacing }).await
                     }
-                    KvVersion::Two => kv2::put_pending(&self.vault, &at, &mark, username, credential).await,
+                    KvVersion::Two => kv2::put_pending(&self.vault, &at, &mark, username, credential, replacing).await,
                 }
             };
             about(&secret_ref, put.await)
