@@ -17,12 +17,12 @@ pub(crate) struct Row {
     pub(crate) recovered_by: &'static str,
 }
 
-/// Prints the table and compares it with the checked-in page.
+/// Prints the table and compares it with the checked-in page; `part` tells the pages of one engine and store apart.
 #[expect(clippy::print_stdout, reason = "the table is what the test shows")]
-pub(crate) fn compare(engine: &str, store: &str, rows: &[Row]) {
+pub(crate) fn compare(engine: &str, store: &str, part: &str, rows: &[Row]) {
     let text = page(engine, store, rows);
     println!("{text}");
-    let name = format!("{engine}-{}.md", store.to_lowercase().replace(' ', "-"));
+    let name = format!("{engine} {store} {part}").trim_end().to_lowercase().replace(' ', "-") + ".md";
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/terraform/faults/proof").join(name);
     if std::env::var_os("RDSACCESS_UPDATE").is_some() {
         fs::write(&path, &text).unwrap();
