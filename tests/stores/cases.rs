@@ -159,7 +159,7 @@ pub(crate) async fn a_secret_of_somebody_else_is_left_alone(bench: Bench) {
         Some(held) => held.secret_ref,
         None => format!("vault:kv1::kv:{}", place.name("rdsaccess/")).parse().unwrap(),
     };
-    assert!(matches!(store.forget(&by_name).await.unwrap_err().fault, Fault::Foreign(_)));
+    assert!(matches!(store.forget(&by_name).await.unwrap_err().fault, Fault::LostMark(_)));
     assert_eq!(bench.seen_by_readers(&by_name).await.as_deref(), Some("theirs"));
     assert_eq!(bench.read(&by_name).await.unwrap().username.as_str(), "theirs", "it can be read for a login");
 }
