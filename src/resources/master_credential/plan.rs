@@ -106,12 +106,12 @@ fn plan_password(
     target: Option<&Target>,
 ) {
     let planned = change.planned.clone();
-    let found = target.and_then(|target| target.managed_secret.clone()).filter(|_| planned.is_managed());
+    let is_on = planned.is_managed() && target.is_some_and(|target| target.managed_secret.is_some());
     let lost = prior.credential.get().is_some_and(|text| text == observe::NOT_MANAGED);
     let switches = reason == Some(Reason::Switch);
     let replaces = match reason {
         // What RDS manages already is taken over as it is.
-        Some(Reason::Switch) => found.is_none(),
+        Some(Reason::Switch) => !is_on,
         Some(Reason::Repair) => !prior.is_managed() || lost || is_refused(prior),
         _ => false,
     };
@@ -122,7 +122,8 @@ fn plan_password(
     change.planned.secret_version = Attr::Unknown;
     change.planned.rotated_at = Attr::Unknown;
     if switches || if prior.is_managed() { lost } else { moves(context, prior, &planned) } {
-        change.planned.secret_ref = found.filter(|_| switches).map_or(Attr::Unknown, Attr::Known);
+        // Unknown even where RDS has one: the plan is made again at apply, and may by then find none.
+        change.planned.secret_ref = Attr::Unknown;
     }
 }
 
@@ -196,10 +197,7 @@ async fn plan_create(context: &Context, change: &mut Change<MasterCredential>) -
             steps::check(target)?;
         }
         check_target(target, &Attr::Null, &planned)?;
-        if planned.is_managed()
-            && let Some(secret_ref) = &target.managed_secret
-        {
-            change.planned.secret_ref = secret_ref.clone().into();
+        if planned.is_managed() && target.managed_secret.is_some() {
             if key::is_on_trust(target, &Attr::Null, &planned.kms_key_id) {
                 warn_of_alias(change, target);
             }
