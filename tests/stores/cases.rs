@@ -196,6 +196,41 @@ pub(crate) async fn two_runs_at_once_never_mean_two_values_by_one_version(bench:
     assert_eq!(bench.seen_by_readers(&held.secret_ref).await, Some(stored));
 }
 
+/// A run looks, another one stores a value and gives it to the database, and the first one stores.
+pub(crate) async fn only_the_pending_version_that_was_seen_is_replaced(bench: Bench) {
+    let place = bench.place("hoop_ro");
+    for round in ["the first value", "one after a proven one"] {
+        let store = bench.store();
+        let seen = store.find(&place).await.unwrap().and_then(|held| held.pending);
+        let faster = put(&*bench.store(), &place, "faster").await.unwrap();
+        let late = credential("hoop_ro", "late");
+        let gone = VersionId("6f1b7bb4-0000-4000-8000-000000000000".to_owned());
+        for seen in [seen.as_ref(), Some(&gone)] {
+            let refused = store.put_pending(&place, TARGET, &place.username, &late, seen).await.unwrap_err();
+            assert!(refused.fault.is_overtaken(), "{round}: {refused}");
+        }
+        let held = found(&*store, &place).await;
+        assert_eq!((&held.proven, &held.pending), (&faster.proven, &faster.pending), "{round}");
+        assert_eq!(password(&*store, &held, held.pending.as_ref()).await, "faster", "{round}");
+        let seen = held.pending.as_ref();
+        let last = store.put_pending(&place, TARGET, &place.username, &late, seen).await.unwrap();
+        store.promote(&last.secret_ref, last.pending.as_ref().unwrap()).await.unwrap();
+    }
+}
+
+/// Nobody has given either value to the database.
+pub(crate) async fn two_first_values_at_once_never_read_as_proven(bench: Bench) {
+    for round in 0..8 {
+        let place = bench.place(&format!("hoop_{round}"));
+        let (one, other) = (bench.store(), bench.store());
+        let (a, b) = tokio::join!(put(&*one, &place, "one"), put(&*other, &place, "other"));
+        assert!(bench.has_no_check_and_set() || a.is_ok() || b.is_ok(), "{a:?} {b:?}");
+        for held in [&a, &b].into_iter().flatten().chain([&found(&*one, &place).await]) {
+            assert_eq!(held.proven, None, "round {round}: {a:?} {b:?}");
+        }
+    }
+}
+
 pub(crate) async fn a_secret_of_an_earlier_database_is_taken_over(bench: Bench) {
     let (store, place) = (bench.store(), bench.place("hoop_ro"));
     prove(&*store, &place, "of the old one").await;

@@ -23,6 +23,8 @@ over_every_store!(
     a_forgotten_secret_is_made_again_at_its_place,
     a_secret_of_somebody_else_is_left_alone,
     two_runs_at_once_never_mean_two_values_by_one_version,
+    only_the_pending_version_that_was_seen_is_replaced,
+    two_first_values_at_once_never_read_as_proven,
     a_secret_of_an_earlier_database_is_taken_over,
     hostile_names_have_places_of_their_own,
     a_version_knows_when_it_was_stored,

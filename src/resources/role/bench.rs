@@ -10,7 +10,7 @@ use crate::context::Context;
 use crate::engine::{self, Fault, Observed, Ownership, PasswordSet, Removal, RemovalAction, RoleSpec, Server};
 use crate::report::Report;
 use crate::schema::Reports;
-use crate::store::{Credential, Held, Place, Request, Settled, Store, Subject, rotate};
+use crate::store::{self, Credential, Held, Place, Request, Settled, Store, Subject, rotate};
 
 use super::error::Error;
 use super::logins::{clone_name, merged};
@@ -142,7 +142,11 @@ impl Bench {
         let mut is_for_clone = [false; 2];
         for (version, found) in [&held.proven, &held.pending].into_iter().zip(&mut is_for_clone) {
             if let Some(version) = version {
-                *found = store.value(&held.secret_ref, version).await?.username == name;
+                *found = match store.value(&held.secret_ref, version).await {
+                    // A pending version may have no value; the rotation replaces it.
+                    Err(store::Error { fault: store::Fault::Gone, .. }) => false,
+                    stored => stored?.username == name,
+                };
             }
         }
         self.is_clones_turn = is_for_clone[0];

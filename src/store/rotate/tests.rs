@@ -21,6 +21,8 @@ struct Outside {
     others: Option<u32>,
     /// Passwords that the database does not take
     unfit: Vec<&'static str>,
+    /// A password that is not wanted any more
+    unwanted: Option<&'static str>,
     /// Effects until the process dies; it dies before the effect, or right after it
     life: Option<(u32, When)>,
 }
@@ -200,6 +202,10 @@ impl Subject for World {
             turn().await;
             Ok(self.look(|outside| outside.database == *credential.password.expose()))
         })
+    }
+
+    fn wants(&self, credential: &Credential) -> bool {
+        self.look(|outside| outside.unwanted != Some(credential.password.expose().as_str()))
     }
 
     fn change<'a>(&'a self, credential: &'a Credential) -> BoxFuture<'a, Result<(), Reports>> {
@@ -400,6 +406,56 @@ async fn a_pending_version_of_somebody_else_is_left_alone_for_an_hour() {
         }
         let (settled, changes) = at(goal, after(3_600)).await;
         assert_eq!((settled.unwrap().version, changes), (id(1), 1), "it is continued, not replaced");
+    }
+}
+
+#[tokio::test]
+async fn a_pending_password_that_is_not_wanted_is_followed_by_the_wanted_one() {
+    for goal in [Goal::Ensure, Goal::Renew] {
+        for (database, changes) in [("zero", 1), ("one", 1), ("by hand", 1)] {
+            let secret = kept(TARGET, false, Some(0), Some(1));
+            let start = Outside { secret, database: database.to_owned(), unwanted: Some("one"), ..Outside::default() };
+            let world = World::new(start);
+            let settled = run(&world, goal, "fresh").await.unwrap();
+            assert_eq!((settled.version, settled.moved), (id(2), true), "{goal:?}, {database}");
+            let outside = world.look(Clone::clone);
+            assert_settled(&outside, database);
+            assert_eq!((outside.database.as_str(), outside.changes), ("fresh", changes), "{goal:?}, {database}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_young_version_of_somebody_else_is_left_alone_also_where_it_is_not_wanted() {
+    for database in ["zero", "one"] {
+        let start = Outside {
+            secret: kept(TARGET, false, Some(0), Some(1)),
+            database: database.to_owned(),
+            others: Some(1),
+            unwanted: Some("one"),
+            ..Outside::default()
+        };
+        let world = World::new(start);
+        let make = || Ok(credential("fresh"));
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(60);
+        let request = Request { goal: Goal::Renew, place: &place(), target: TARGET, now, make: &make };
+        let text = rotate(&world, &world, &request).await.unwrap_err().0[0].to_string();
+        assert!(text.contains("Nothing was changed"), "{text}");
+        let outside = world.look(Clone::clone);
+        assert_eq!((outside.changes, outside.secret.unwrap().pending), (0, Some(1)), "{database}");
+    }
+}
+
+#[tokio::test]
+async fn a_pending_version_without_a_value_is_replaced() {
+    for goal in [Goal::Ensure, Goal::Renew] {
+        let mut secret = kept(TARGET, false, Some(0), Some(7)).unwrap();
+        secret.values.remove(&1);
+        let start = Outside { secret: Some(secret), database: "zero".to_owned(), ..Outside::default() };
+        let world = World::new(start);
+        let settled = run(&world, goal, "fresh").await.unwrap();
+        assert_eq!((settled.version, settled.moved), (id(1), true), "{goal:?}");
+        assert_settled(&world.look(Clone::clone), "an empty pending version");
     }
 }
 

@@ -25,13 +25,13 @@ pub(super) fn is_managed(secret: &SecretDescription) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::collections::BTreeMap;
     use std::time::SystemTime;
 
     use super::*;
 
-    fn secret(versions: &[(&str, &[&str])], tags: &[(&str, &str)]) -> SecretDescription {
+    pub(in super::super) fn secret(versions: &[(&str, &[&str])], tags: &[(&str, &str)]) -> SecretDescription {
         let texts = |list: &[&str]| list.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>();
         SecretDescription {
             secret_ref: "arn:aws:secretsmanager:eu-west-1:123456789012:secret:a-AbCdEf".parse().unwrap(),

@@ -125,9 +125,7 @@ async fn reuse(
 /// is promoted, and AWSCURRENT moves only from where it was seen: what a faster run has put there stays.
 pub(super) async fn promote(secrets: &Secrets, id: &str, version: &VersionId) -> Result<(), Fault> {
     let secret = secrets.describe(id).await?.ok_or(Fault::Gone)?;
-    let carries = |secret: &SecretDescription, stage: &str| {
-        secret.versions.get(&version.0).is_some_and(|stages| stages.iter().any(|known| known == stage))
-    };
+    let carries = |secret: &SecretDescription, stage: &str| carries(secret, version, stage);
     if !carries(&secret, CURRENT) && !carries(&secret, PENDING) {
         return Err(Fault::Overtaken);
     }
@@ -145,14 +143,23 @@ pub(super) async fn promote(secrets: &Secrets, id: &str, version: &VersionId) ->
         && let Err(refusal) = secrets.remove_stage(id, PENDING, &version.0).await
     {
         let now = secrets.describe(id).await?.ok_or(Fault::Gone)?;
-        return match (carries(&now, CURRENT), carries(&now, PENDING)) {
-            (true, false) => Ok(()),
-            (true, true) => Err(refusal.into()),
-            // Another run has put its own version there.
-            (false, _) => Err(Fault::Overtaken),
-        };
+        return after_refusal(&now, version, refusal.into());
     }
     Ok(())
+}
+
+/// What it means that AWSPENDING could not be removed: an earlier try may have done it, or another run has put its own
+/// version there.
+fn after_refusal(now: &SecretDescription, version: &VersionId, refusal: Fault) -> Result<(), Fault> {
+    match (carries(now, version, CURRENT), carries(now, version, PENDING)) {
+        (true, false) => Ok(()),
+        (true, true) => Err(refusal),
+        (false, _) => Err(Fault::Overtaken),
+    }
+}
+
+fn carries(secret: &SecretDescription, version: &VersionId, stage: &str) -> bool {
+    secret.versions.get(&version.0).is_some_and(|stages| stages.iter().any(|known| known == stage))
 }
 
 /// Schedules the deletion of a secret of ours.
@@ -201,7 +208,45 @@ fn new_token(store: &SecretsManager) -> Result<String, Fault> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::labels::tests::secret;
     use super::*;
+
+    #[test]
+    fn a_new_version_takes_the_current_label_from_one_that_is_not_proven() {
+        let both: &[&str] = &[CURRENT, PENDING];
+        assert_eq!(stages(None), both, "another run may store the first version in this moment");
+        assert_eq!(stages(Some(&secret(&[], &[]))), both);
+        assert_eq!(stages(Some(&secret(&[("1", &[CURRENT, PENDING])], &[]))), both);
+        assert_eq!(stages(Some(&secret(&[("1", &[CURRENT])], &[]))), [PENDING]);
+        assert_eq!(stages(Some(&secret(&[("1", &[CURRENT]), ("2", &[PENDING])], &[]))), [PENDING]);
+    }
+
+    #[test]
+    fn only_the_pending_version_that_was_seen_is_replaced() {
+        let (one, two) = (VersionId("1".to_owned()), VersionId("2".to_owned()));
+        let pending = secret(&[("1", &[CURRENT]), ("2", &[PENDING])], &[]);
+        let none = secret(&[("1", &[CURRENT])], &[]);
+        check_seen(Some(&pending), Some(&two)).unwrap();
+        check_seen(Some(&none), None).unwrap();
+        check_seen(None, None).unwrap();
+        for (found, seen) in
+            [(Some(&pending), None), (Some(&pending), Some(&one)), (Some(&none), Some(&two)), (None, Some(&two))]
+        {
+            assert!(check_seen(found, seen).unwrap_err().is_overtaken(), "{found:?} {seen:?}");
+        }
+    }
+
+    #[test]
+    fn a_refused_end_of_a_promotion_is_a_success_only_where_it_is_done() {
+        let refusal = || Fault::Foreign("no".to_owned());
+        let after =
+            |stages: &[&str]| after_refusal(&secret(&[("1", stages)], &[]), &VersionId("1".to_owned()), refusal());
+        after(&[CURRENT]).unwrap();
+        assert!(matches!(after(&[CURRENT, PENDING]).unwrap_err(), Fault::Foreign(_)));
+        for lost in [&["AWSPREVIOUS"][..], &[], &[PENDING]] {
+            assert!(after(lost).unwrap_err().is_overtaken(), "{lost:?}");
+        }
+    }
 
     #[test]
     fn a_user_name_becomes_a_tag_that_aws_takes() {
