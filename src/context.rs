@@ -116,8 +116,10 @@ impl Context {
     /// # Errors
     /// The provider block holds values that are not known yet: at plan it cannot be said which account is meant.
     pub fn aws(&self) -> Result<&Sessions, Reports> {
+        // Tags are written at apply alone, when they are known; a store that is not known refuses what has to look there.
+        let apart = ["gateway", "vault", "tags", "store"];
         let unknown: Vec<&str> =
-            self.parts.unknown.iter().map(String::as_str).filter(|n| !["gateway", "vault"].contains(n)).collect();
+            self.parts.unknown.iter().map(String::as_str).filter(|name| !apart.contains(name)).collect();
         if unknown.is_empty() {
             return Ok(&self.aws);
         }
@@ -135,6 +137,11 @@ impl Context {
     /// Whether everything in the provider block is known.
     pub fn is_known(&self) -> bool {
         self.parts.unknown.is_empty()
+    }
+
+    /// Whether the provider's `store` will be known only at apply.
+    pub fn store_is_unknown(&self) -> bool {
+        self.parts.unknown.iter().any(|name| name == "store")
     }
 
     /// What a database session trusts; read once.

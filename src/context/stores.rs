@@ -23,6 +23,8 @@ struct Stores {
     aws: Arc<dyn Store>,
     /// Or why there is none: nobody needs one before a reference names it
     vault: Result<Arc<dyn Store>, Arc<dyn Explain + Send + Sync>>,
+    /// Whether the settings will be known only at apply: no place can be looked up
+    is_open: bool,
 }
 
 impl Stores {
@@ -39,6 +41,9 @@ impl Stores {
 
 impl Store for Stores {
     fn find<'a>(&'a self, place: &'a Place) -> Reply<'a, Option<Held>> {
+        if self.is_open {
+            return Box::pin(async { Err(store::Error::new(place.name(""), store::Fault::PlaceUnknown)) });
+        }
         self.by_settings.find(place)
     }
 
@@ -86,16 +91,17 @@ impl Context {
     /// # Errors
     /// The provider block is not known yet.
     pub fn store(&self, wanted: Option<&StoreSettings>, target: &Arn) -> Result<Arc<dyn Store>, Reports> {
+        let is_open = wanted.is_none() && self.store_is_unknown();
         match self.store_settings(wanted).into_owned() {
             StoreSettings::SecretsManager(settings) => {
                 let aws = self.in_aws(settings, target)?;
                 let vault = self.in_vault(VaultStoreSettings::default()).map_err(|error| Arc::new(error) as _);
-                Ok(Arc::new(Stores { by_settings: Arc::clone(&aws), aws, vault }))
+                Ok(Arc::new(Stores { by_settings: Arc::clone(&aws), aws, vault, is_open }))
             }
             StoreSettings::Vault(settings) => {
                 let vault = self.in_vault(settings)?;
                 let aws = self.in_aws(SecretsManagerSettings::default(), target)?;
-                Ok(Arc::new(Stores { by_settings: Arc::clone(&vault), aws, vault: Ok(vault) }))
+                Ok(Arc::new(Stores { by_settings: Arc::clone(&vault), aws, vault: Ok(vault), is_open }))
             }
         }
     }

@@ -41,7 +41,8 @@ model! {
         /// HashiCorp Vault or OpenBao, for `store = { vault = { … } }` and for secrets that are referred to there.
         vault: VaultServer = optional(),
         /// Where generated secrets live; a resource may say otherwise. A change is for new secrets and the next
-        /// rotation of old ones.
+        /// rotation of old ones. A role without `admin` looks for its administrator at the new place at once, so rotate
+        /// the master passwords with the change, or set `admin` on the roles first.
         store: StoreBlock = optional()
             .check(ONE_STORE, is_one_store)
             .default_words("AWS Secrets Manager in the database's account and region"),

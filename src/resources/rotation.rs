@@ -18,6 +18,8 @@ use crate::value::Value;
 pub(super) const OK: &str = "ok";
 /// Private entry: when the object was last refreshed.
 const OBSERVED_AT: &str = "observed_at";
+/// Private entry: references of secrets that are to be deleted, one a line.
+const LEFT: &str = "left_secrets";
 
 /// The arguments that decide when a password is replaced.
 #[derive(Debug, Clone)]
@@ -142,7 +144,8 @@ pub(super) async fn rotated_at(
 /// Whether a rotation puts the secret of a place somewhere else than where it is now. `wanted` are the settings of the
 /// object's own store.
 pub(super) fn moves(context: &Context, wanted: Option<&StoreSettings>, place: &Place, now: Option<&SecretRef>) -> bool {
-    now.is_none_or(|secret_ref| !context.store_settings(wanted).holds(place, secret_ref))
+    let is_open = wanted.is_none() && context.store_is_unknown();
+    is_open || now.is_none_or(|secret_ref| !context.store_settings(wanted).holds(place, secret_ref))
 }
 
 /// Schedules the deletion of the secret at the place that the store had before; a failure is a warning, because the new
@@ -155,14 +158,69 @@ pub(super) async fn leave_old_place(
     new: Option<&SecretRef>,
 ) -> Vec<Report> {
     let Some((old, _)) = old.zip(new).filter(|(old, new)| !old.is_same_place(new)) else { return Vec::new() };
+    let step = "Delete it by hand, because no later apply will.";
+    forget(context, settings, arn, old, step).await.err().into_iter().collect()
+}
+
+/// Notes the secret at the place that the store had before, until it is deleted: a run may end before that, or fail.
+pub(super) fn note_left(private: &mut Private, old: Option<&SecretRef>, new: Option<&SecretRef>) {
+    let moved = old.zip(new).filter(|(old, new)| !old.is_same_place(new));
+    let is_new = |left: &SecretRef| new.is_some_and(|new| new.is_same_place(left));
+    let mut left: Vec<SecretRef> = noted(private).into_iter().filter(|left| !is_new(left)).collect();
+    left.extend(moved.map(|(old, _)| old.clone()).filter(|old| !noted(private).contains(old)));
+    note(private, &left);
+}
+
+/// The secrets at places before that are not known to be deleted.
+pub(super) fn noted(private: &Private) -> Vec<SecretRef> {
+    private.get(LEFT).into_iter().flat_map(str::lines).filter_map(|line| line.parse().ok()).collect()
+}
+
+/// Replaces what [`noted`] says.
+pub(super) fn note(private: &mut Private, left: &[SecretRef]) {
+    let lines: Vec<String> = left.iter().map(ToString::to_string).collect();
+    if lines.is_empty() { private.remove(LEFT) } else { private.set(LEFT, lines.join("\n")) }
+}
+
+/// Schedules the deletion of the noted secrets; what fails is a warning and stays noted.
+pub(super) async fn leave_noted(
+    context: &Context,
+    settings: Option<&StoreSettings>,
+    arn: &Arn,
+    private: &mut Private,
+) -> Vec<Report> {
+    let (mut warnings, mut left) = (Vec::new(), Vec::new());
+    for old in noted(private) {
+        let step = "The next plan shows it in `credential`, and apply tries again; after a destroy delete it by hand.";
+        if let Err(warning) = forget(context, settings, arn, &old, step).await {
+            warnings.push(warning);
+            left.push(old);
+        }
+    }
+    note(private, &left);
+    warnings
+}
+
+async fn forget(
+    context: &Context,
+    settings: Option<&StoreSettings>,
+    arn: &Arn,
+    old: &SecretRef,
+    step: &str,
+) -> Result<(), Report> {
     let forgotten = match context.store(settings, arn) {
         Ok(store) => store.forget(old).await.map_err(Reports::from),
         Err(reports) => Err(reports),
     };
-    match forgotten {
-        Ok(()) => Vec::new(),
-        Err(Reports(reports)) => reports.into_iter().map(Report::as_warning).collect(),
-    }
+    forgotten.map_err(|Reports(reports)| {
+        let why: Vec<String> = reports.into_iter().map(|report| report.detail).collect();
+        let detail = format!(
+            "{arn}: the secret {old} is at the place that the store had before and was not deleted; its password no longer \
+             counts. {step} {}",
+            why.join(" ")
+        );
+        Report::warning("A secret is left at its old place", detail)
+    })
 }
 
 /// A time in whole seconds.

@@ -61,6 +61,9 @@ pub enum Fault {
         /// When, in words
         since: String,
     },
+    /// Where to look is not known yet
+    #[error("the `store` of the provider block will be known only after apply")]
+    PlaceUnknown,
     /// Another run stored or promoted another version meanwhile
     #[error("another run stored or promoted another version meanwhile")]
     Overtaken,
@@ -96,6 +99,7 @@ impl Explain for Error {
             Fault::Gone => "The secret is gone".to_owned(),
             Fault::NoVersion(_) => "The secret has no such version".to_owned(),
             Fault::OtherStore(_) => "Cannot read the secret".to_owned(),
+            Fault::PlaceUnknown => "The provider is not known well enough yet".to_owned(),
             Fault::NoEntropy(_) => "Cannot make a secret".to_owned(),
             Fault::Others { .. } | Fault::Overtaken => "The password is being changed already".to_owned(),
             Fault::Unproven => "The secret is not proven yet".to_owned(),
@@ -134,6 +138,7 @@ impl Explain for Error {
             Fault::Malformed(_) => Some("It must be JSON with `username` and `password`, as RDS writes it; in Vault `USER` and `PASSWORD` do as well".to_owned()),
             Fault::Gone => Some("Plan again: the refresh will notice it".to_owned()),
             Fault::OtherStore(_) => Some("Use the full ARN of a secret in AWS Secrets Manager, or `vault:<kv1|kv2>:<namespace>:<mount>:<path>`".to_owned()),
+            Fault::PlaceUnknown => Some("Apply what it comes from first (-target), or give it as a variable".to_owned()),
             Fault::NoVersion(SecretStage::Current) => Some("Store a value in it first".to_owned()),
             Fault::NoVersion(_) => {
                 let step = "Leave `version_stage` out to read the current version; another one is there only around a \

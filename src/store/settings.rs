@@ -38,13 +38,18 @@ model! {
         name_prefix: String = optional()
             .check("letters, digits and `/_+=.@-`, at most 128", is_prefix)
             .default_words("`rdsaccess/`"),
-        /// KMS key of the secrets, as an ARN, an id or an alias.
+        /// KMS key of the secrets, as an ARN, an id or an alias. Another one holds from the next password on. Taken out,
+        /// a secret that is there keeps its key: name `alias/aws/secretsmanager` to go back to the default one.
         kms_key_id: String = optional().not_empty().default_words("`aws/secretsmanager`"),
         /// Days in which a deleted secret can be restored.
         recovery_window_days: i64 = optional().between(7, 30).default_words("`7`"),
-        /// Regions that get a replica of every secret.
+        /// Regions that get a replica of every secret. A new region gets its replica with the next password; the replica
+        /// in a region that is taken out stays until somebody removes it (`aws secretsmanager
+        /// remove-regions-from-replication`), or destroy does.
         replica_regions: BTreeSet<Region> = optional(),
-        /// Tags of the secrets, besides those of the provider block.
+        /// Tags of the secrets, besides those of the provider block. New and changed ones are written with the next
+        /// password; one that is taken out stays on a secret that is there (`aws secretsmanager untag-resource`),
+        /// because nothing tells it from a tag of somebody else.
         tags: BTreeMap<String, String> = optional().check("free of keys that begin with `aws:` or `rdsaccess:`", own_keys),
     }
 }

@@ -234,3 +234,54 @@ fn a_role_made_by_hand_after_destroy_is_not_taken_over() {
     as_owner(database, "shop", "CREATE ROLE hoop_ro LOGIN PASSWORD 'by-hand-1'");
     expect(&workspace, &["hoop_ro", "import"]);
 }
+
+fn is_stopped(rig: &Rig, status: &str) {
+    let database = rig.database(0);
+    let value = json!({"account": database.account_id, "region": database.region, "kind": "instance",
+        "identifier": database.identifier, "status": status});
+    rig.control("POST", "status", &value);
+}
+
+#[test]
+fn a_stopped_database_stops_a_refresh_that_needs_a_session_alone() {
+    let rig = ledger();
+    let database = rig.database(0);
+    let workspace = Workspace::new(&rig);
+    let admin = admin(&rig, database, &database.master_password);
+    let write = |block: &str| workspace.write("main.tf", &configuration(&rig, &database.arn, &admin, block));
+    write("");
+    workspace.apply().ok();
+    is_stopped(&rig, "stopped");
+    let error = workspace.plan_run().error();
+    assert!(error.contains("is stopped"), "{error}");
+    write("on_unreachable = \"keep\"");
+    assert!(workspace.plan().nothing().stdout.contains("is stopped"));
+    write("refresh = \"aws\"");
+    workspace.plan().nothing();
+    write("");
+    is_stopped(&rig, "available");
+    workspace.plan().nothing();
+}
+
+#[test]
+fn a_secret_of_a_database_that_is_gone_may_be_out_of_reach_too() {
+    let rig = ledger();
+    let database = rig.database(0);
+    let workspace = Workspace::new(&rig);
+    let admin = admin(&rig, database, &database.master_password);
+    let write = |block: &str| workspace.write("main.tf", &configuration(&rig, &database.arn, &admin, block));
+    write("");
+    workspace.apply().ok();
+    let params = json!({"DBInstanceIdentifier": "ledger", "SkipFinalSnapshot": true});
+    rig.aws_of(database, "rds", "delete_db_instance", &params).unwrap();
+    let deny = json!({"account": database.account_id, "actions": ["secretsmanager:DescribeSecret"]});
+    rig.control("POST", "deny", &deny);
+    let error = workspace.plan_run().error();
+    assert!(error.contains("DescribeSecret"), "{error}");
+    write("on_unreachable = \"keep\"");
+    let kept = workspace.plan().nothing();
+    assert!(kept.stdout.contains("Warning") && kept.stdout.contains("DescribeSecret"), "{}", kept.stdout);
+    rig.control("DELETE", "deny", &serde_json::Value::Null);
+    let plan = workspace.plan().changes().stdout;
+    assert!(plan.contains("must be replaced"), "{plan}");
+}

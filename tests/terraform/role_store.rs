@@ -255,9 +255,85 @@ fn an_imported_role_finds_its_password_in_a_store_of_its_own() {
     default_master_secret(&rig, it.database());
     it.workspace.import(IT, &format!("{}|hoop_ro", it.database().arn)).ok();
     assert_eq!(it.state()["credential"], "no stored password", "an import does not know the configuration");
+    it.workspace.plan().changes();
+    let planned = planned_changes(&it.workspace);
+    assert_eq!(planned[0]["change"]["after"]["secret_ref"], made["secret_ref"], "the plan names what apply keeps");
     let again = it.apply();
     for name in ["secret_ref", "secret_version"] {
         assert_eq!(again[name], made[name], "{name}: nothing was replaced");
     }
     assert!(it.reads());
+}
+
+#[test]
+fn a_secret_that_could_not_be_deleted_after_a_move_is_named_until_it_is() {
+    let rig = rig("mariadb");
+    let it = Stored::new(&rig);
+    let fails = || {
+        let fault = json!({
+            "service": "secretsmanager", "action": "DeleteSecret", "times": 9, "code": "AccessDeniedException",
+            "status": 400,
+        });
+        rig.control("POST", "faults", &fault);
+    };
+    it.write(&[TEAM, &round(1)]);
+    let first = it.apply();
+    let name = first["secret_ref"].as_str().unwrap();
+    it.write(&[OTHER, &round(2)]);
+    fails();
+    let moved = it.workspace.apply().ok().stdout;
+    assert!(
+        moved.contains("A secret is left at its old place") && moved.replace("\n", "").contains("team/"),
+        "{moved}"
+    );
+    rig.control("DELETE", "faults", &Value::Null);
+    let second = it.state();
+    assert_eq!((Stored::place(&second).1.as_str(), &second["credential"]), ("other", &json!("ok")));
+    assert!(it.describe(&first).get("DeletedDate").is_none() && it.reads());
+    it.plans(&["credential"]);
+    let before = planned_changes(&it.workspace)[0]["change"]["before"]["credential"].to_string();
+    assert!(before.contains("still there") && before.contains(name), "{before}");
+    it.workspace.apply_planned().ok();
+    it.workspace.plan().nothing();
+    it.is_forgotten(&first);
+    assert_eq!(it.state()["secret_version"], second["secret_version"], "no password was replaced for it");
+
+    // A destroy finishes it as well.
+    it.write(&[TEAM, &round(3)]);
+    fails();
+    it.workspace.apply().ok();
+    rig.control("DELETE", "faults", &Value::Null);
+    let third = it.state();
+    assert!(it.describe(&second).get("DeletedDate").is_none());
+    it.workspace.destroy().ok();
+    it.is_forgotten(&second);
+    it.is_forgotten(&third);
+}
+
+#[test]
+fn a_provider_whose_store_is_not_known_yet_still_reads_what_references_name() {
+    let rig = rig("postgres");
+    let it = Stored::new(&rig);
+    it.write(&[]);
+    let made = it.apply();
+    let open = "tags = { run = terraform_data.it.output }\n  store = { secrets_manager = { name_prefix = \
+                terraform_data.it.output } }";
+    let write = |prefix: &str| {
+        let role = format!(
+            "resource \"rdsaccess_role\" \"it\" {{\n  target_arn = \"{}\"\n  access = \"read_only\"\n  admin = {{ \
+             secret_ref = \"{}\" }}\n}}\n",
+            it.database().arn,
+            it.admin
+        );
+        let data = format!("resource \"terraform_data\" \"it\" {{\n  input = \"{prefix}/\"\n}}\n");
+        it.workspace.write("main.tf", &(blocks::provider(&rig, open) + &data + &role));
+    };
+    write("one");
+    it.workspace.plan().changes();
+    assert_eq!(planned_changes(&it.workspace).len(), 1, "the role stays as it is");
+    it.workspace.apply_planned().ok();
+    assert_eq!(it.apply()["secret_ref"], made["secret_ref"]);
+    write("two");
+    it.workspace.apply().ok();
+    assert_eq!(it.apply()["secret_ref"], made["secret_ref"]);
 }

@@ -287,3 +287,39 @@ fn a_role_and_a_second_login_of_one_name_do_not_take_each_other_over() {
         assert!(stage.reads(&stage.login(&clones)), "{engine}: the second login is as it was");
     }
 }
+
+/// Before its first turn nothing is the second login: one that somebody makes under its name is theirs.
+#[test]
+fn a_login_of_the_second_ones_name_that_came_first_is_left_alone() {
+    for (engine, makes, takes) in [
+        (
+            "postgres",
+            "CREATE ROLE hoop_ro_clone LOGIN PASSWORD 'by-hand-1'",
+            "GRANT CREATE ON DATABASE shop TO hoop_ro_clone",
+        ),
+        ("mariadb", "CREATE USER hoop_ro_clone IDENTIFIED BY 'by-hand-1'", "GRANT ALL ON shop.* TO hoop_ro_clone"),
+    ] {
+        let stage = Stage::new(engine);
+        let workspace = Workspace::new(&stage.rig);
+        stage.write(&workspace, "", &two_users(1));
+        let first = apply(&workspace);
+        let database = if engine == "postgres" { "shop" } else { "" };
+        as_owner(stage.database(), database, makes);
+        as_owner(stage.database(), database, takes);
+        workspace.plan().nothing();
+        stage.write(&workspace, "", &two_users(2));
+        let refused = workspace.apply().error();
+        assert!(refused.contains("The name of the role is taken"), "{engine}: {refused}");
+        let theirs = Login::new(stage.database(), "hoop_ro_clone", "by-hand-1").database("shop");
+        let works = || theirs.run(&stage.rig, "SELECT 1").is_ok();
+        assert!(works() && stage.reads(&stage.login(&first)), "{engine}: both are as they were");
+
+        stage.write(&workspace, "", "");
+        apply(&workspace);
+        assert!(works(), "{engine}: without a second login nothing is dropped");
+        stage.write(&workspace, "", &two_users(2));
+        assert!(workspace.apply().error().contains("The name of the role is taken"), "{engine}");
+        workspace.destroy().ok();
+        assert!(works() && has_role(stage.database(), "hoop_ro_clone"), "{engine}: nor by a destroy");
+    }
+}

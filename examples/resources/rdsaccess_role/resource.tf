@@ -76,3 +76,24 @@ resource "rdsaccess_role" "reporting" {
     secrets_manager = { name_prefix = "reporting/", kms_key_id = "alias/reporting", tags = { team = "reporting" } }
   }
 }
+
+# The same from a secret that exists already, such as one of another team: another version of it is set after another
+# `password_wo_version`.
+variable "batch_secret" {
+  type        = string
+  description = "ARN of a secret with `username` and `password`."
+}
+
+ephemeral "rdsaccess_secret" "batch" {
+  secret_ref = var.batch_secret
+}
+
+resource "rdsaccess_role" "batch" {
+  target_arn = var.ledger_arn
+  name       = "batch"
+  access     = "read_write"
+  admin      = { secret_ref = rdsaccess_master_credential.master[var.ledger_arn].secret_ref }
+
+  password_wo         = ephemeral.rdsaccess_secret.batch.password
+  password_wo_version = "2026-01"
+}

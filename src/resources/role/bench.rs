@@ -9,7 +9,7 @@ use crate::access::{Arn, EngineKind, Gap, HostPattern, Identifier, RoleName, Sec
 use crate::context::Context;
 use crate::engine::{self, Fault, Observed, Ownership, PasswordSet, Removal, RemovalAction, RoleSpec, Server};
 use crate::report::Report;
-use crate::schema::Reports;
+use crate::schema::{Private, Reports};
 use crate::store::{self, Credential, Held, Place, Request, Settled, Store, Subject, rotate};
 
 use super::error::Error;
@@ -17,6 +17,8 @@ use super::logins::{clone_name, merged};
 use super::model::{Role, Strategy};
 use super::{given, rules, secret, spec};
 
+/// Private entry: the second login has been made, or taken over.
+const SECOND_LOGIN: &str = "second_login";
 /// Length of a generated password: the longest that every engine and API takes is 41.
 const PASSWORD_LENGTH: usize = 40;
 
@@ -63,18 +65,20 @@ pub(super) fn check(context: &Context, target: &Target, role: &Role) -> Result<(
 }
 
 impl Bench {
-    /// Opens what is needed; nothing is changed. `prior` is the state before, where there is one.
+    /// Opens what is needed; nothing is changed. `prior` is the state before with its private state, where there is one.
     pub(super) async fn open(
         context: &Context,
         target: Target,
         role: &Role,
-        prior: Option<&Role>,
+        prior: Option<(&Role, &Private)>,
         adopt: bool,
     ) -> Result<Self, Reports> {
         let arn = target.arn.clone();
         let spec = spec::spec(role, &target, adopt)?;
-        let had_clone = prior.is_some_and(|prior| prior.strategy() == Strategy::TwoUsers);
-        let clone = if had_clone || role.strategy() == Strategy::TwoUsers {
+        let had_clone = prior.is_some_and(|(prior, private)| prior.has_second_login() || has_second_login(private));
+        let prior = prior.map(|(prior, _)| prior);
+        let may_have = prior.is_some_and(|prior| prior.strategy() == Strategy::TwoUsers);
+        let clone = if had_clone || may_have || role.strategy() == Strategy::TwoUsers {
             let name = clone_name(&spec.name).map_err(|invalid| Report::error("Invalid name", invalid.0))?;
             let mark = spec.mark.clone().of_second(spec.name.as_str());
             Some(RoleSpec { name, mark, adopt: had_clone, ..spec.clone() })
@@ -150,8 +154,10 @@ impl Bench {
             }
         }
         self.is_clones_turn = is_for_clone[0];
-        let is_ours =
-            is_for_clone.contains(&true) || held.is_for(&self.target.resource_id) && self.is_left_clone().await?;
+        // Where the state says two logins and nothing says that the second was made, its first turn is still to come.
+        let may_be_left = prior.is_none_or(|prior| prior.strategy() != Strategy::TwoUsers);
+        let is_ours = is_for_clone.contains(&true)
+            || may_be_left && held.is_for(&self.target.resource_id) && self.is_left_clone().await?;
         if let Some(clone) = &mut self.clone {
             clone.adopt |= is_ours;
         }
@@ -172,8 +178,10 @@ impl Bench {
     /// tokens. A role that was imported without a look at it has neither.
     pub(super) fn trust(&mut self, prior: &Role) {
         let known = prior.secret_version.get().is_some() || prior.is_iam();
-        for spec in std::iter::once(&mut self.spec).chain(&mut self.clone) {
-            spec.known = known;
+        self.spec.known = known;
+        if let Some(clone) = &mut self.clone {
+            // Before its first turn a login of that name is somebody else's.
+            clone.known = known && clone.adopt;
         }
     }
 
@@ -232,7 +240,9 @@ impl Bench {
                 format!("the second login of `{name}` would be a role of its own, whose secret is {secret_ref}");
             return Err(Error::Foreign { arn: self.target.arn.clone(), words }.into());
         }
-        for spec in std::iter::once(&self.spec).chain(&self.clone) {
+        // One that is not wanted and not ours is in nobody's way.
+        let second = self.clone.iter().filter(|clone| clone.adopt || self.strategy == Strategy::TwoUsers);
+        for spec in std::iter::once(&self.spec).chain(second) {
             if let Ownership::Foreign(words) = self.server.read(spec).await?.ownership {
                 return Err(Error::Foreign { arn: self.target.arn.clone(), words }.into());
             }
@@ -273,8 +283,8 @@ impl Bench {
     fn note_turn(&mut self, settled: &Settled) {
         if let Some(clone) = &mut self.clone {
             self.is_clones_turn = settled.username == clone.name;
-            // The secret names it, or has named it: it is ours.
-            clone.adopt = true;
+            // The secret names it: it is ours.
+            clone.adopt |= self.is_clones_turn;
         }
     }
 
@@ -347,16 +357,32 @@ impl Bench {
 
     /// Ends the sessions that the role has open.
     pub(super) async fn end_sessions(&self) -> Result<(), Reports> {
-        for spec in std::iter::once(&self.spec).chain(&self.clone) {
+        for spec in std::iter::once(&self.spec).chain(self.own_clone().await?) {
             let notes = self.server.end_sessions(spec).await?;
             self.note(notes);
         }
         Ok(())
     }
 
+    /// The second login, unless one of its name is somebody else's.
+    async fn own_clone(&self) -> Result<Option<&RoleSpec>, Reports> {
+        let Some(clone) = &self.clone else { return Ok(None) };
+        let is_ours = !matches!(self.server.read(clone).await?.ownership, Ownership::Foreign(_));
+        Ok(Some(clone).filter(|_| is_ours))
+    }
+
+    /// Remembers that the second login is ours: what somebody makes of it later is repaired.
+    pub(super) fn remember(&self, private: &mut Private) {
+        if self.clone.as_ref().is_some_and(|clone| clone.adopt) {
+            private.set(SECOND_LOGIN, "ours");
+        }
+    }
+
     /// Takes the second login away where it is wanted no more.
-    pub(super) async fn leave_clone(&self, role: &Role) -> Result<(), Reports> {
-        if let Some(clone) = self.clone.as_ref().filter(|_| self.strategy != Strategy::TwoUsers) {
+    pub(super) async fn leave_clone(&self, role: &Role, private: &mut Private) -> Result<(), Reports> {
+        if self.strategy != Strategy::TwoUsers
+            && let Some(clone) = self.own_clone().await?
+        {
             let how = Removal {
                 action: RemovalAction::Drop,
                 end_sessions: role.end_sessions.get().is_none_or(|word| word != "never"),
@@ -365,12 +391,15 @@ impl Bench {
             let notes = self.server.remove(clone, &how).await?;
             self.note(notes);
         }
+        if self.strategy != Strategy::TwoUsers {
+            private.remove(SECOND_LOGIN);
+        }
         Ok(())
     }
 
     /// Takes the role away, with both its logins.
     pub(super) async fn remove(&self, how: &Removal) -> Result<(), Reports> {
-        for spec in self.clone.iter().chain([&self.spec]) {
+        for spec in self.own_clone().await?.into_iter().chain([&self.spec]) {
             let notes = self.server.remove(spec, how).await?;
             self.note(notes);
         }
@@ -391,6 +420,11 @@ impl Bench {
         let notes = std::mem::take(&mut *self.notes.lock().unwrap_or_else(PoisonError::into_inner));
         notes.into_iter().map(|note| Report::warning(note.summary.unwrap_or(summary), note.text)).collect()
     }
+}
+
+/// Whether the second login has been made, or taken over.
+fn has_second_login(private: &Private) -> bool {
+    private.get(SECOND_LOGIN).is_some()
 }
 
 /// A rotation of the role's password.

@@ -21,7 +21,7 @@ use crate::report::{Reach, Report};
 use crate::schema::{Apply, Attr, Change, Reading, Reports, Resource};
 
 use super::import;
-use super::rotation::{OK, forget_refresh, leave_old_place, note_refresh};
+use super::rotation::{OK, forget_refresh, leave_noted, note_left, note_refresh};
 use bench::Bench;
 use error::Error;
 use model::{Role, RoleIdentity};
@@ -61,12 +61,15 @@ impl Resource for RoleResource {
             }
             Err(error) => return Err(error.into()),
         };
-        let Found::Target(target) = target else {
-            return gone(context, reading, &arn).await;
-        };
         let before = reading.state.clone();
-        match observe(context, reading, *target).await {
-            Err(reports) if !reading.imported && (context.keeps_state(&reports) || steps::is_refused(&reports)) => {
+        let (is_there, outcome) = match target {
+            Found::Target(target) => (true, observe(context, reading, *target).await),
+            Found::Gone => (false, gone(context, reading, &arn).await),
+        };
+        match outcome {
+            Err(reports)
+                if !reading.imported && (context.keeps_state(&reports) || is_there && steps::is_refused(&reports)) =>
+            {
                 reading.state = before;
                 forget_refresh(&mut reading.private);
                 reading.warnings.extend(reports.0.into_iter().map(Report::as_warning));
@@ -99,6 +102,7 @@ impl Resource for RoleResource {
                 bench.converge().await?;
             }
             let settled = bench.settle(context, goal).await?;
+            bench.remember(&mut apply.private);
             secret::settled(context, apply, &bench, &settled).await?;
             bench.spec.adopt = true;
             bench.converge().await?
@@ -116,9 +120,10 @@ impl Resource for RoleResource {
         let target = context.ready(&arn, Takes::Writers).await?;
         bench::check(context, &target, &apply.planned)?;
         let given = given::password(context, &target, apply)?;
-        let mut bench = Bench::open(context, target, &apply.planned, Some(&prior), true).await?;
+        let mut bench = Bench::open(context, target, &apply.planned, Some((&prior, &apply.private)), true).await?;
         bench.given = given;
         bench.trust(&prior);
+        bench.remember(&mut apply.private);
         let before = bench.observe().await?;
         bench.check_databases(&apply.planned, &before)?;
         let observed = if apply.planned.is_iam() {
@@ -128,7 +133,7 @@ impl Resource for RoleResource {
         } else {
             password(context, apply, &mut bench, &prior).await?
         };
-        bench.leave_clone(&apply.planned).await?;
+        bench.leave_clone(&apply.planned, &mut apply.private).await?;
         if apply.planned.always_ends_sessions() && steps::takes_away(&prior, &apply.planned, &before) {
             bench.end_sessions().await?;
         }
@@ -148,7 +153,7 @@ impl Resource for RoleResource {
         };
         if let (Some(how), Found::Target(target), false) = (&removal, &found, another) {
             let target = crate::context::check_ready((**target).clone())?;
-            let bench = Bench::open(context, target, &apply.state, Some(&apply.state), true).await?;
+            let bench = Bench::open(context, target, &apply.state, Some((&apply.state, &apply.private)), true).await?;
             bench.remove(how).await?;
             apply.warnings.extend(bench.take_notes("Something of the role remains"));
         }
@@ -160,7 +165,10 @@ impl Resource for RoleResource {
             Found::Target(target) if another => Some(target.resource_id.as_str()),
             _ => None,
         };
-        secret::forget(context, &apply.state, &arn, current).await
+        secret::forget(context, &apply.state, &arn, current).await?;
+        let settings = apply.state.store_settings();
+        apply.warnings.extend(leave_noted(context, settings.as_ref(), &arn, &mut apply.private).await);
+        Ok(())
     }
 
     fn import_id(id: &str) -> Result<Role, Reports> {
@@ -177,19 +185,20 @@ impl Resource for RoleResource {
 /// Brings the state up to date with the database. `false` when neither role nor secret is there.
 async fn observe(context: &Context, reading: &mut Reading<Role>, target: Target) -> Result<bool, Reports> {
     steps::describe(&mut reading.state, &target);
-    if target.is_stopped() {
-        return Err(crate::context::TargetError::Stopped { arn: target.arn, status: target.status }.into());
-    }
     if reading.imported {
         import_defaults(&mut reading.state, &target)?;
     }
     if context.refresh() == Refresh::Aws && !reading.imported {
         secret::look(context, &mut reading.state, &target).await?;
+        secret::left(context, reading, &target.arn).await?;
         note_refresh(context, &mut reading.private);
         return Ok(true);
     }
+    if target.is_stopped() {
+        return Err(crate::context::TargetError::Stopped { arn: target.arn, status: target.status }.into());
+    }
     let prior = reading.state.clone();
-    let mut bench = match Bench::open(context, target, &reading.state, Some(&prior), true).await {
+    let mut bench = match Bench::open(context, target, &reading.state, Some((&prior, &reading.private)), true).await {
         Err(Reports(reports)) if reading.imported && reports.iter().any(|r| r.reach == Reach::Refused) => {
             // Terraform gives no configuration to an import, so `admin` is not known yet. The plan that follows knows it.
             unread(&mut reading.state);
@@ -216,6 +225,7 @@ async fn observe(context: &Context, reading: &mut Reading<Role>, target: Target)
     }
     steps::show(&mut reading.state, &bench, &observed);
     secret::read(context, &bench, &mut reading.state, &observed).await?;
+    secret::left(context, reading, &bench.target.arn).await?;
     note_refresh(context, &mut reading.private);
     Ok(observed.ownership != Ownership::Absent || secret::remains(context, &bench, &reading.state).await?)
 }
@@ -225,6 +235,9 @@ async fn observe(context: &Context, reading: &mut Reading<Role>, target: Target)
 async fn tokens(context: &Context, apply: &mut Apply<Role>, bench: &Bench) -> Result<Observed, Reports> {
     let observed = bench.converge().await?;
     secret::forget_left(context, bench, apply.prior.as_ref()).await?;
+    let settings = apply.prior.as_ref().and_then(Role::store_settings);
+    let left = leave_noted(context, settings.as_ref(), &bench.target.arn, &mut apply.private).await;
+    apply.warnings.extend(left);
     secret::none(&mut apply.state);
     apply.state.credential = OK.to_owned().into();
     Ok(observed)
@@ -244,13 +257,15 @@ async fn password(
     let observed = if bench.gets_password() { None } else { Some(bench.converge().await?) };
     if let Some(reason) = reason {
         let settled = bench.settle(context, given::goal(reason, bench.given.is_some())).await?;
+        bench.remember(&mut apply.private);
         secret::settled(context, apply, bench, &settled).await?;
+        note_left(&mut apply.private, prior.secret_ref.get(), apply.state.secret_ref.get());
         steps::reached(apply, prior);
-        let (old, new) = (prior.secret_ref.get(), apply.state.secret_ref.get());
-        apply.warnings.extend(leave_old_place(context, prior.store_settings().as_ref(), &arn, old, new).await);
     } else {
         secret::keep(prior, &mut apply.state);
     }
+    let left = leave_noted(context, prior.store_settings().as_ref(), &arn, &mut apply.private).await;
+    apply.warnings.extend(left);
     match observed {
         // What a login lacks may end with its new password only: a plugin that takes no password.
         Some(observed) if !bench.has_clone() && observed.login.is_empty() => Ok(observed),

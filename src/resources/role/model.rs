@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::access::{
-    Access, Arn, Auth, DatabaseName, EngineKind, Expiry, Grant, HostPattern, ObjectKind, ObjectName, PrivilegeName,
-    RoleName, SchemaName, Secret, SecretRef, Span,
+    Access, Arn, Auth, DatabaseName, EngineKind, Expiry, Grant, HostPattern, Identifier, ObjectKind, ObjectName,
+    PrivilegeName, RoleName, SchemaName, Secret, SecretRef, Span,
 };
 use crate::context::Administrator;
 use crate::model;
@@ -35,6 +35,10 @@ model! {
     /// An import takes over a login for databases and no more than that. An account that administers, such as one with
     /// `CREATEROLE`, rights on every database or membership in a role that has them, is refused, and the error names the
     /// statements that make it a plain login first. What somebody adds to a role later is drift, and repaired.
+    ///
+    /// An import does not know the configuration: the plan after it fills in `store`, `admin` and the like. Where the
+    /// place that `store` names holds the password of the role, that plan names its secret as `secret_ref`, and apply
+    /// keeps the password once a login has proven it.
     ///
     /// ~> On PostgreSQL everybody may execute a new function, and one that is `SECURITY DEFINER` runs with the rights of its
     /// owner: through it a `read_only` role writes whatever the function writes. Take such functions from everybody with
@@ -70,7 +74,9 @@ model! {
         connection_limit: i64 = optional().between(1, 100_000),
         /// Where the secret lives; the `store` of the provider block when it is left out. It replaces that block as a
         /// whole. A change takes effect with the next password; the secret at the old place is then scheduled for
-        /// deletion (in Vault it is deleted at once: version 1 of the engine keeps nothing).
+        /// deletion (in Vault it is deleted at once: version 1 of the engine keeps nothing), and when that fails the next
+        /// plan repeats it. With the same name the secret stays: see `kms_key_id`, `replica_regions` and `tags` for what
+        /// is not taken back from it.
         store: StoreBlock = optional().check(ONE_STORE, is_one_store),
         /// The password to set, instead of a generated one. It is stored, proven and promoted as every other, and never
         /// kept by Terraform: an ephemeral value fits. Needs `password_wo_version`; excludes `rotation`.
@@ -179,7 +185,9 @@ model! {
     pub struct Admin {
         /// Secret with the administrator's user name and password: `rdsaccess_master_credential.<name>.secret_ref`, or
         /// the secret that RDS manages. Without `admin` the secret that RDS manages is used, then the one that
-        /// `rdsaccess_master_credential` stores at its default place.
+        /// `rdsaccess_master_credential` stores at its default place. That place follows the `store` of the provider
+        /// block: between a change of it and the next rotation of the master password nothing is found there. Set
+        /// `admin` to be independent of it.
         secret_ref: SecretRef = optional(),
         /// How the administrator logs in: with the password in `secret_ref`, or with tokens of IAM database
         /// authentication that the identity in the database's account signs.
@@ -255,6 +263,12 @@ impl Role {
             Some("two_users") => Strategy::TwoUsers,
             _ => Strategy::Single,
         }
+    }
+
+    /// Whether the state names the second login of two that take turns.
+    pub(super) fn has_second_login(&self) -> bool {
+        let name = self.name.get().map(|name| name.as_str());
+        self.strategy() == Strategy::TwoUsers && self.username.get().is_some_and(|user| Some(user.as_str()) != name)
     }
 
     /// Whether two logins take turns, or may: a strategy that is not known yet may be that one.

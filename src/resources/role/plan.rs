@@ -58,7 +58,8 @@ pub(super) fn reason(prior: &Role, planned: &Role, private: &Private) -> Option<
     if prior.strategy() == Strategy::TwoUsers && planned.strategy() != Strategy::TwoUsers && is_clones_turn {
         return Some(Reason::Leave);
     }
-    prior.credential.get().is_none_or(|word| word != OK).then_some(Reason::Repair)
+    let is_good = prior.credential.get().is_some_and(|word| word == OK || secret::is_left(word));
+    (!is_good).then_some(Reason::Repair)
 }
 
 /// When the login ended, where that was before the last refresh.
@@ -96,6 +97,7 @@ pub(super) async fn plan(context: &Context, change: &mut Change<Role>) -> Result
     coverage(change, &prior);
     let place_moves = moves_secret(context, &prior, &change.planned);
     credential(&mut change.planned, &prior, &change.private, place_moves);
+    known_secret(context, &prior, &mut change.planned).await;
     if reason(&prior, &change.planned, &change.private).is_none() {
         return Ok(());
     }
@@ -241,8 +243,25 @@ fn credential(planned: &mut Role, prior: &Role, private: &Private, moves: bool) 
             planned.secret_ref = prior.secret_ref.clone();
         }
         planned.username = username(planned);
+    } else if prior.credential.get().is_some_and(|word| secret::is_left(word)) {
+        planned.credential = OK.to_owned().into();
     }
     planned.set_due();
+}
+
+/// Names the secret that an import could not know: a role of a database holds its password where `store` says. A plan that
+/// may not ask the store leaves it open.
+async fn known_secret(context: &Context, prior: &Role, planned: &mut Role) {
+    let is_open = prior.secret_ref.is_null() && planned.secret_ref.is_unknown() && !prior.is_iam();
+    let parts = (prior.target_arn.get(), prior.name.get(), prior.target_resource_id.get());
+    let ((Some(arn), Some(name), Some(resource_id)), true) = (parts, is_open && !planned.store_is_unknown()) else {
+        return;
+    };
+    let Ok(store) = context.store(planned.store_settings().as_ref(), arn) else { return };
+    let held = store.find(&place(arn.clone(), name, prior.host.get())).await.ok().flatten();
+    if let Some(held) = held.filter(|held| held.is_for(resource_id) && held.proven.is_some()) {
+        planned.secret_ref = held.secret_ref.into();
+    }
 }
 
 fn unknown(planned: &mut Role) {

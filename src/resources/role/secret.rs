@@ -8,8 +8,9 @@ use jiff::Timestamp;
 use crate::access::{Arn, SecretRef, Target};
 use crate::context::{Context, Refresh};
 use crate::engine::{Observed, PasswordSet};
+use crate::report::Report;
 use crate::resources::rotation::{self, OK};
-use crate::schema::{Apply, Attr, Reports};
+use crate::schema::{Apply, Attr, Reading, Reports};
 use crate::store::{Held, Place, Settled, Store, VersionId};
 
 use super::bench::{Bench, place};
@@ -24,9 +25,46 @@ const REFUSED: &str = "the stored password is refused";
 /// What `credential` says of a proven version beside one that waits for its proof.
 const UNFINISHED: &str = "a change of the password did not finish";
 
+/// How `credential` begins when the secret at the place before is still there; its reference follows.
+const LEFT: &str = "the secret at the place before is still there: ";
+
+/// Whether the state says that nothing but a secret at the place before is in the way.
+pub(super) fn is_left(credential: &str) -> bool {
+    credential.starts_with(LEFT)
+}
+
+/// Says of a password that is good otherwise that the secret at the place before is still there: the next apply deletes
+/// it. One that is gone is forgotten.
+pub(super) async fn left(context: &Context, reading: &mut Reading<Role>, arn: &Arn) -> Result<(), Reports> {
+    let state = &mut reading.state;
+    if state.credential.get().is_some_and(|word| is_left(word)) {
+        state.credential = OK.to_owned().into();
+    }
+    let store = store_in_use(context, state, arn)?;
+    let mut left = Vec::new();
+    for secret_ref in rotation::noted(&reading.private) {
+        match store.look(&secret_ref).await {
+            Ok(held) if held.as_ref().is_none_or(|held| held.deleted || held.target.is_none()) => {}
+            Ok(_) => left.push(secret_ref),
+            Err(error) => {
+                reading.warnings.push(Report::of(&error).as_warning());
+                return Ok(());
+            }
+        }
+    }
+    if let Some(first) = left.first().filter(|_| state.credential.get().is_some_and(|word| word == OK)) {
+        state.credential = format!("{LEFT}{first}").into();
+    }
+    rotation::note(&mut reading.private, &left);
+    Ok(())
+}
+
 /// Whether the state says that there is a secret, whatever becomes of its password.
 pub(super) fn is_stored(state: &Role) -> bool {
-    let says = state.credential.get().is_some_and(|word| [OK, UNPROVEN, REFUSED, UNFINISHED].contains(&word.as_str()));
+    let says = state
+        .credential
+        .get()
+        .is_some_and(|word| [OK, UNPROVEN, REFUSED, UNFINISHED].contains(&word.as_str()) || is_left(word));
     says && state.secret_ref.is_known()
 }
 
@@ -213,12 +251,9 @@ pub(super) async fn forget_left(context: &Context, bench: &Bench, prior: Option<
     }
 }
 
-/// The secret that goes with the role: the one that state knows, or the one that a create left when it was interrupted
-/// before it could say so.
-async fn secret_of(context: &Context, state: &Role, arn: &Arn) -> Result<Option<SecretRef>, Reports> {
-    if let Some(known) = state.secret_ref.get() {
-        return Ok(Some(known.clone()));
-    }
+/// The secret at the place of today: one that a create or a move of the store left when it was interrupted before it
+/// could say so.
+async fn secret_of_today(context: &Context, state: &Role, arn: &Arn) -> Result<Option<SecretRef>, Reports> {
     let (Some(name), Some(target)) = (state.name.get(), state.target_resource_id.get()) else {
         return Ok(None);
     };
@@ -231,17 +266,19 @@ async fn secret_of(context: &Context, state: &Role, arn: &Arn) -> Result<Option<
 /// Schedules the secret of the role for deletion. `current` is the resource id of another database that now has the
 /// ARN: a secret that was taken over for it stays.
 pub(super) async fn forget(context: &Context, state: &Role, arn: &Arn, current: Option<&str>) -> Result<(), Reports> {
-    let Some(secret_ref) = secret_of(context, state, arn).await? else {
-        return Ok(());
-    };
-    let store = context.store(state.store_settings().as_ref(), arn)?;
-    if current.is_some() {
-        let held = store.look(&secret_ref).await?;
-        if held.is_none_or(|held| held.target.as_deref() == current) {
-            return Ok(());
+    let store = store_in_use(context, state, arn)?;
+    let known = state.secret_ref.get().cloned();
+    let today = secret_of_today(context, state, arn).await?.filter(|today| known.as_ref() != Some(today));
+    for secret_ref in known.iter().chain(&today) {
+        if current.is_some() {
+            let held = store.look(secret_ref).await?;
+            if held.is_none_or(|held| held.target.as_deref() == current) {
+                continue;
+            }
         }
+        store.forget(secret_ref).await?;
     }
-    Ok(store.forget(&secret_ref).await?)
+    Ok(())
 }
 
 #[cfg(test)]
