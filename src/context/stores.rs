@@ -120,6 +120,13 @@ impl Context {
         }
     }
 
+    /// Whether it cannot be told yet where secrets live: the provider's own store, or the Vault that is meant.
+    pub fn store_is_unknown(&self, wanted: Option<&StoreSettings>) -> bool {
+        let is_unknown = |attribute: &str| self.parts.unknown.iter().any(|name| name == attribute);
+        let is_in_vault = matches!(wanted.unwrap_or(&self.parts.store), StoreSettings::Vault(_));
+        wanted.is_none() && is_unknown("store") || is_in_vault && is_unknown("vault")
+    }
+
     /// Reads a secret for a login: one of ours only when it is proven, others by their current version.
     ///
     /// # Errors

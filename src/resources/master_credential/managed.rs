@@ -69,6 +69,7 @@ async fn start(master: &Master<'_>, model: &MasterCredential, goal: Goal) -> Res
     let (target, lock) = (&master.target, &master.lock);
     let Some(secret_ref) = &target.managed_secret else {
         steps::check_alone(target)?;
+        master.end.check_change(&target.arn)?;
         tracing::info!(target_arn = %target.arn, "letting RDS manage the master password");
         lock.manage_master_password(model.kms_key_id.get().map(String::as_str)).await?;
         return Ok(None);
@@ -82,6 +83,7 @@ async fn start(master: &Master<'_>, model: &MasterCredential, goal: Goal) -> Res
     }
     steps::check_alone(target)?;
     let known = current(master.context, secret_ref).await?.map(|version| version.id);
+    master.end.check_change(&target.arn)?;
     tracing::info!(target_arn = %target.arn, "letting RDS rotate the master password");
     lock.rotate_managed_password().await?;
     Ok(known)
