@@ -139,11 +139,6 @@ impl Context {
         self.parts.unknown.is_empty()
     }
 
-    /// Whether the provider's `store` will be known only at apply.
-    pub fn store_is_unknown(&self) -> bool {
-        self.parts.unknown.iter().any(|name| name == "store")
-    }
-
     /// What a database session trusts; read once.
     ///
     /// # Errors

@@ -91,7 +91,7 @@ impl Context {
     /// # Errors
     /// The provider block is not known yet.
     pub fn store(&self, wanted: Option<&StoreSettings>, target: &Arn) -> Result<Arc<dyn Store>, Reports> {
-        let is_open = wanted.is_none() && self.store_is_unknown();
+        let is_open = self.store_is_unknown(wanted);
         match self.store_settings(wanted).into_owned() {
             StoreSettings::SecretsManager(settings) => {
                 let aws = self.in_aws(settings, target)?;
@@ -141,6 +141,13 @@ impl Context {
             Err(error) if self.keeps(&error) => Ok(vec![Report::of(&error).as_warning()]),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Whether it cannot be told yet where secrets live: the provider's own store, or the Vault that is meant.
+    pub fn store_is_unknown(&self, wanted: Option<&StoreSettings>) -> bool {
+        let is_unknown = |attribute: &str| self.parts.unknown.iter().any(|name| name == attribute);
+        let is_in_vault = matches!(wanted.unwrap_or(&self.parts.store), StoreSettings::Vault(_));
+        wanted.is_none() && is_unknown("store") || is_in_vault && is_unknown("vault")
     }
 
     /// Reads a secret for a login: one of ours only when it is proven, others by their current version.

@@ -139,6 +139,26 @@ impl Context {
         found(arn, takes, described)
     }
 
+    /// The present ARN of the database with this resource id, when it is no longer the given one: a rename keeps the
+    /// resource id.
+    ///
+    /// # Errors
+    /// AWS cannot be asked.
+    pub async fn renamed(&self, arn: &Arn, resource_id: &str) -> Result<Option<Arn>, Reports> {
+        let inventory = self.aws()?.inventory(&arn.account_id, &arn.region).await?;
+        Ok(inventory.named(resource_id).filter(|now| *now != arn).cloned())
+    }
+
+    /// As [`Context::renamed`], asked afresh: for who would otherwise throw something away.
+    ///
+    /// # Errors
+    /// As [`Context::renamed`].
+    pub async fn renamed_now(&self, arn: &Arn, resource_id: Option<&str>) -> Result<Option<Arn>, Reports> {
+        let Some(resource_id) = resource_id else { return Ok(None) };
+        self.aws()?.forget(&arn.account_id, &arn.region);
+        self.renamed(arn, resource_id).await
+    }
+
     /// Whether a refresh should keep the prior state: every error says that nothing could be learned, and the provider
     /// block asks for it.
     pub fn keeps_state(&self, reports: &Reports) -> bool {

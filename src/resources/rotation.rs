@@ -144,8 +144,8 @@ pub(super) async fn rotated_at(
 /// Whether a rotation puts the secret of a place somewhere else than where it is now. `wanted` are the settings of the
 /// object's own store.
 pub(super) fn moves(context: &Context, wanted: Option<&StoreSettings>, place: &Place, now: Option<&SecretRef>) -> bool {
-    let is_open = wanted.is_none() && context.store_is_unknown();
-    is_open || now.is_none_or(|secret_ref| !context.store_settings(wanted).holds(place, secret_ref))
+    context.store_is_unknown(wanted)
+        || now.is_none_or(|secret_ref| !context.store_settings(wanted).holds(place, secret_ref))
 }
 
 /// Schedules the deletion of the secret at the place that the store had before; a failure is a warning, because the new

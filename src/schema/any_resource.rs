@@ -83,6 +83,8 @@ pub trait AnyResource<C>: Send + Sync {
     fn doc(&self) -> &'static [&'static str];
     /// The id that import takes, in words.
     fn import_words(&self) -> &'static str;
+    /// What else there is to know about an import; empty when there is nothing.
+    fn import_note(&self) -> &'static str;
     /// Default time-outs.
     fn limits(&self) -> Limits;
     /// The declarations.
@@ -130,6 +132,10 @@ impl<R: Resource> AnyResource<R::Context> for R {
 
     fn import_words(&self) -> &'static str {
         R::IMPORT_ID
+    }
+
+    fn import_note(&self) -> &'static str {
+        R::IMPORT_NOTE
     }
 
     fn limits(&self) -> Limits {

@@ -44,6 +44,8 @@ pub struct Page<'a> {
 pub struct Import<'a> {
     /// The id in words
     pub id: &'a str,
+    /// What else there is to know, a paragraph
+    pub note: &'a str,
     /// An example of the id
     pub example: &'a str,
     /// The attributes of the identity
@@ -207,8 +209,9 @@ fn import_section(name: &str, import: &Import<'_>) -> String {
             format!("- `{}` ({}, {need}) {}\n", a.name, kind_words(a), a.doc.replace('\n', " "))
         })
         .collect();
+    let note = if import.note.is_empty() { String::new() } else { format!("{}\n\n", import.note) };
     format!(
-        "\n## Import\n\nThe id is {}.\n\n```terraform\nimport {{\n  to = {name}.example\n  id = \"{}\"\n}}\n```\n\n```shell\nterraform \
+        "\n## Import\n\nThe id is {}.\n\n{note}```terraform\nimport {{\n  to = {name}.example\n  id = \"{}\"\n}}\n```\n\n```shell\nterraform \
          import {name}.example '{}'\n```\n\nFrom Terraform 1.12 an import block may name the parts as `identity` instead:\n\n{}",
         import.id,
         import.example,

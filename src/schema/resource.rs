@@ -50,6 +50,8 @@ pub trait Resource: Send + Sync + 'static {
     const VERSION: i64 = 0;
     /// The id that `terraform import` takes, in words.
     const IMPORT_ID: &'static str;
+    /// What else there is to know about an import, a paragraph; empty when there is nothing.
+    const IMPORT_NOTE: &'static str = "";
     /// Default time-outs.
     const LIMITS: Limits = Limits { create: 1_800, read: 300, update: 1_800, delete: 1_800 };
 

@@ -101,6 +101,19 @@ impl StoreSettings {
             Self::Vault(settings) => settings.secret_ref(place) == *secret_ref,
         }
     }
+
+    /// Where the secret of a place would be, in words.
+    pub fn describe(&self, place: &Place) -> String {
+        match self {
+            Self::SecretsManager(settings) => {
+                let account = settings.account_id.as_ref().unwrap_or(&place.arn.account_id);
+                let region = settings.region.as_ref().unwrap_or(&place.arn.region);
+                let name = place.name(&settings.name_prefix);
+                format!("the secret `{name}` in Secrets Manager of account {account} in {region}")
+            }
+            Self::Vault(settings) => format!("the secret {} in Vault", settings.secret_ref(place)),
+        }
+    }
 }
 
 /// How a store in AWS Secrets Manager is set up.

@@ -48,7 +48,12 @@ fn pages() -> Vec<(PathBuf, String)> {
             doc: resource.doc(),
             attributes: &attributes,
             example: &example(&format!("{folder}/resource.tf")),
-            import: Some(Import { id: resource.import_words(), example: import_example.trim(), identity: &identity }),
+            import: Some(Import {
+                id: resource.import_words(),
+                note: resource.import_note(),
+                example: import_example.trim(),
+                identity: &identity,
+            }),
             limits: Some(resource.limits()),
         });
         pages.push((docs.join(format!("resources/{}.md", short(resource.name()))), text));

@@ -50,6 +50,13 @@ impl Inventory {
         }
         self.others.iter().find(|o| o.arn == *arn).cloned().map_or(Described::Gone, Described::Unsupported)
     }
+
+    /// The ARN of the database with this resource id, which stays the same when the database is renamed.
+    pub fn named(&self, resource_id: &str) -> Option<&Arn> {
+        let others = self.others.iter().filter_map(|other| other.target.as_ref());
+        let mut all = self.targets.iter().chain(others).filter(|_| !resource_id.is_empty());
+        all.find(|target| target.resource_id == resource_id).map(|target| &target.arn)
+    }
 }
 
 impl Sessions {

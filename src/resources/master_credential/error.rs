@@ -28,6 +28,12 @@ pub(super) enum Error {
     /// Somebody else changes the password now
     #[error("another new master password of {0} waits in its pending changes")]
     Waiting(Arn),
+    /// RDS is setting a password
+    #[error("RDS is resetting the master password of {0} at this moment")]
+    Resetting(Arn),
+    /// An import finds no secret of ours
+    #[error("{secret} holds no master password of {arn} that this provider has made")]
+    NoSecret { arn: Arn, secret: String },
     /// The adopted secret is for somebody else
     #[error("the secret {secret} is for the user `{found}`; the master user of {arn} is `{wanted}`")]
     OtherUser { arn: Arn, secret: SecretRef, found: RoleName, wanted: RoleName },
@@ -50,7 +56,8 @@ impl Explain for Error {
             Self::Impaired { .. } => "The secret of RDS is impaired",
             Self::Others { .. } => "Other changes are waiting",
             Self::TooLong { .. } => "The password would be too long",
-            Self::Waiting(_) => "The master password is being changed already",
+            Self::Waiting(_) | Self::Resetting(_) => "The master password is being changed already",
+            Self::NoSecret { .. } => "There is no secret to import",
             Self::OtherUser { .. } | Self::AdoptRefused { .. } => "The secret cannot be adopted",
             Self::Moved(_) | Self::MovedMeanwhile(_) => "The plan is out of date",
         }
@@ -79,6 +86,12 @@ impl Explain for Error {
                 }
                 Self::TooLong { .. } => "Lower `password_length`. Nothing was changed",
                 Self::Waiting(_) => "Wait until RDS has applied it, then apply again. Nothing was changed",
+                Self::Resetting(_) => "Wait until the database is available, then apply again. Nothing was changed",
+                Self::NoSecret { .. } => {
+                    "An import looks only where the `store` of the provider block says. If the secret lies there, import \
+                     with that `store`; otherwise leave the import out: a create takes over a secret of ours that still \
+                     logs in, or the one that `adopt_secret_ref` names, without a reset"
+                }
                 Self::OtherUser { .. } => "Name the secret of the master user. Nothing was changed",
                 Self::AdoptRefused { .. } => {
                     "Correct the secret, or leave adopt_secret_ref out to replace the password. Nothing was changed"

@@ -128,6 +128,7 @@ async fn start(master: &Master<'_>, model: &MasterCredential, want: Want) -> Res
     let target = &master.target;
     let Some(secret_ref) = &target.managed_secret else {
         steps::check_alone(target)?;
+        master.end.check_change(&target.arn)?;
         tracing::info!(target_arn = %target.arn, "letting RDS manage the master password");
         master.lock.manage_master_password(model.kms_key_id.get().map(String::as_str)).await?;
         return Ok(Asked { changes: true, known: None });
@@ -145,6 +146,7 @@ async fn start(master: &Master<'_>, model: &MasterCredential, want: Want) -> Res
     }
     steps::check_alone(target)?;
     let known = current(master.context, secret_ref).await?.map(|version| version.id);
+    master.end.check_change(&target.arn)?;
     tracing::info!(target_arn = %target.arn, "letting RDS rotate the master password");
     rotate(master, secret_ref, known.as_deref()).await?;
     Ok(Asked { changes: true, known })

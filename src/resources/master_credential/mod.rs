@@ -33,6 +33,9 @@ impl Resource for MasterCredentialResource {
     const NAME: &'static str = "rdsaccess_master_credential";
     const SUBCATEGORY: &'static str = "Credentials";
     const IMPORT_ID: &'static str = "`<target_arn>`";
+    const IMPORT_NOTE: &'static str = "An import knows no configuration: it looks for the secret where the `store` of the \
+provider block says, and is refused when it is not there. For a secret in another place leave the import out: a create \
+takes over a secret of this provider that still logs in, and one that `adopt_secret_ref` names, without a reset.";
 
     fn identity(state: &MasterCredential) -> MasterCredentialIdentity {
         MasterCredentialIdentity { target_arn: state.target_arn.clone() }
@@ -94,8 +97,15 @@ impl Resource for MasterCredentialResource {
                 return Ok(());
             }
             if let Some(secret_ref) = apply.state.secret_ref.get() {
-                let settings = apply.state.store_settings();
-                context.store(settings.as_ref(), &arn)?.forget(secret_ref).await?;
+                let store = context.store(apply.state.store_settings().as_ref(), &arn)?;
+                let held = store.look(secret_ref).await?;
+                let mark = held.and_then(|held| held.target);
+                let known = apply.state.target_resource_id.get().cloned().or(mark);
+                if let Some(renamed) = context.renamed_now(&arn, known.as_deref()).await? {
+                    apply.warnings.push(observe::left_renamed(secret_ref, &arn, &renamed));
+                    return Ok(());
+                }
+                store.forget(secret_ref).await?;
             }
             return Ok(());
         }

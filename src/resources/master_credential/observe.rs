@@ -31,6 +31,9 @@ pub(super) async fn read(context: &Context, reading: &mut Reading<MasterCredenti
         Found::Target(target) => Some(*target),
         Found::Gone => None,
     };
+    if target.is_none() {
+        warn_of_new_name(context, reading, &arn).await?;
+    }
     if reading.state.method.is_null() && !reading.imported {
         // A state from before there was a choice.
         reading.state.method = "password".to_owned().into();
@@ -59,7 +62,7 @@ pub(super) async fn read(context: &Context, reading: &mut Reading<MasterCredenti
     };
     if reading.imported {
         if !there {
-            return Ok(false);
+            return Err(no_secret(context, &arn, &target)?.into());
         }
         reading.state.method = "password".to_owned().into();
         reading.state.password_length = 40.into();
@@ -69,6 +72,31 @@ pub(super) async fn read(context: &Context, reading: &mut Reading<MasterCredenti
     rotation::note_refresh(context, &mut reading.private);
     credential(context, reading, &*store, &target, held).await?;
     Ok(true)
+}
+
+/// Says that a database which is no longer there has another name now.
+async fn warn_of_new_name(
+    context: &Context,
+    reading: &mut Reading<MasterCredential>,
+    arn: &Arn,
+) -> Result<(), Reports> {
+    let Some(resource_id) = reading.state.target_resource_id.get() else { return Ok(()) };
+    let Some(renamed) = context.renamed(arn, resource_id).await? else { return Ok(()) };
+    let secret = reading.state.secret_ref.get().map(|secret| format!("`adopt_secret_ref = \"{secret}\"`"));
+    let keep =
+        secret.filter(|_| !reading.state.is_managed()).map(|secret| format!(" with {secret}")).unwrap_or_default();
+    let detail = format!(
+        "{arn} has another name: it is {renamed} now, and its master password is the same. Write `target_arn = \
+         \"{renamed}\"`{keep} to go on with it. The secret is kept."
+    );
+    reading.warnings.push(Report::warning("The database was renamed", detail));
+    Ok(())
+}
+
+/// Where an import has looked in vain.
+fn no_secret(context: &Context, arn: &Arn, target: &Target) -> Result<Error, Reports> {
+    let place = Place::user(arn.clone(), steps::username(target)?);
+    Ok(Error::NoSecret { arn: arn.clone(), secret: context.store_settings(None).describe(&place) })
 }
 
 /// What `credential` says of a password of ours that somebody let RDS manage.
@@ -122,7 +150,7 @@ async fn read_managed(
         };
     }
     match look_at_rds(context, reading, &target, &secret_ref).await {
-        Err(reports) if context.keeps_state(&reports) => {
+        Err(reports) if !reading.imported && context.keeps_state(&reports) => {
             reading.warnings.extend(reports.0.into_iter().map(Report::as_warning));
             Ok(true)
         }
@@ -190,8 +218,11 @@ pub(super) async fn log_in_as_rds(
     Ok(REFUSED)
 }
 
-/// The prior state with a warning.
+/// The prior state with a warning. An import has no state that could be kept.
 fn keep(reading: &mut Reading<MasterCredential>, report: Report) -> Result<bool, Reports> {
+    if reading.imported {
+        return Err(report.into());
+    }
     rotation::forget_refresh(&mut reading.private);
     reading.warnings.push(report.as_warning());
     Ok(true)
@@ -340,6 +371,18 @@ pub(super) fn managed(
     state.target_resource_id = made.target.resource_id.into();
     state.set_due();
     if meanwhile { Err(Error::MovedMeanwhile(arn).into()) } else { Ok(()) }
+}
+
+/// What a destroy says of a database that has another name now.
+pub(super) fn left_renamed(secret: &SecretRef, arn: &Arn, renamed: &Arn) -> Report {
+    Report::warning(
+        "The database was renamed: its secret stays",
+        format!(
+            "{arn} is {renamed} now. Its master password was not changed, and the secret {secret} was kept, because nothing \
+             else knows the password. To go on with it, name the secret as `adopt_secret_ref` of a master credential of \
+             {renamed}; otherwise delete it by hand when it is no longer needed."
+        ),
+    )
 }
 
 /// What a destroy says of what stays.

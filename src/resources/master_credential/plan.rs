@@ -121,7 +121,8 @@ fn plan_password(
     change.planned.credential = OK.to_owned().into();
     change.planned.secret_version = Attr::Unknown;
     change.planned.rotated_at = Attr::Unknown;
-    if switches || if prior.is_managed() { lost } else { moves(context, prior, &planned) } {
+    let has_no_place = lost || prior.secret_ref.is_null();
+    if switches || if prior.is_managed() { has_no_place } else { moves(context, prior, &planned) } {
         // Unknown even where RDS has one: the plan is made again at apply, and may by then find none.
         change.planned.secret_ref = Attr::Unknown;
     }
@@ -204,11 +205,18 @@ async fn plan_create(context: &Context, change: &mut Change<MasterCredential>) -
             return Ok(());
         }
     }
-    let keeps = !planned.adopt_secret_ref.is_null() || is_held(context, &planned, target.as_ref()).await;
-    if keeps && !planned.is_managed() {
+    if planned.is_managed() {
+        warn(change, &planned, target.as_ref());
         return Ok(());
     }
-    warn(change, &planned, target.as_ref());
+    if planned.adopt_secret_ref.is_known() {
+        return Ok(());
+    }
+    match is_held(context, &planned, target.as_ref()).await {
+        Ok(true) => {}
+        Ok(false) => warn(change, &planned, target.as_ref()),
+        Err(reports) => change.warnings.push(could_not_look(&planned, &reports)),
+    }
     Ok(())
 }
 
@@ -233,14 +241,25 @@ pub(super) fn check_length(target: &Target, length: usize) -> Result<(), Error> 
 }
 
 /// Whether a proven secret of ours for this very database is there already: then most likely nothing is replaced. A
-/// plan that may not ask the store expects the worst.
-async fn is_held(context: &Context, planned: &MasterCredential, target: Option<&Target>) -> bool {
-    let (Some(target), false) = (target, planned.store_is_unknown()) else { return false };
-    let Ok(username) = target.master_username.parse() else { return false };
+/// plan that does not know the store expects the worst.
+async fn is_held(context: &Context, planned: &MasterCredential, target: Option<&Target>) -> Result<bool, Reports> {
+    let (Some(target), false) = (target, planned.store_is_unknown()) else { return Ok(false) };
+    let Ok(username) = target.master_username.parse() else { return Ok(false) };
     let place = Place::user(target.arn.clone(), username);
-    let Ok(store) = context.store(planned.store_settings().as_ref(), &target.arn) else { return false };
-    let held = store.find(&place).await.ok().flatten();
-    held.is_some_and(|held| held.is_for(&target.resource_id) && held.proven.is_some() && held.pending.is_none())
+    let held = context.store(planned.store_settings().as_ref(), &target.arn)?.find(&place).await?;
+    Ok(held.is_some_and(|held| held.is_for(&target.resource_id) && held.proven.is_some() && held.pending.is_none()))
+}
+
+/// Says that the store could not be asked whether it holds the password.
+fn could_not_look(planned: &MasterCredential, reports: &Reports) -> Report {
+    let arn = planned.target_arn.get().map_or_else(|| "the database".to_owned(), ToString::to_string);
+    let why: Vec<String> = reports.0.iter().map(|report| format!("{}: {}", report.summary, report.detail)).collect();
+    let detail = format!(
+        "Whether the store holds a master password of {arn} that works could not be looked at: {}\nOn apply the password \
+         is replaced unless it does.",
+        why.join("; ")
+    );
+    Report::warning("The master password may be replaced", detail)
 }
 
 fn warn(change: &mut Change<MasterCredential>, planned: &MasterCredential, target: Option<&Target>) {

@@ -2,13 +2,13 @@
 
 use futures_util::future::BoxFuture;
 
-use crate::access::rotation::Goal;
+use crate::access::rotation::{Goal, LEFT_ALONE};
 use crate::access::{Arn, RoleName, Secret, SecretRef, Target};
 use crate::aws::rds::{ModifyLock, PENDING_PASSWORD};
 use crate::context::{Attempt, Context, Found, Takes, TargetError, check_ready, found};
 use crate::report::Report;
 use crate::schema::Reports;
-use crate::store::{self, Credential, Place, Request, Settled, Store, Subject, rotate};
+use crate::store::{self, Credential, Held, Place, Request, Settled, Store, Subject, VersionId, rotate};
 
 use super::error::Error;
 use super::model::MasterCredential;
@@ -17,6 +17,9 @@ use super::{plan, wait};
 
 /// What `credential` says when there is no secret any more.
 pub(super) const GONE: &str = "the secret is gone";
+
+/// The status of a database that is getting another master password.
+const RESETTING: &str = "resetting-master-credentials";
 
 /// What [`secure`] reached.
 pub(super) struct Secured {
@@ -33,10 +36,15 @@ pub(super) fn check(target: &Target) -> Result<(), Error> {
     }
 }
 
+/// Whether another master password waits to be set.
+fn waits(target: &Target) -> bool {
+    target.pending_changes.iter().any(|change| change == PENDING_PASSWORD)
+}
+
 /// Refuses a change that RDS makes only at once while something else would be applied with it.
 pub(super) fn check_alone(target: &Target) -> Result<(), Error> {
     let arn = target.arn.clone();
-    if target.pending_changes.iter().any(|change| change == PENDING_PASSWORD) {
+    if waits(target) {
         return Err(Error::Waiting(arn));
     }
     let others = target.other_pending_changes().join(", ");
@@ -60,8 +68,8 @@ pub(super) async fn secure(
     let store = context.store(model.store_settings().as_ref(), arn)?;
     let place = Place::user(arn.clone(), master.username.clone());
     let settled = match adopt {
-        Some(secret) if !master.is_under_way(&*store, &place).await? => master.adopt(&*store, &place, secret).await?,
-        _ => {
+        Some(secret) => master.adopt(&*store, &place, secret).await?,
+        None => {
             master.check_before(&*store, &place, goal).await?;
             let make = || Ok(master.credential(context.password(model.length())?));
             let request =
@@ -110,8 +118,8 @@ pub(super) struct Master<'a> {
 
 impl<'a> Master<'a> {
     pub(super) async fn enter(context: &'a Context, arn: &Arn, end: Deadline) -> Result<Self, Reports> {
-        let mut lock = context.aws()?.modify_lock(arn).await;
-        lock.wait_until(end.at);
+        let mut lock = end.turn(arn, context.aws()?.modify_lock(arn)).await?;
+        lock.wait_until(end.last_change());
         let target = match found(arn, Takes::Writers, lock.describe_now().await?)? {
             Found::Target(target) => check_ready(*target)?,
             Found::Gone => return Err(TargetError::Gone(arn.clone()).into()),
@@ -133,43 +141,84 @@ impl<'a> Master<'a> {
         let held = store.find(place).await?.filter(|held| held.is_for(&self.target.resource_id));
         let (proven, pending) =
             held.as_ref().map_or((None, None), |held| (held.proven.as_ref(), held.pending.as_ref()));
-        if pending.is_some() || proven.is_some() && goal == Goal::Ensure {
+        let (waits, keeps) = (waits(&self.target), proven.is_some() && goal == Goal::Ensure);
+        if pending.is_some() || keeps && !waits {
             return Ok(());
         }
-        if self.target.pending_changes.iter().any(|change| change == PENDING_PASSWORD) {
+        if waits && !keeps {
             return Err(Error::Waiting(self.target.arn.clone()).into());
         }
         let credential = match (&held, proven) {
             (Some(held), Some(version)) => store.value(&held.secret_ref, version).await?,
             _ => self.credential(self.context.password(40)?),
         };
-        self.accepts(&credential).await.map(drop)
+        if !self.accepts(&credential).await? && waits {
+            // A new password would be made for one that is refused, and would meet the one that waits.
+            return Err(Error::Waiting(self.target.arn.clone()).into());
+        }
+        Ok(())
     }
 
-    /// Whether a password of an earlier run waits for its proof: RDS may have it already, so it is never replaced.
-    async fn is_under_way(&self, store: &dyn Store, place: &Place) -> Result<bool, Reports> {
-        let held = store.find(place).await?.filter(|held| held.is_for(&self.target.resource_id));
-        Ok(held.is_some_and(|held| held.pending.is_some()))
+    /// What works of our own secret already. A pending password that is refused is one that RDS never took, unless RDS is
+    /// about to set it.
+    async fn working(&self, store: &dyn Store, held: &Held) -> Result<Option<Settled>, Reports> {
+        let settled = |version: &VersionId, moved| {
+            let (secret_ref, version) = (held.secret_ref.clone(), version.clone());
+            Some(Settled { secret_ref, version, username: self.username.clone(), moved })
+        };
+        if let Some(version) = &held.pending {
+            self.check_others(store, held, version).await?;
+            if self.accepts(&store.value(&held.secret_ref, version).await?).await? {
+                store.promote(&held.secret_ref, version).await?;
+                return Ok(settled(version, true));
+            }
+            self.check_idle()?;
+        }
+        match &held.proven {
+            Some(version) if self.accepts(&store.value(&held.secret_ref, version).await?).await? => {
+                Ok(settled(version, false))
+            }
+            _ => Ok(None),
+        }
     }
 
-    /// Takes over the password of another secret, if it works; one of ours that works is kept. Never changes the
-    /// database.
+    /// A version that another program has just stored is left alone.
+    async fn check_others(&self, store: &dyn Store, held: &Held, version: &VersionId) -> Result<(), Reports> {
+        if store.is_ours(version) {
+            return Ok(());
+        }
+        let stored = store.stored_at(&held.secret_ref, version).await?;
+        let age = stored.map(|stored| self.context.now().duration_since(stored).unwrap_or_default());
+        let since = match age {
+            Some(age) if age >= LEFT_ALONE => return Ok(()),
+            Some(age) => format!("{} minutes ago", age.as_secs() / 60),
+            None => "at an unknown time".to_owned(),
+        };
+        Err(store::Error::new(&held.secret_ref, store::Fault::Others { version: version.0.clone(), since }).into())
+    }
+
+    /// Refuses a database that is about to get another password: what works now ends with it.
+    fn check_idle(&self) -> Result<(), Error> {
+        let arn = self.target.arn.clone();
+        if waits(&self.target) {
+            return Err(Error::Waiting(arn));
+        }
+        if self.target.status == RESETTING { Err(Error::Resetting(arn)) } else { Ok(()) }
+    }
+
+    /// Takes over the password of another secret, if it works; one of ours that works is kept, and one of ours that never
+    /// came to work is replaced. Never changes the database.
     async fn adopt(&self, store: &dyn Store, place: &Place, secret: &SecretRef) -> Result<Settled, Reports> {
         let found = store.find(place).await?;
         let pending = found.as_ref().and_then(|held| held.pending.clone());
         let held = found.filter(|held| held.is_for(&self.target.resource_id));
         if let Some(held) = &held
-            && let Some(version) = &held.proven
-            && self.accepts(&store.value(&held.secret_ref, version).await?).await?
+            && let Some(settled) = self.working(store, held).await?
         {
-            let (secret_ref, version) = (held.secret_ref.clone(), version.clone());
-            return Ok(Settled { secret_ref, version, username: self.username.clone(), moved: false });
+            return Ok(settled);
         }
+        self.check_idle()?;
         let arn = self.target.arn.clone();
-        if self.target.pending_changes.iter().any(|change| change == PENDING_PASSWORD) {
-            // What works now ends with the maintenance window.
-            return Err(Error::Waiting(arn).into());
-        }
         let adopted = self.context.read_secret(secret).await?;
         if adopted.username != self.username {
             let (found, wanted) = (adopted.username, self.username.clone());
@@ -212,6 +261,7 @@ impl Subject for Master<'_> {
 
     fn change<'a>(&'a self, credential: &'a Credential) -> BoxFuture<'a, Result<(), Reports>> {
         Box::pin(async move {
+            self.end.check_change(&self.target.arn)?;
             tracing::info!(target_arn = %self.target.arn, "setting the master password");
             let taken = match self.target.managed_secret {
                 Some(_) => self.lock.stop_managing(&credential.password).await,

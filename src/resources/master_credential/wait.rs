@@ -16,6 +16,8 @@ use super::managed::{self, Version};
 use super::model::MasterCredential;
 use super::steps::Master;
 
+/// Kept of a time-out for the proof of a change, at most: one that cannot be proven is not begun.
+const LONGEST_PROOF: Duration = Duration::from_secs(30);
 /// Kept of a time-out for the words about what was in the way, at most.
 const LONGEST_RESERVE: Duration = Duration::from_secs(10);
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
@@ -41,6 +43,29 @@ impl Deadline {
         let reserve = (limit.duration() / 10).min(LONGEST_RESERVE);
         let at = Instant::now() + limit.duration().saturating_sub(reserve);
         Self { at, limit, call: if is_create { "create" } else { "update" } }
+    }
+
+    /// Until when a change may begin: what is left after that is for its proof.
+    pub(super) fn last_change(&self) -> Instant {
+        self.at.checked_sub((self.limit.duration() / 10).min(LONGEST_PROOF)).unwrap_or(self.at)
+    }
+
+    /// Waits for something that others have, but not beyond the end.
+    pub(super) async fn turn<T>(&self, arn: &Arn, wait: impl Future<Output = T>) -> Result<T, Reports> {
+        let turn = tokio::time::timeout_at(self.last_change(), wait).await;
+        Ok(turn.map_err(|_| self.too_late(arn, "other changes of this database took the time".to_owned()))?)
+    }
+
+    /// Refuses a change of the database that there is no time left to prove.
+    pub(super) fn check_change(&self, arn: &Arn) -> Result<(), Reports> {
+        if Instant::now() < self.last_change() {
+            return Ok(());
+        }
+        Err(self.too_late(arn, "what comes before the change took too long".to_owned()).into())
+    }
+
+    fn too_late(&self, arn: &Arn, why: String) -> Error {
+        Error::TooLate { arn: arn.clone(), limit: self.limit, call: self.call, why }
     }
 
     fn is_over(&self) -> bool {
@@ -79,6 +104,9 @@ enum Error {
          {status}{pending}): {last}"
     )]
     NotManaged { arn: Arn, limit: Span, call: &'static str, status: String, pending: String, last: String },
+    /// A change was not made, because its proof would not have fitted into the time
+    #[error("the master password of {arn} could not be changed and proven within {limit}: {why}")]
+    TooLate { arn: Arn, limit: Span, call: &'static str, why: String },
     /// It waits for the maintenance window, as do other changes
     #[error(
         "the new master password of {arn} waits for the maintenance window, and so does {others}, which applying it \
@@ -93,6 +121,7 @@ impl Explain for Error {
             Self::NotTaken { .. } => "RDS did not take the new master password",
             Self::NoLogin { .. } => "The new master password does not log in",
             Self::NotManaged { .. } => "RDS does not manage the master password yet",
+            Self::TooLate { .. } => "There was no time to change the master password",
             Self::Others { .. } => "Other changes are waiting",
         }
         .to_owned()
@@ -104,6 +133,9 @@ impl Explain for Error {
             Self::NotTaken { call, .. } | Self::NoLogin { call, .. } => format!("{resume}, or raise `timeouts.{call}`"),
             Self::NotManaged { call, .. } => {
                 format!("Apply again to go on waiting for what RDS has accepted, or raise `timeouts.{call}`")
+            }
+            Self::TooLate { call, .. } => {
+                format!("Nothing was changed in the database; apply again, or raise `timeouts.{call}`")
             }
             Self::Others { .. } => {
                 format!("Apply or withdraw the other changes, or wait for the maintenance window. {resume}")

@@ -54,7 +54,7 @@ impl Resource for RoleResource {
         let arn = target_arn(&reading.state)?;
         let target = match context.aws()?.describe(&arn).await {
             Ok(described) => found(&arn, Takes::Writers, described)?,
-            Err(error) if context.keeps(&error) => {
+            Err(error) if !reading.imported && context.keeps(&error) => {
                 forget_refresh(&mut reading.private);
                 reading.warnings.push(Report::of(&error).as_warning());
                 return Ok(true);
@@ -156,6 +156,12 @@ impl Resource for RoleResource {
             let bench = Bench::open(context, target, &apply.state, Some((&apply.state, &apply.private)), true).await?;
             bench.remove(how).await?;
             apply.warnings.extend(bench.take_notes("Something of the role remains"));
+        }
+        if found == Found::Gone
+            && let Some(renamed) = secret::renamed(context, &apply.state, &arn).await?
+        {
+            apply.warnings.push(secret::left_renamed(&apply.state, &arn, &renamed));
+            return Ok(());
         }
         let drops = removal.as_ref().is_some_and(|how| how.action == RemovalAction::Drop);
         if !drops {

@@ -263,6 +263,29 @@ async fn secret_of_today(context: &Context, state: &Role, arn: &Arn) -> Result<O
     Ok(ours.map(|held| held.secret_ref))
 }
 
+/// The present ARN of a database that was renamed: the role is in it still. What a refresh has forgotten, the mark of the
+/// secret tells.
+pub(super) async fn renamed(context: &Context, state: &Role, arn: &Arn) -> Result<Option<Arn>, Reports> {
+    let mut known = state.target_resource_id.get().cloned();
+    if let (None, Some(secret_ref)) = (&known, state.secret_ref.get()) {
+        known = store_in_use(context, state, arn)?.look(secret_ref).await?.and_then(|held| held.target);
+    }
+    context.renamed_now(arn, known.as_deref()).await
+}
+
+/// What a destroy says of a database that has another name now.
+pub(super) fn left_renamed(state: &Role, arn: &Arn, renamed: &Arn) -> Report {
+    let name = state.name.get().map(ToString::to_string).unwrap_or_default();
+    let secret = state.secret_ref.get().map(|secret| format!(", and its secret {secret} was kept")).unwrap_or_default();
+    Report::warning(
+        "The database was renamed: its role stays",
+        format!(
+            "{arn} is {renamed} now, and the role `{name}` is in it still{secret}. To go on with it, import the role as \
+             `{renamed}|{name}`; otherwise drop it by hand."
+        ),
+    )
+}
+
 /// Schedules the secret of the role for deletion. `current` is the resource id of another database that now has the
 /// ARN: a secret that was taken over for it stays.
 pub(super) async fn forget(context: &Context, state: &Role, arn: &Arn, current: Option<&str>) -> Result<(), Reports> {
