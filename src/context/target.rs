@@ -68,6 +68,10 @@ impl Explain for Error {
         .to_owned()
     }
 
+    fn reach(&self) -> Reach {
+        if matches!(self, Self::Stopped { .. }) { Reach::OutOfReach } else { Reach::Fine }
+    }
+
     fn next_step(&self) -> Option<String> {
         Some(
             match self {
