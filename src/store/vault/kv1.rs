@@ -56,31 +56,15 @@ pub(super) async fn value(vault: &Vault, at: &At, version: &VersionId) -> Result
     layout::credential(&by_id(vault, at, version).await?).map_err(Fault::Malformed)
 }
 
-/// A version by the id that stands in the value itself. A promotion that was interrupted has moved it already.
+/// A version by the id that stands in the value itself. A promotion that was interrupted has moved it already. Two runs
+/// at once can leave a mark that names a version in vain: no database ever took it, and the next run replaces it.
 async fn by_id(vault: &Vault, at: &At, version: &VersionId) -> Result<Value, Fault> {
     for path in [layout::pending_path(&at.path), at.path.clone()] {
         if let Some(value) = data(vault, at, &path).await?.filter(|value| is(value, version)) {
             return Ok(value);
         }
     }
-    mend(vault, at, version).await?;
     Err(Fault::Gone)
-}
-
-/// Two runs at once can leave a mark that names the value of the one beside the value of the other, and a hand can take
-/// the value away. Where the mark names this version in vain, it is made true again, and whoever asked looks again.
-async fn mend(vault: &Vault, at: &At, version: &VersionId) -> Result<(), Fault> {
-    let Some(mut mark) = mark(vault, at).await?.filter(|mark| mark.get(PENDING) == Some(&version.0)) else {
-        return Ok(());
-    };
-    let path = layout::pending_path(&at.path);
-    let there = data(vault, at, &path).await?;
-    match there.as_ref().and_then(|value| value.get(VERSION)).and_then(Value::as_str) {
-        Some(id) => mark.insert(PENDING.to_owned(), id.to_owned()),
-        None => mark.remove(PENDING),
-    };
-    set(vault, at, &layout::mark_path(&at.path), &mark).await?;
-    Err(super::Fault::Conflict { path: format!("{}/{path}", at.mount) }.into())
 }
 
 pub(super) async fn read(vault: &Vault, at: &At) -> Result<Credential, Fault> {
