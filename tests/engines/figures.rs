@@ -39,6 +39,7 @@ pub fn with_login_and_lock(round_trips: usize, time: Duration) -> String {
 pub struct Peak<Id> {
     last: [BTreeSet<Id>; 2],
     most: usize,
+    has_seen: bool,
 }
 
 impl<Id: Ord + Clone> Peak<Id> {
@@ -47,6 +48,7 @@ impl<Id: Ord + Clone> Peak<Id> {
         let [before, earlier] = &self.last;
         let held = now.iter().filter(|id| before.contains(id) && earlier.contains(id)).count();
         self.most = self.most.max(held);
+        self.has_seen |= !now.is_empty();
         self.last.swap(0, 1);
         self.last[0] = now;
     }
@@ -54,5 +56,10 @@ impl<Id: Ord + Clone> Peak<Id> {
     /// So many.
     pub fn most(&self) -> usize {
         self.most
+    }
+
+    /// Whether there was one in any sample, however short it lived.
+    pub fn has_seen(&self) -> bool {
+        self.has_seen
     }
 }
