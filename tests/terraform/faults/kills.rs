@@ -206,3 +206,21 @@ fn a_provider_killed_after_any_effect_is_repaired_with_vault_kv2_on_mysql() {
     let stage = Stage::with(Engine::Mysql, Box::new(Vault::kv2()));
     every_kill_is_repaired(Engine::Mysql, &stage, "", vec![Case::Rotate("dual_password")]);
 }
+
+#[test]
+fn turns_that_are_killed_after_any_effect_are_repaired_with_vault_kv2_on_mariadb() {
+    let stage = Stage::with(Engine::Mariadb, Box::new(Vault::kv2()));
+    every_kill_is_repaired(Engine::Mariadb, &stage, "turns", vec![Case::FirstTurn, Case::Rotate("two_users")]);
+}
+
+#[test]
+fn a_provider_killed_after_any_effect_is_repaired_with_vault_kv1_on_mariadb() {
+    let stage = Stage::with(Engine::Mariadb, Box::new(Vault::kv1()));
+    every_kill_is_repaired(Engine::Mariadb, &stage, "", vec![Case::Rotate("single")]);
+}
+
+#[test]
+fn a_provider_killed_after_any_effect_is_repaired_with_vault_kv1_on_mysql() {
+    let stage = Stage::with(Engine::Mysql, Box::new(Vault::kv1()));
+    every_kill_is_repaired(Engine::Mysql, &stage, "", vec![Case::Rotate("single")]);
+}
