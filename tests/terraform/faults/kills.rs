@@ -154,7 +154,7 @@ fn readers(stage: &Stage, case: Case, versions: &[Kept], story: &str) -> &'stati
 
 fn every_kill_is_repaired(engine: Engine, stage: &Stage, part: &str, cases: Vec<Case>) {
     let rows: Vec<Row> = cases.into_iter().flat_map(|case| killed_after_each(stage, case)).collect();
-    compare(engine.name(), stage.store.name(), part, &rows);
+    compare(engine, stage.store.name(), part, &rows);
 }
 
 fn every_kill_is_repaired_on(engine: Engine) {
@@ -174,6 +174,31 @@ fn a_provider_killed_after_any_effect_is_repaired_on_mariadb() {
 #[test]
 fn a_provider_killed_after_any_effect_is_repaired_on_mysql() {
     every_kill_is_repaired_on(Engine::Mysql);
+}
+
+#[test]
+fn a_provider_killed_after_any_effect_is_repaired_on_the_stand_in_of_sql_server() {
+    let cases = vec![Case::CreateRole, Case::Rotate("single")];
+    every_kill_is_repaired(Engine::SqlServer, &Stage::new(Engine::SqlServer), "", cases);
+}
+
+// Two tests: after every reset the provider gives SQL Server five seconds before it tries the password.
+#[test]
+fn a_master_whose_create_is_killed_after_any_effect_is_repaired_on_the_stand_in_of_sql_server() {
+    let stage = Stage::new(Engine::SqlServer);
+    every_kill_is_repaired(Engine::SqlServer, &stage, "master create", vec![Case::CreateMaster]);
+}
+
+#[test]
+fn a_master_whose_rotation_is_killed_after_any_effect_is_repaired_on_the_stand_in_of_sql_server() {
+    let stage = Stage::new(Engine::SqlServer);
+    every_kill_is_repaired(Engine::SqlServer, &stage, "master rotation", vec![Case::RotateMaster]);
+}
+
+#[test]
+fn turns_that_are_killed_after_any_effect_are_repaired_on_the_stand_in_of_sql_server() {
+    let cases = vec![Case::FirstTurn, Case::Rotate("two_users")];
+    every_kill_is_repaired(Engine::SqlServer, &Stage::new(Engine::SqlServer), "turns", cases);
 }
 
 #[test]
@@ -205,4 +230,22 @@ fn a_provider_killed_after_any_effect_is_repaired_with_vault_kv2_on_mariadb() {
 fn a_provider_killed_after_any_effect_is_repaired_with_vault_kv2_on_mysql() {
     let stage = Stage::with(Engine::Mysql, Box::new(Vault::kv2()));
     every_kill_is_repaired(Engine::Mysql, &stage, "", vec![Case::Rotate("dual_password")]);
+}
+
+#[test]
+fn turns_that_are_killed_after_any_effect_are_repaired_with_vault_kv2_on_mariadb() {
+    let stage = Stage::with(Engine::Mariadb, Box::new(Vault::kv2()));
+    every_kill_is_repaired(Engine::Mariadb, &stage, "turns", vec![Case::FirstTurn, Case::Rotate("two_users")]);
+}
+
+#[test]
+fn a_provider_killed_after_any_effect_is_repaired_with_vault_kv1_on_mariadb() {
+    let stage = Stage::with(Engine::Mariadb, Box::new(Vault::kv1()));
+    every_kill_is_repaired(Engine::Mariadb, &stage, "", vec![Case::Rotate("single")]);
+}
+
+#[test]
+fn a_provider_killed_after_any_effect_is_repaired_with_vault_kv1_on_mysql() {
+    let stage = Stage::with(Engine::Mysql, Box::new(Vault::kv1()));
+    every_kill_is_repaired(Engine::Mysql, &stage, "", vec![Case::Rotate("single")]);
 }

@@ -4,6 +4,8 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
+use super::stage::Engine;
+
 /// One kill.
 #[derive(Debug)]
 pub(crate) struct Row {
@@ -19,10 +21,10 @@ pub(crate) struct Row {
 
 /// Prints the table and compares it with the checked-in page; `part` tells the pages of one engine and store apart.
 #[expect(clippy::print_stdout, reason = "the table is what the test shows")]
-pub(crate) fn compare(engine: &str, store: &str, part: &str, rows: &[Row]) {
+pub(crate) fn compare(engine: Engine, store: &str, part: &str, rows: &[Row]) {
     let text = page(engine, store, rows);
     println!("{text}");
-    let name = format!("{engine} {store} {part}").trim_end().to_lowercase().replace(' ', "-") + ".md";
+    let name = format!("{} {store} {part}", engine.name()).trim_end().to_lowercase().replace(' ', "-") + ".md";
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/terraform/faults/proof").join(name);
     if std::env::var_os("RDSACCESS_UPDATE").is_some() {
         fs::write(&path, &text).unwrap();
@@ -31,12 +33,16 @@ pub(crate) fn compare(engine: &str, store: &str, part: &str, rows: &[Row]) {
     assert!(promised == text, "{} is out of date: run with RDSACCESS_UPDATE=1 and look at it", path.display());
 }
 
-fn page(engine: &str, store: &str, rows: &[Row]) -> String {
+fn page(engine: Engine, store: &str, rows: &[Row]) -> String {
     let mut out = format!(
-        "# Killed after every single effect: {engine}, {store}\n\nWritten by the tests: the provider process got SIGKILL \
+        "# Killed after every single effect: {}, {store}\n\nWritten by the tests: the provider process got SIGKILL \
          after each change that the logs of the servers show, before it had the answer. Then everything was applied \
-         again: the current stored password logs in, no version is left over, the second plan is empty.\n"
+         again: the current stored password logs in, no version is left over, the second plan is empty.\n",
+        engine.name()
     );
+    if !engine.proviso().is_empty() {
+        let _ = write!(out, "\n{}\n", engine.proviso());
+    }
     let mut what = "";
     for row in rows {
         if row.what != what {

@@ -11,6 +11,7 @@ use super::watch::{Statements, Then, Watch};
 use crate::fixture::{fill, is_postgres, master_secret};
 use crate::rig::{Database, Rig};
 use crate::sql::Login;
+use crate::tds;
 use crate::wish::{DatabaseWish, Wish};
 
 /// Where the watched way to the databases begins: beside the servers, which listen on 127.0.0.1 only.
@@ -22,6 +23,8 @@ pub(crate) enum Engine {
     Postgres,
     Mariadb,
     Mysql,
+    /// The stand-in of SQL Server
+    SqlServer,
 }
 
 impl Engine {
@@ -30,12 +33,29 @@ impl Engine {
             Self::Postgres => "postgres",
             Self::Mariadb => "mariadb",
             Self::Mysql => "mysql",
+            Self::SqlServer => "sqlserver",
+        }
+    }
+
+    /// What a table of this engine does not show.
+    pub(crate) fn proviso(self) -> &'static str {
+        match self {
+            Self::SqlServer => {
+                "The server is a stand-in: it shows the order of the changes, the wire and the logins. That SQL Server \
+                 means the same by a statement is not shown here."
+            }
+            Self::Postgres | Self::Mariadb | Self::Mysql => "",
         }
     }
 
     fn wish(self) -> DatabaseWish {
-        let wish = DatabaseWish::instance("payments-prod", "us-east-1", "ledger", self.name()).holding(&["shop"]);
-        if self == Self::Mysql { wish.on_mysql() } else { wish }
+        let of = |engine| DatabaseWish::instance("payments-prod", "us-east-1", "ledger", engine);
+        match self {
+            Self::Postgres | Self::Mariadb => of(self.name()).holding(&["shop"]),
+            Self::Mysql => of(self.name()).holding(&["shop"]).on_mysql(),
+            // Its database is made with T-SQL.
+            Self::SqlServer => of("sqlserver-ex"),
+        }
     }
 }
 
@@ -55,7 +75,12 @@ impl Stage {
 
     pub(crate) fn with(engine: Engine, store: Box<dyn StoreUnderTest>) -> Self {
         let rig = Rig::start(&store.wish(Wish::organization().with(engine.wish())));
-        fill(rig.database(0), &["shop"]);
+        match engine {
+            Engine::SqlServer => {
+                tds::make(rig.database(0), "shop", &["CREATE TABLE dbo.orders (id int, note nvarchar(100));"])
+            }
+            Engine::Postgres | Engine::Mariadb | Engine::Mysql => fill(rig.database(0), &["shop"]),
+        }
         let watch = Watch::default();
         let endpoint = watch_aws(&rig, &watch);
         watch_database(&rig, &watch);
@@ -138,6 +163,9 @@ impl Stage {
     /// Whether a user with this password gets in, as a client that we did not write.
     pub(crate) fn logs_in(&self, user: &str, password: &str) -> bool {
         let database = self.database();
+        if is_sqlserver(database) {
+            return tds::logs_in(database, user, password);
+        }
         let login = Login::new(database, user, password);
         let login = if is_postgres(database) { login.database("shop") } else { login };
         login.run(&self.rig, "SELECT 1").is_ok()
@@ -181,6 +209,10 @@ pub(crate) struct Subject {
     pub(crate) configuration: Json,
 }
 
+fn is_sqlserver(database: &Database) -> bool {
+    database.server.as_deref() == Some("sqlserver")
+}
+
 fn refreshed(provider: &mut Hosted, subject: &Subject, prior: &State) -> State {
     if prior.value.is_null() { prior.clone() } else { provider.refresh(subject.resource, prior) }
 }
@@ -198,7 +230,8 @@ fn watch_aws(rig: &Rig, watch: &Watch) -> String {
 fn watch_database(rig: &Rig, watch: &Watch) {
     let database = rig.database(0);
     let listener = TcpListener::bind((WATCHED, database.port)).expect("the port is free beside the server");
-    let log = Statements::of(database.log.as_ref().expect("the database has a server"));
+    let log = database.log.as_ref().expect("the database has a server");
+    let log = if is_sqlserver(database) { Statements::of_batches(log) } else { Statements::of(log) };
     watch.stand_before(listener, format!("127.0.0.1:{}", database.port), Box::new(log));
     let hosts = std::fs::read_to_string(&rig.made.hosts_file).expect("the hosts file");
     let watched =

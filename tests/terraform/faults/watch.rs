@@ -8,6 +8,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
+use serde_json::Value as Json;
+
 /// What a server wrote about its work.
 pub(crate) trait Log: Send {
     /// The effects since it was asked last, in words without names.
@@ -171,11 +173,18 @@ pub(crate) struct Statements {
     log: File,
     /// The beginning of a line that is being written
     rest: Vec<u8>,
+    /// What finds the statements in whole lines
+    entries: fn(&str) -> Vec<String>,
 }
 
 impl Statements {
     pub(crate) fn of(path: &Path) -> Self {
-        Self { log: File::open(path).expect("the server has a log"), rest: Vec::new() }
+        Self { log: File::open(path).expect("the server has a log"), rest: Vec::new(), entries }
+    }
+
+    /// The log of the stand-in of SQL Server.
+    pub(crate) fn of_batches(path: &Path) -> Self {
+        Self { entries: batches, ..Self::of(path) }
     }
 }
 
@@ -184,7 +193,7 @@ impl Log for Statements {
         self.log.read_to_end(&mut self.rest).expect("the log is read");
         let whole = self.rest.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
         let new: Vec<u8> = self.rest.drain(..whole).collect();
-        entries(&String::from_utf8_lossy(&new)).iter().filter_map(|entry| change(entry)).collect()
+        (self.entries)(&String::from_utf8_lossy(&new)).iter().filter_map(|entry| change(entry)).collect()
     }
 
     fn forget(&mut self) {
@@ -211,6 +220,18 @@ fn entries(log: &str) -> Vec<String> {
         }
     }
     entries
+}
+
+/// Batches that take and release the writer's lock, which ends with its session.
+const LOCKS: [&str; 2] = ["DECLARE @taken int; EXEC @taken = sys.sp_getapplock", "EXEC sys.sp_releaseapplock"];
+
+/// The batches in a piece of the stand-in's log: an object in JSON on every line.
+fn batches(log: &str) -> Vec<String> {
+    let sql = log.lines().map(|line| {
+        let entry: Json = serde_json::from_str(line).expect("the stand-in writes JSON");
+        entry["sql"].as_str().expect("a text").to_owned()
+    });
+    sql.filter(|sql| !LOCKS.iter().any(|lock| sql.starts_with(lock))).collect()
 }
 
 /// PostgreSQL indents the further lines of an entry; the others write them as they are, and begin entries with a time.
@@ -250,7 +271,8 @@ fn change(entry: &str) -> Option<String> {
         if !is_word || HARMLESS.contains(&first.as_str()) && !statement.contains("pg_terminate_backend") {
             continue;
         }
-        let object = words.next().filter(|word| ["ROLE", "USER", "DEFAULT", "ON", "DATABASE"].contains(&word.as_str()));
+        let object =
+            words.next().filter(|word| ["ROLE", "USER", "LOGIN", "DEFAULT", "ON", "DATABASE"].contains(&word.as_str()));
         let kind = object.map_or_else(|| first.clone(), |object| format!("{first} {object}"));
         if !kinds.contains(&kind) {
             kinds.push(kind);
@@ -272,4 +294,13 @@ fn changes_are_told_from_reads_in_every_log() {
     assert_eq!(changes(mariadb), ["ALTER USER", "GRANT"]);
     let mysql = "2026-01-01T10:00:00.1Z\t   12 Query\tCREATE USER `a`\n2026-01-01T10:00:00.2Z\t   12 Query\tSELECT 1\n";
     assert_eq!(changes(mysql), ["CREATE USER"]);
+    let line = |sql: &str| serde_json::json!({"login": "admin", "database": "shop", "sql": sql}).to_string() + "\n";
+    let sqlserver = [
+        "SET XACT_ABORT ON; SET NOCOUNT ON;",
+        "DECLARE @taken int; EXEC @taken = sys.sp_getapplock @Resource = N'roles'; SELECT @taken;",
+        "BEGIN TRANSACTION;\nCREATE LOGIN [a] WITH PASSWORD = N'x';\nALTER LOGIN [a] DISABLE;\nCOMMIT TRANSACTION;",
+        "EXEC sys.sp_releaseapplock @Resource = N'roles';",
+    ];
+    let found: Vec<String> = batches(&sqlserver.map(line).concat()).iter().filter_map(|entry| change(entry)).collect();
+    assert_eq!(found, ["CREATE LOGIN, ALTER LOGIN"]);
 }
