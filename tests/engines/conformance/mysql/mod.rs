@@ -152,7 +152,7 @@ impl Subject for Mysql {
     }
 
     fn proof(&self) -> Vec<Row> {
-        proof::rows(self.server.is_mysql, self.present.id())
+        proof::rows(self.server.is_mysql, &self.version, self.present.id())
     }
 
     fn drifts(&self) -> Vec<Drift> {
