@@ -86,7 +86,7 @@ pub(super) fn observed_at(private: &Private) -> Option<Timestamp> {
 
 /// The time of this call, as state keeps it.
 pub(super) fn now(context: &Context) -> String {
-    seconds(context.now()).to_string()
+    in_seconds(context.now())
 }
 
 /// Notes the time of a refresh.
@@ -118,7 +118,7 @@ pub(super) async fn stored_at(
     version: &VersionId,
 ) -> Result<String, Error> {
     let at = store.stored_at(secret_ref, version).await?;
-    Ok(at.map_or_else(|| now(context), |at| seconds(at).to_string()))
+    Ok(at.map_or_else(|| now(context), in_seconds))
 }
 
 /// `rotated_at` after an apply: that of the state before where the version is the same, else when it was stored.
@@ -223,10 +223,10 @@ async fn forget(
     })
 }
 
-/// A time in whole seconds.
-fn seconds(at: SystemTime) -> Timestamp {
+/// A time in whole seconds, as state keeps it.
+pub(super) fn in_seconds(at: SystemTime) -> String {
     let at = Timestamp::try_from(at).unwrap_or_default();
-    Timestamp::from_second(at.as_second()).unwrap_or_default()
+    Timestamp::from_second(at.as_second()).unwrap_or_default().to_string()
 }
 
 #[cfg(test)]

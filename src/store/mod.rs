@@ -24,7 +24,7 @@ pub use contents::{Contents, Version};
 pub use credential::Credential;
 pub use error::{Error, Fault};
 pub use place::Place;
-pub use rotate::{Request, Settled, Subject, rotate};
+pub use rotate::{Request, Settled, Subject, others, rotate};
 pub use settings::{
     ONE_STORE, SecretsManagerBlock, SecretsManagerSettings, StoreBlock, StoreSettings, VaultStoreBlock,
     VaultStoreSettings, is_one_store,

@@ -1,6 +1,6 @@
 //! Drives the rotation state machine over a store and whatever has a password.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use futures_util::future::BoxFuture;
 
@@ -74,6 +74,7 @@ pub async fn rotate(store: &dyn Store, subject: &dyn Subject, request: &Request<
         seen: Seen::default(),
         tried: None,
         unfit: None,
+        others: None,
         overtaken: 0,
     };
     run.look().await?;
@@ -101,6 +102,8 @@ struct Run<'a> {
     tried: Option<Credential>,
     /// Why the pending password was not taken
     unfit: Option<Reports>,
+    /// Why the pending version is left alone
+    others: Option<Error>,
     overtaken: u8,
 }
 
@@ -128,7 +131,7 @@ impl Run<'_> {
             (Step::Keep, Some(Held { secret_ref, proven: Some(version), .. })) if let Some(works) = &self.tried => {
                 return Ok(Some(settled(secret_ref, version, works, false)));
             }
-            (Step::Yield, Some(held)) => return Err(self.others(held).await?.into()),
+            (Step::Yield, _) if let Some(others) = self.others.take() => return Err(others.into()),
             (Step::GiveUp, _) if let Some(unfit) = self.unfit.take() => return Err(unfit),
             _ => self.look().await?,
         }
@@ -184,10 +187,9 @@ impl Run<'_> {
         self.replacing = found.as_ref().and_then(|held| held.pending.clone());
         self.held = found.filter(|held| held.is_for(self.request.target));
         self.seen = Seen { replaced: self.seen.replaced, ..look(self.held.as_ref()) };
-        if let Some(Held { secret_ref, pending: Some(version), .. }) = &self.held
-            && !self.store.is_ours(version)
-        {
-            self.seen.others = self.age(secret_ref, version).await?.is_none_or(|age| age < LEFT_ALONE);
+        if let Some(held) = &self.held {
+            self.others = others(self.store, held, self.request.now).await?;
+            self.seen.others = self.others.is_some();
         }
         Ok(())
     }
@@ -263,23 +265,27 @@ impl Run<'_> {
             Err(error) => Err(error.into()),
         }
     }
+}
 
-    async fn age(&self, secret_ref: &SecretRef, version: &VersionId) -> Result<Option<Duration>, Error> {
-        let stored = self.store.stored_at(secret_ref, version).await?;
-        // One from the future, by a clock that is ahead, is young.
-        Ok(stored.map(|stored| self.request.now.duration_since(stored).unwrap_or_default()))
+/// Why a pending version is left alone: another program has stored it, and so lately that it may be at work still.
+/// `None` for one of ours, and for one that was given up.
+///
+/// # Errors
+/// The store cannot be asked.
+pub async fn others(store: &dyn Store, held: &Held, now: SystemTime) -> Result<Option<Error>, Error> {
+    let Some(version) = held.pending.as_ref().filter(|version| !store.is_ours(version)) else { return Ok(None) };
+    let stored = store.stored_at(&held.secret_ref, version).await?;
+    // One from the future, by a clock that is ahead, is young.
+    let age = stored.map(|stored| now.duration_since(stored).unwrap_or_default());
+    if age.is_some_and(|age| age >= LEFT_ALONE) {
+        return Ok(None);
     }
-
-    async fn others(&self, held: &Held) -> Result<Error, Error> {
-        let version = held.pending.clone().map_or_else(String::new, |version| version.0);
-        let age = self.age(&held.secret_ref, &VersionId(version.clone())).await?;
-        let since = match age.map(|age| age.as_secs() / 60) {
-            None => "at an unknown time".to_owned(),
-            Some(0) => "less than a minute ago".to_owned(),
-            Some(minutes) => format!("{minutes} minutes ago"),
-        };
-        Ok(Error::new(&held.secret_ref, Fault::Others { version, since }))
-    }
+    let since = match age.map(|age| age.as_secs() / 60) {
+        None => "at an unknown time".to_owned(),
+        Some(0) => "less than a minute ago".to_owned(),
+        Some(minutes) => format!("{minutes} minutes ago"),
+    };
+    Ok(Some(Error::new(&held.secret_ref, Fault::Others { version: version.0.clone(), since })))
 }
 
 fn settled(secret_ref: &SecretRef, version: &VersionId, credential: &Credential, moved: bool) -> Settled {

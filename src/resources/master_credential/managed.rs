@@ -1,7 +1,5 @@
 //! Passwords that RDS makes, keeps and rotates: switching that on, rotating, and reading how it stands.
 
-use std::time::SystemTime;
-
 use crate::access::{Arn, RoleName, SecretRef, Target};
 use crate::aws;
 use crate::aws::rds::Pauses;
@@ -16,7 +14,7 @@ use super::model::MasterCredential;
 use super::steps::{self, Master};
 use super::wait::{self, Deadline};
 use super::{key, observe};
-use crate::resources::rotation::OK;
+use crate::resources::rotation::{OK, in_seconds};
 
 /// What RDS says of a secret that is in use and not changing.
 pub(super) const ACTIVE: &str = "active";
@@ -231,10 +229,6 @@ async fn current_version(secrets: &Secrets, secret_ref: &SecretRef) -> Result<Op
     let versions = secrets.versions(&secret_ref.to_string()).await?;
     let current = versions.into_iter().find(|version| version.stages.iter().any(|stage| stage == CURRENT));
     Ok(current.map(|version| Version { id: version.id, stored_at: version.created_at.map(in_seconds) }))
-}
-
-fn in_seconds(at: SystemTime) -> String {
-    jiff::Timestamp::try_from(at).unwrap_or_default().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 /// How often AWS rotates the secret of RDS.

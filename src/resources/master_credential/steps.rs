@@ -2,7 +2,7 @@
 
 use futures_util::future::BoxFuture;
 
-use crate::access::rotation::{Goal, LEFT_ALONE};
+use crate::access::rotation::Goal;
 use crate::access::{Arn, RoleName, Secret, SecretRef, Target};
 use crate::aws::rds::{ModifyLock, PENDING_PASSWORD};
 use crate::context::{Attempt, Context, Found, Takes, TargetError, check_ready, found};
@@ -37,7 +37,7 @@ pub(super) fn check(target: &Target) -> Result<(), Error> {
 }
 
 /// Whether another master password waits to be set.
-fn waits(target: &Target) -> bool {
+pub(super) fn waits(target: &Target) -> bool {
     target.pending_changes.iter().any(|change| change == PENDING_PASSWORD)
 }
 
@@ -71,10 +71,7 @@ pub(super) async fn secure(
         Some(secret) => master.adopt(&*store, &place, secret).await?,
         None => {
             master.check_before(&*store, &place, goal).await?;
-            let make = || Ok(master.credential(context.password(model.length())?));
-            let request =
-                Request { goal, place: &place, target: &master.target.resource_id, now: context.now(), make: &make };
-            rotate(&*store, &master, &request).await?
+            master.rotate(&*store, &place, model, goal).await?
         }
     };
     Ok(Secured { settled, target: master.target, username: master.username })
@@ -100,10 +97,7 @@ pub(super) async fn take_over(
         master.check_before(&*store, &place, Goal::Ensure).await?;
         Goal::Ensure
     };
-    let make = || Ok(master.credential(context.password(model.length())?));
-    let target = &master.target.resource_id;
-    let request = Request { goal, place: &place, target, now: context.now(), make: &make };
-    let settled = rotate(&*store, &master, &request).await?;
+    let settled = master.rotate(&*store, &place, model, goal).await?;
     Ok(Secured { settled, target: master.target, username: master.username })
 }
 
@@ -126,6 +120,18 @@ impl<'a> Master<'a> {
         };
         let username = username(&target)?;
         Ok(Self { context, lock, target, username, end })
+    }
+
+    async fn rotate(
+        &self,
+        store: &dyn Store,
+        place: &Place,
+        model: &MasterCredential,
+        goal: Goal,
+    ) -> Result<Settled, Reports> {
+        let make = || Ok(self.credential(self.context.password(model.length())?));
+        let (target, now) = (&self.target.resource_id, self.context.now());
+        rotate(store, self, &Request { goal, place, target, now, make: &make }).await
     }
 
     /// Whether the database answers, by a login with the secret of RDS: a database that does not must not get a password
@@ -167,7 +173,9 @@ impl<'a> Master<'a> {
             Some(Settled { secret_ref, version, username: self.username.clone(), moved })
         };
         if let Some(version) = &held.pending {
-            self.check_others(store, held, version).await?;
+            if let Some(others) = store::others(store, held, self.context.now()).await? {
+                return Err(others.into());
+            }
             if self.accepts(&store.value(&held.secret_ref, version).await?).await? {
                 store.promote(&held.secret_ref, version).await?;
                 return Ok(settled(version, true));
@@ -180,21 +188,6 @@ impl<'a> Master<'a> {
             }
             _ => Ok(None),
         }
-    }
-
-    /// A version that another program has just stored is left alone.
-    async fn check_others(&self, store: &dyn Store, held: &Held, version: &VersionId) -> Result<(), Reports> {
-        if store.is_ours(version) {
-            return Ok(());
-        }
-        let stored = store.stored_at(&held.secret_ref, version).await?;
-        let age = stored.map(|stored| self.context.now().duration_since(stored).unwrap_or_default());
-        let since = match age {
-            Some(age) if age >= LEFT_ALONE => return Ok(()),
-            Some(age) => format!("{} minutes ago", age.as_secs() / 60),
-            None => "at an unknown time".to_owned(),
-        };
-        Err(store::Error::new(&held.secret_ref, store::Fault::Others { version: version.0.clone(), since }).into())
     }
 
     /// Refuses a database that is about to get another password: what works now ends with it.

@@ -7,14 +7,14 @@ use tokio::time::Instant;
 
 use crate::access::{Arn, EngineKind, RoleName, Secret, SecretRef, Span, Target, TargetKind};
 use crate::aws;
-use crate::aws::rds::{PENDING_PASSWORD, jittered};
+use crate::aws::rds::jittered;
 use crate::context::{Attempt, Found, Takes, found};
 use crate::report::Explain;
 use crate::schema::Reports;
 
 use super::managed::{self, Version};
 use super::model::MasterCredential;
-use super::steps::Master;
+use super::steps::{self, Master};
 
 /// Kept of a time-out for the proof of a change, at most: one that cannot be proven is not begun.
 const LONGEST_PROOF: Duration = Duration::from_secs(30);
@@ -192,15 +192,12 @@ pub(super) async fn look(master: &Master<'_>) -> Option<Target> {
 }
 
 fn waits_for_the_window(target: &Target) -> bool {
-    target.arn.kind == TargetKind::Cluster
-        && target.status == "available"
-        && target.pending_changes.iter().any(|change| change == PENDING_PASSWORD)
+    target.arn.kind == TargetKind::Cluster && target.status == "available" && steps::waits(target)
 }
 
 /// Applies a password that waits, as long as nothing else would be applied with it.
 async fn release(master: &Master<'_>, target: &Target, password: &Secret<String>) -> Result<(), Reports> {
-    let others: Vec<&str> =
-        target.pending_changes.iter().map(String::as_str).filter(|change| *change != PENDING_PASSWORD).collect();
+    let others = target.other_pending_changes();
     if !others.is_empty() {
         return Err(Error::Others { arn: target.arn.clone(), others: others.join(", ") }.into());
     }
