@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use crate::access::{AccountId, Invalid};
 use crate::aws::organizations::{Account, Unit, UnitRef};
+use crate::data_sources::shard::ShardModel;
 use crate::model;
 use crate::value::Value;
 
@@ -32,6 +33,10 @@ model! {
         include_tags: bool = optional().defaults_to(false),
         /// What every `handle` begins with.
         handle_prefix: String = optional().check("lower-case letters, digits and `-`", is_prefix),
+        /// A part of the accounts, so that several states, or jobs of a pipeline, share the organization: an account is
+        /// in the part that the first 8 bytes of the SHA-256 of its id give, modulo `count`. So an account that is added,
+        /// renamed or closed changes one part only. The other filters decide first; `units` and handles stay the same.
+        shard: ShardModel = optional(),
         /// Ids of the accounts, for `account_ids` of `rdsaccess_instances`.
         ids: BTreeSet<AccountId> = computed(),
         /// The accounts, by id.
@@ -60,10 +65,10 @@ model! {
         ou_id: String = computed(),
         /// Path of the unit that holds it.
         ou_path: String = computed(),
-        /// A readable key for `for_each` and for names of connections: `handle_prefix` and the name in lower case, with
-        /// `-` for what is no letter or digit. Accounts whose names would give the same handle all get the last 4 digits
-        /// of their ids, or more where these are equal too. No filter changes a handle; a new account of the same name
-        /// does.
+        /// A readable name for connections, folders and keys: `handle_prefix`, the name in lower case with `-` for what is
+        /// no letter or digit, and the last 4 digits of the id (all 12 where an account that joined before has the same
+        /// name and the same 4). No filter and no other account that comes, goes or is renamed changes it; a rename of the
+        /// account itself does, so what must outlive that is keyed by id.
         handle: String = computed(),
         /// Tags; null unless `include_tags` is set or `tags` filters.
         tags: BTreeMap<String, String> = computed(),
