@@ -38,7 +38,7 @@ pub(super) fn parse(shard: &Attr<ShardModel>) -> Result<Option<Shard>, Report> {
     let found = number(count).and_then(|count| Shard::new(count, indexes?));
     found.map(Some).map_err(|why| {
         let path = Path::root().field("shard").field("indexes");
-        Report::error("No such part", crate::report::sentence(&why.0)).at(path)
+        Report::error(format!("Invalid value for `{path}`"), crate::report::sentence(&why.0)).at(path)
     })
 }
 

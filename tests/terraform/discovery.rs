@@ -2,6 +2,8 @@
 
 mod accounts;
 mod instances;
+mod shard;
+mod tree;
 
 use serde_json::Value;
 

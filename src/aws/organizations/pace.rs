@@ -15,9 +15,10 @@ use crate::aws::{Error, Fault};
 const FIRST: usize = 16;
 /// Nobody asks for this long after the first refusal; it doubles with each further one.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
-const LONGEST_PAUSE: Duration = Duration::from_secs(20);
+/// A rate that is used up is back within seconds.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// Refusals in a row, with a pause after each and no answer between, that end it: after about a minute.
-const MOST_REFUSALS: u32 = 9;
+const MOST_REFUSALS: u32 = 15;
 
 /// A bound on the calls under way that follows the answers: it doubles while all goes well up to `most`, is halved by
 /// a refusal, and then grows by one with each round of answers. All calls pause together, because the rate is one.
@@ -235,7 +236,7 @@ mod tests {
         };
         let error = pace.call(refuse).await.unwrap_err();
         assert!(matches!(error.fault, Fault::Throttled(_)));
-        assert_eq!(asked.load(Ordering::SeqCst), 10);
+        assert_eq!(asked.load(Ordering::SeqCst), 16);
         assert!((40..120).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
         // A later walk begins with patience again once AWS answers.
         pace.call(|| async { Ok(()) }).await.unwrap();
