@@ -14,7 +14,8 @@ model! {
     /// Lists the accounts of the organization, with the tree of organizational units.
     ///
     /// Works in the organization's management account and in its delegated administrators. The tree is walked by parent,
-    /// so the number of calls grows with the number of units, not of accounts; only tags cost one call per account.
+    /// so the number of calls grows with the number of units, not of accounts; only tags cost one call per account. The
+    /// guide "A whole organization" says what a plan makes of accounts and units that come, move and go.
     pub struct Accounts {
         /// Organizational units to look into, by id (`ou-…`, `r-…`) or by path from the root, such as
         /// `Root/Prod/Payments`. A `/` inside a name is written `\/` and a backslash `\\`, in HCL `"Root/R\\/D"`. A unit
@@ -22,12 +23,12 @@ model! {
         organizational_units: BTreeSet<UnitName> = optional().not_empty().default_words("the whole organization"),
         /// Whether the units below `organizational_units` are meant too.
         recursive: bool = optional().defaults_to(true),
-        /// Statuses to keep.
+        /// Statuses to keep. By default an account leaves `ids` when AWS suspends it and when its closure begins.
         statuses: BTreeSet<Status> = optional().not_empty()
             .defaults_to(Value::Set(BTreeSet::from([Value::from("ACTIVE")]))),
         /// Tags that an account must have, all of them; the value `*` stands for any value.
         tags: BTreeMap<String, String> = optional(),
-        /// Accounts to leave out.
+        /// Accounts to leave out; one that the organization does not have is no error.
         exclude_ids: BTreeSet<AccountId> = optional(),
         /// Whether to read the tags of the accounts, one call for each; they are read in any case when `tags` filters.
         include_tags: bool = optional().defaults_to(false),
