@@ -18,6 +18,7 @@ pub mod rotation;
 mod secret;
 mod secret_ref;
 mod secret_stage;
+mod shard;
 mod target;
 mod text;
 mod trust;
@@ -38,6 +39,7 @@ pub use name::{DatabaseName, HostPattern, Identifier, ObjectName, RoleName, Sche
 pub use secret::Secret;
 pub use secret_ref::{KvVersion, SecretRef};
 pub use secret_stage::SecretStage;
+pub use shard::Shard;
 pub use target::{Endpoint, Target, Unsupported};
 pub use text::{clean_connection_name, clean_tag_value, is_connection_name, is_tag_key, is_tag_value};
 pub use trust::{TlsMode, Trust};

@@ -16,6 +16,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use super::credentials::{HeldCredentials, Source};
 use super::http::{behavior_version, bounded_client};
 use super::once::OncePerKey;
+use super::organizations::{self, NotOnThrottling};
 use super::rds::Inventory;
 use super::settings::{AssumeRole, Settings};
 use super::{Call, Error, Fault};
@@ -44,6 +45,7 @@ struct Inner {
     accounts: OncePerKey<AccountId, Arc<AccountAccess>>,
     inventories: OncePerKey<(AccountId, Region), Arc<Inventory>>,
     inventory_turns: Semaphore,
+    organizations: organizations::Shared,
     modify_locks: Mutex<HashMap<Arn, Arc<tokio::sync::Mutex<()>>>>,
 }
 
@@ -82,8 +84,10 @@ impl Sessions {
     /// Keeps the settings; no file is read and no call is made until something is asked for.
     pub fn new(settings: Settings) -> Self {
         let inventory_turns = Semaphore::new(settings.max_concurrency.max(1) * INVENTORIES_PER_REQUEST);
+        let organizations = organizations::Shared::new(settings.max_concurrency);
         Self(Arc::new(Inner {
             settings,
+            organizations,
             inventory_turns,
             http: OnceLock::new(),
             retries: OnceLock::new(),
@@ -180,15 +184,27 @@ impl Sessions {
 
     /// The Organizations client: the hub's, in the home region.
     pub(super) async fn organizations(&self) -> Result<(aws_sdk_organizations::Client, Call), Error> {
-        let (hub, caller) = (self.hub().await?, self.caller().await?);
-        let endpoint = self.0.settings.endpoints.organizations.clone();
-        let config = aws_sdk_organizations::config::Builder::from(&hub.config).retry_partition(self.retries());
-        let config = if let Some(url) = endpoint { config.endpoint_url(url) } else { config };
+        let (client, caller) = (self.organizations_client().await?, self.caller().await?);
         let call = Call {
             account: Some(caller.account_id.clone()),
             ..Call::new("organizations:ListRoots").by(caller.arn.as_str())
         };
-        Ok((aws_sdk_organizations::Client::from_conf(config.build()), call))
+        Ok((client, call))
+    }
+
+    pub(super) async fn organizations_client(&self) -> Result<aws_sdk_organizations::Client, Error> {
+        let hub = self.hub().await?;
+        let endpoint = self.0.settings.endpoints.organizations.clone();
+        let config = aws_sdk_organizations::config::Builder::from(&hub.config)
+            .retry_partition(self.retries())
+            .retry_classifier(NotOnThrottling);
+        let config = if let Some(url) = endpoint { config.endpoint_url(url) } else { config };
+        Ok(aws_sdk_organizations::Client::from_conf(config.build()))
+    }
+
+    /// What all calls to Organizations share.
+    pub(super) fn organizations_shared(&self) -> &organizations::Shared {
+        &self.0.organizations
     }
 
     async fn hub(&self) -> Result<Arc<Hub>, Error> {

@@ -3,6 +3,7 @@
 mod accounts;
 mod agents;
 mod instances;
+mod shard;
 
 pub use accounts::AccountsDataSource;
 pub use agents::AgentsDataSource;

@@ -20,7 +20,8 @@ fn check(owner: &str, attributes: &[Attribute], inside_set: bool, wrong: &mut Ve
         rule(flags.required && (flags.optional || flags.computed), "required excludes optional and computed");
         rule(flags.write_only && (flags.computed || inside_set), "write-only is never computed nor in a set");
         rule(flags.default.is_some() && !flags.optional, "only what is optional has a default");
-        rule(RESERVED.contains(&attribute.name), "the name belongs to Terraform");
+        // Inside of an object every name is free.
+        rule(RESERVED.contains(&attribute.name) && !owner.contains('.'), "the name belongs to Terraform");
         if let Shape::Nested(nesting, nested) = &attribute.shape {
             check(&name, nested, inside_set || *nesting == Nesting::Set, wrong);
         }

@@ -1,7 +1,10 @@
 //! Finding accounts and databases with the data sources, by the real `terraform` against the fake AWS.
 
 mod accounts;
+mod fan_out;
 mod instances;
+mod shard;
+mod tree;
 
 use serde_json::Value;
 
@@ -18,15 +21,19 @@ fn workspace<'a>(rig: &'a Rig, provider_arguments: &str, configuration: &str) ->
 }
 
 fn write_provider(workspace: &Workspace<'_>, rig: &Rig, arguments: &str) {
+    let text = "terraform {\n  required_providers {\n    rdsaccess = { source = \"rdsaccess/rdsaccess\" }\n  }\n}\n\n";
+    workspace.write("provider.tf", &format!("{text}{}", provider_block(rig, arguments)));
+}
+
+/// The provider block that reaches the fake AWS.
+fn provider_block(rig: &Rig, arguments: &str) -> String {
     let services = ["rds", "ec2", "sts", "organizations", "secretsmanager"];
     let endpoints: String = services.iter().map(|name| format!("    {name} = {:?}\n", rig.made.endpoint)).collect();
-    let text = format!(
-        "terraform {{\n  required_providers {{\n    rdsaccess = {{ source = \"rdsaccess/rdsaccess\" }}\n  }}\n}}\n\n\
-         provider \"rdsaccess\" {{\n  region     = {:?}\n  access_key = {:?}\n  secret_key = {:?}\n  endpoints  = \
+    format!(
+        "provider \"rdsaccess\" {{\n  region     = {:?}\n  access_key = {:?}\n  secret_key = {:?}\n  endpoints  = \
          {{\n{endpoints}  }}\n{arguments}\n}}\n",
         rig.made.region, rig.made.access_key, rig.made.secret_key
-    );
-    workspace.write("provider.tf", &text);
+    )
 }
 
 /// The values of a data source in the state.

@@ -16,3 +16,14 @@ output "endpoints" {
     "${data.rdsaccess_accounts.prod.accounts[target.account_id].handle}-${target.region}-${target.identifier}" => target.endpoint
   }
 }
+
+# The place of each account in the tree, such as Root/Prod/Payments/payments-eu-9012.
+locals {
+  names = { for id, account in data.rdsaccess_accounts.prod.accounts : id => "${account.ou_path}/${account.handle}" }
+}
+
+# Two of 16 parts of the accounts that carry a tag; `examples/scenarios/shards` has a state for each part.
+data "rdsaccess_accounts" "part" {
+  tags  = { access = "managed" }
+  shard = { count = 16, indexes = [0, 1] }
+}

@@ -28,6 +28,15 @@ impl UnitPath {
         (!above.is_empty()).then(|| Self(above.to_vec()))
     }
 
+    /// How much another path looks like this one; more is nearer. A path that differs in capitals only comes first, then
+    /// one that ends in the same name, as that of a unit that was moved, then the neighbours.
+    pub fn likeness(&self, other: &Self) -> impl Ord + use<> {
+        let lower = |path: &Self| path.0.iter().map(|name| name.to_lowercase()).collect::<Vec<_>>();
+        let (own, others) = (lower(self), lower(other));
+        let shared = own.iter().zip(&others).take_while(|(a, b)| a == b).count();
+        (own == others, own.last() == others.last(), shared, std::cmp::Reverse(own.len().abs_diff(others.len())))
+    }
+
     /// Whether a unit is this one or below it.
     pub fn contains(&self, other: &Self) -> bool {
         other.0.starts_with(&self.0)

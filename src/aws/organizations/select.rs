@@ -58,7 +58,11 @@ impl OrganizationTree {
             UnitRef::Path(path) => unit.path == *path,
         });
         found.map(|unit| &unit.path).ok_or_else(|| {
-            let known: Vec<String> = self.units.iter().map(|u| u.path.to_string()).collect();
+            let mut known: Vec<&UnitPath> = self.units.iter().map(|unit| &unit.path).collect();
+            if let UnitRef::Path(path) = wanted {
+                known.sort_by_cached_key(|unit| std::cmp::Reverse(path.likeness(unit)));
+            }
+            let known: Vec<String> = known.into_iter().map(ToString::to_string).collect();
             UnknownUnit { name: wanted.to_string(), known: list_names(&known) }
         })
     }
@@ -111,7 +115,7 @@ mod tests {
         tree().select(selection).unwrap().iter().map(|a| &a.id.as_str()[..1]).collect()
     }
 
-    fn units(names: &[&str]) -> Vec<UnitRef> {
+    fn units_of(names: &[&str]) -> Vec<UnitRef> {
         names.iter().map(|n| n.parse().unwrap()).collect()
     }
 
@@ -123,11 +127,11 @@ mod tests {
     #[test]
     fn units_are_chosen_by_path_or_id_with_or_without_what_is_below() {
         for name in ["Root/Prod", "ou-ab12-00000001"] {
-            let all = Selection { units: units(&[name]), recursive: true, ..Selection::default() };
+            let all = Selection { units: units_of(&[name]), recursive: true, ..Selection::default() };
             assert_eq!(chosen(&all), "234", "{name}");
             assert_eq!(chosen(&Selection { recursive: false, ..all }), "23", "{name}");
         }
-        let two = Selection { units: units(&["Root/Prod/EU", "Root/Production"]), ..Selection::default() };
+        let two = Selection { units: units_of(&["Root/Prod/EU", "Root/Production"]), ..Selection::default() };
         assert_eq!(chosen(&two), "45");
     }
 
@@ -142,9 +146,26 @@ mod tests {
 
     #[test]
     fn a_misspelt_unit_is_an_error_that_lists_what_there_is() {
-        let wrong = Selection { units: units(&["Root/Prdo"]), ..Selection::default() };
+        let wrong = Selection { units: units_of(&["Root/Prdo"]), ..Selection::default() };
         let text = tree().select(&wrong).unwrap_err().to_string();
         assert!(text.contains("`Root/Prdo`") && text.contains("Root/Production"), "{text}");
+    }
+
+    #[test]
+    fn the_units_that_may_be_meant_come_first() {
+        let paths = (0..30).map(|n| format!("Root/A{n}"));
+        let paths = paths.chain(["Root/New/Payments", "Root/Zoo", "Root/Zoo/Lions"].map(str::to_owned));
+        let units = paths.map(|path| unit("ou-ab12-00000001", &path)).collect();
+        let tree = OrganizationTree { units, accounts: Vec::new() };
+        let first = |wanted: &str| {
+            let wrong = Selection { units: units_of(&[wanted]), ..Selection::default() };
+            let text = tree.select(&wrong).unwrap_err().to_string();
+            assert!(text.ends_with("and 23 more"), "{text}");
+            text.split("it has ").nth(1).unwrap().split(", ").next().unwrap().to_owned()
+        };
+        assert_eq!(first("root/zoo"), "Root/Zoo", "capitals");
+        assert_eq!(first("Root/Old/Payments"), "Root/New/Payments", "it was moved");
+        assert_eq!(first("Root/Zoo/Loins"), "Root/Zoo/Lions", "misspelt");
     }
 
     #[test]

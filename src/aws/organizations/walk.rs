@@ -1,185 +1,263 @@
-//! The calls: one level of the tree after the other, all parents of a level at the same time.
+//! Reading the tree: every parent as soon as it is known, its units and its accounts at the same time, page by page.
+//! So it takes as long as the longest chain of pages that can only be asked for one after the other.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
-use aws_sdk_organizations::Client;
-use aws_sdk_organizations::types as sdk;
-use aws_smithy_types::date_time::Format;
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::stream::{FuturesUnordered, TryStreamExt};
 
-use super::path::UnitPath;
 use super::tree::{Account, OrganizationTree, Unit};
-use crate::access::AccountId;
-use crate::aws::{Call, Error, Fault, Sessions};
+use crate::aws::{Call, Error, Fault};
 
-/// Parents or accounts that are asked for at the same time. Organizations has one endpoint for all and throttles early.
-const AT_ONCE: usize = 8;
+/// How often the organization is read when it changes meanwhile.
+const MOST_WALKS: usize = 3;
 
-impl Sessions {
-    /// Reads the organization: its units and accounts, without tags.
-    ///
-    /// # Errors
-    /// [`Fault::NoOrganization`], or [`Fault::AccessDenied`] outside the management account and the delegated
-    /// administrators.
-    pub async fn organization(&self) -> Result<OrganizationTree, Error> {
-        let (client, call) = self.organizations().await?;
-        let walker = Walker { client, call };
-        let mut level = walker.roots().await?;
-        let mut tree = OrganizationTree::default();
-        while !level.is_empty() {
-            let parents: Vec<_> = level.iter().map(|unit| walker.children(unit)).collect();
-            let children: Vec<_> = stream::iter(parents).buffer_unordered(AT_ONCE).try_collect().await?;
-            tree.units.append(&mut level);
-            for (mut units, mut accounts) in children {
-                level.append(&mut units);
-                tree.accounts.append(&mut accounts);
-            }
+/// What there are pages of.
+#[derive(Debug, Clone)]
+pub(super) enum Listing {
+    /// The roots
+    Roots,
+    /// The units that a unit holds itself
+    Units(Unit),
+    /// The accounts that a unit holds itself
+    Accounts(Unit),
+}
+
+/// One page of a listing.
+#[derive(Debug, Default)]
+pub(super) struct Page {
+    pub(super) units: Vec<Unit>,
+    pub(super) accounts: Vec<Account>,
+    /// Where the next page begins; a page may be empty although there is a next one
+    pub(super) next: Option<String>,
+}
+
+/// Whoever has the pages.
+pub(super) trait Pages {
+    /// One page; the first, without a token.
+    fn page(&self, of: &Listing, token: Option<String>) -> impl Future<Output = Result<Page, Error>> + Send;
+}
+
+/// Reads the whole tree. One that changes meanwhile is read again: a unit that goes away in between, or an account that
+/// was seen in two units, must neither fail the plan nor count twice.
+pub(super) async fn walk(pages: &impl Pages) -> Result<OrganizationTree, Error> {
+    let mut walks = 1;
+    loop {
+        let found = walk_once(pages).await;
+        let again = match &found {
+            Ok(tree) => twice(tree).is_some(),
+            Err(error) => error.is_not_found(),
+        };
+        if !again || walks == MOST_WALKS {
+            return found.and_then(settled);
         }
-        tree.sort();
-        Ok(tree)
-    }
-
-    /// The tags of accounts, one call per account.
-    ///
-    /// # Errors
-    /// As [`Sessions::organization`].
-    pub async fn account_tags(
-        &self,
-        ids: impl IntoIterator<Item = AccountId>,
-    ) -> Result<BTreeMap<AccountId, BTreeMap<String, String>>, Error> {
-        let (client, call) = self.organizations().await?;
-        let walker = &Walker { client, call };
-        let tags = |id: AccountId| async move { Ok((id.clone(), walker.tags(&id).await?)) };
-        stream::iter(ids.into_iter().map(tags)).buffer_unordered(AT_ONCE).try_collect().await
+        walks += 1;
     }
 }
 
-struct Walker {
-    client: Client,
-    call: Call,
+async fn walk_once(pages: &impl Pages) -> Result<OrganizationTree, Error> {
+    let ask = |of: Listing, token: Option<String>| async move {
+        let page = pages.page(&of, token).await?;
+        Ok::<_, Error>((of, page))
+    };
+    let mut tree = OrganizationTree::default();
+    let mut under_way = FuturesUnordered::new();
+    under_way.push(ask(Listing::Roots, None));
+    while let Some((of, page)) = under_way.try_next().await? {
+        if page.next.is_some() {
+            under_way.push(ask(of, page.next));
+        }
+        for unit in page.units {
+            under_way.push(ask(Listing::Units(unit.clone()), None));
+            under_way.push(ask(Listing::Accounts(unit.clone()), None));
+            tree.units.push(unit);
+        }
+        tree.accounts.extend(page.accounts);
+    }
+    tree.sort();
+    Ok(tree)
 }
 
-impl Walker {
-    fn call(&self, action: &'static str, resource: &str) -> Call {
-        Call { action, resource: Some(resource.to_owned()), ..self.call.clone() }
-    }
-
-    async fn roots(&self) -> Result<Vec<Unit>, Error> {
-        let mut pages = self.client.list_roots().into_paginator().send();
-        let mut roots = Vec::new();
-        while let Some(page) = pages.next().await {
-            let page = page.map_err(|e| self.call.clone().refused(&e))?;
-            roots.extend(page.roots.unwrap_or_default().into_iter().map(|root| {
-                let name = root.name.unwrap_or_else(|| "Root".to_owned());
-                Unit { id: root.id.unwrap_or_default(), path: UnitPath::root(&name), name }
-            }));
-        }
-        if roots.is_empty() {
-            let text = "AWS lists no root for this caller".to_owned();
-            return Err(self.call.clone().failed(Fault::NoOrganization(text)));
-        }
-        Ok(roots)
-    }
-
-    async fn children(&self, parent: &Unit) -> Result<(Vec<Unit>, Vec<Account>), Error> {
-        tokio::try_join!(self.units(parent), self.accounts(parent))
-    }
-
-    async fn units(&self, parent: &Unit) -> Result<Vec<Unit>, Error> {
-        let request = self.client.list_organizational_units_for_parent().parent_id(&parent.id);
-        let call = || self.call("organizations:ListOrganizationalUnitsForParent", &parent.path.to_string());
-        let mut pages = request.into_paginator().send();
-        let mut units = Vec::new();
-        while let Some(page) = pages.next().await {
-            let page = page.map_err(|e| call().refused(&e))?;
-            units.extend(page.organizational_units.unwrap_or_default().into_iter().map(|unit| {
-                let name = unit.name.unwrap_or_default();
-                Unit { id: unit.id.unwrap_or_default(), path: parent.path.child(&name), name }
-            }));
-        }
-        Ok(units)
-    }
-
-    async fn accounts(&self, parent: &Unit) -> Result<Vec<Account>, Error> {
-        let mut pages = self.client.list_accounts_for_parent().parent_id(&parent.id).into_paginator().send();
-        let call = || self.call("organizations:ListAccountsForParent", &parent.path.to_string());
-        let mut accounts = Vec::new();
-        while let Some(page) = pages.next().await {
-            let page = page.map_err(|e| call().refused(&e))?;
-            for found in page.accounts.unwrap_or_default() {
-                accounts.push(account(found, parent).map_err(|text| call().failed(Fault::Unexpected(text)))?);
-            }
-        }
-        Ok(accounts)
-    }
-
-    async fn tags(&self, id: &AccountId) -> Result<BTreeMap<String, String>, Error> {
-        let request = self.client.list_tags_for_resource().resource_id(id.as_str());
-        let mut pages = request.into_paginator().send();
-        let mut tags = BTreeMap::new();
-        while let Some(page) = pages.next().await {
-            let page = page.map_err(|e| self.call("organizations:ListTagsForResource", id.as_str()).refused(&e))?;
-            tags.extend(page.tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value)));
-        }
-        Ok(tags)
-    }
+/// An account that was found in two units: it was moved from one to the other between two pages.
+fn twice(tree: &OrganizationTree) -> Option<&Account> {
+    let mut seen = BTreeSet::new();
+    tree.accounts.iter().find(|account| !seen.insert(&account.id))
 }
 
-fn account(found: sdk::Account, parent: &Unit) -> Result<Account, String> {
-    let id = found.id.unwrap_or_default();
-    Ok(Account {
-        id: id.parse().map_err(|e: crate::access::Invalid| e.0)?,
-        name: found.name.unwrap_or_default(),
-        email: found.email.unwrap_or_default(),
-        arn: found.arn.unwrap_or_default(),
-        status: status(found.state.as_ref(), found.status.as_ref()),
-        joined_method: found.joined_method.map(|m| m.as_str().to_owned()).unwrap_or_default(),
-        joined_at: found.joined_timestamp.and_then(|t| t.fmt(Format::DateTime).ok()),
-        ou_id: parent.id.clone(),
-        ou_path: parent.path.clone(),
-        tags: BTreeMap::new(),
-    })
-}
-
-/// `State` is the successor of `Status` and tells more; endpoints that do not send it yet send `Status`.
-fn status(state: Option<&sdk::AccountState>, status: Option<&sdk::AccountStatus>) -> String {
-    state.map(|s| s.as_str()).or(status.map(|s| s.as_str())).unwrap_or("UNKNOWN").to_owned()
+fn settled(tree: OrganizationTree) -> Result<OrganizationTree, Error> {
+    match twice(&tree) {
+        None => Ok(tree),
+        Some(account) => {
+            let text = format!("account {} is listed in two organizational units each time", account.id);
+            Err(Call::new("organizations:ListAccountsForParent").failed(Fault::Unexpected(text)))
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use aws_smithy_types::DateTime;
+    use std::collections::BTreeMap;
+    use std::sync::Mutex;
+    use std::time::Duration;
 
+    use tokio::time::Instant;
+
+    use super::super::path::UnitPath;
     use super::*;
 
-    fn unit() -> Unit {
-        Unit { id: "ou-ab12-00000001".to_owned(), name: "Prod".to_owned(), path: "Root/Prod".parse().unwrap() }
+    const LATENCY: Duration = Duration::from_millis(50);
+
+    /// An organization that answers each page after 50 ms: how many units and accounts every unit holds, by its path.
+    #[derive(Default)]
+    struct Organization {
+        units: BTreeMap<String, usize>,
+        accounts: BTreeMap<String, usize>,
+        page_size: usize,
+        asked: Mutex<Vec<String>>,
+        /// Pages that fail, by number of the request
+        gone: BTreeSet<usize>,
+        /// Until this request an account of `Root` is also in `Root/0`
+        moved_until: usize,
     }
 
-    #[test]
-    fn an_account_keeps_what_aws_tells_and_where_it_was_found() {
-        let found = sdk::Account::builder()
-            .id("123456789012")
-            .name("prod")
-            .status(sdk::AccountStatus::Active)
-            .state(sdk::AccountState::PendingClosure)
-            .joined_method(sdk::AccountJoinedMethod::Invited)
-            .joined_timestamp(DateTime::from_secs(1_800_000_000))
-            .build();
-        let account = account(found, &unit()).unwrap();
-        assert_eq!((account.status.as_str(), account.joined_method.as_str()), ("PENDING_CLOSURE", "INVITED"));
-        assert_eq!(account.joined_at.as_deref(), Some("2027-01-15T08:00:00Z"));
-        assert_eq!(account.ou_path.to_string(), "Root/Prod");
+    impl Organization {
+        fn new(page_size: usize, units: &[(&str, usize)], accounts: &[(&str, usize)]) -> Self {
+            let map = |all: &[(&str, usize)]| all.iter().map(|(path, n)| ((*path).to_owned(), *n)).collect();
+            Self { units: map(units), accounts: map(accounts), page_size, ..Self::default() }
+        }
+
+        fn asked(&self) -> usize {
+            self.asked.lock().unwrap().len()
+        }
+
+        fn range(&self, of: usize, token: Option<&String>) -> (std::ops::Range<usize>, Option<String>) {
+            let start = token.map_or(0, |text| text.parse().unwrap());
+            let end = (start + self.page_size).min(of);
+            (start..end, (end < of).then(|| end.to_string()))
+        }
     }
 
-    #[test]
-    fn an_endpoint_without_the_new_field_still_tells_the_status() {
-        assert_eq!(status(None, Some(&sdk::AccountStatus::Suspended)), "SUSPENDED");
-        assert_eq!(status(None, None), "UNKNOWN");
+    fn unit(path: UnitPath) -> Unit {
+        let name = path.to_string();
+        Unit { id: format!("id of {name}"), name, path }
     }
 
-    #[test]
-    fn an_answer_without_an_account_id_is_an_error() {
-        assert!(account(sdk::Account::builder().build(), &unit()).is_err());
+    fn account(number: usize, parent: &Unit) -> Account {
+        // A number of its own for each unit and position.
+        let place: usize = parent.path.to_string().bytes().map(usize::from).sum();
+        Account {
+            id: format!("{:012}", place * 10_000 + number).parse().unwrap(),
+            name: String::new(),
+            email: String::new(),
+            arn: String::new(),
+            status: "ACTIVE".to_owned(),
+            joined_method: String::new(),
+            joined_at: None,
+            ou_id: parent.id.clone(),
+            ou_path: parent.path.clone(),
+            tags: BTreeMap::new(),
+        }
+    }
+
+    impl Pages for Organization {
+        async fn page(&self, of: &Listing, token: Option<String>) -> Result<Page, Error> {
+            let number = {
+                let mut asked = self.asked.lock().unwrap();
+                asked.push(format!("{of:?}"));
+                asked.len()
+            };
+            tokio::time::sleep(LATENCY).await;
+            if self.gone.contains(&number) {
+                let gone = Fault::NotFound("You specified a parent that doesn't exist.".to_owned());
+                return Err(Call::new("organizations:ListAccountsForParent").failed(gone));
+            }
+            Ok(match of {
+                Listing::Roots => Page { units: vec![unit(UnitPath::root("Root"))], ..Page::default() },
+                Listing::Units(parent) => {
+                    let count = self.units.get(&parent.path.to_string()).copied().unwrap_or_default();
+                    let (range, next) = self.range(count, token.as_ref());
+                    let units = range.map(|n| unit(parent.path.child(&n.to_string()))).collect();
+                    Page { units, next, ..Page::default() }
+                }
+                Listing::Accounts(parent) => {
+                    let path = parent.path.to_string();
+                    let (range, next) =
+                        self.range(self.accounts.get(&path).copied().unwrap_or_default(), token.as_ref());
+                    let mut accounts: Vec<Account> = range.map(|n| account(n, parent)).collect();
+                    if path == "Root/0" && number < self.moved_until {
+                        accounts
+                            .push(Account { id: account(0, &unit(UnitPath::root("Root"))).id, ..account(0, parent) });
+                    }
+                    Page { accounts, next, ..Page::default() }
+                }
+            })
+        }
+    }
+
+    /// The tree, and how many latencies it took by the clock of the test.
+    async fn timed(organization: &Organization) -> (OrganizationTree, u32) {
+        let start = Instant::now();
+        let tree = walk(organization).await.unwrap();
+        (tree, u32::try_from(start.elapsed().as_millis() / LATENCY.as_millis()).unwrap())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_takes_as_long_as_the_longest_chain_of_pages() {
+        // Root, its first page of units, and 7 pages of accounts in the first of them.
+        let wide = Organization::new(2, &[("Root", 40)], &[("Root/0", 13)]);
+        let (tree, latencies) = timed(&wide).await;
+        assert_eq!((tree.units.len(), tree.accounts.len()), (41, 13));
+        // Roots, 20 pages of units, one of the units of the last: nothing else is waited for.
+        assert_eq!(latencies, 1 + 20 + 1);
+
+        let deep = Organization::new(
+            20,
+            &[("Root", 3), ("Root/1", 1), ("Root/1/0", 1), ("Root/1/0/0", 1)],
+            &[("Root/0", 85), ("Root/1/0/0/0", 21)],
+        );
+        let (tree, latencies) = timed(&deep).await;
+        assert_eq!((tree.units.len(), tree.accounts.len()), (7, 106));
+        // Four steps down to the unit at the end and its two pages; beside it the 5 pages of `Root/0`, which is no barrier.
+        assert_eq!(latencies, 1 + 4 + 2);
+        assert_eq!(deep.asked(), 1 + 7 + 7 + 4 + 1, "one request per listing, and one per further page");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_empty_page_in_between_does_not_end_a_listing() {
+        struct Sparse;
+        impl Pages for Sparse {
+            async fn page(&self, of: &Listing, token: Option<String>) -> Result<Page, Error> {
+                let root = unit(UnitPath::root("Root"));
+                Ok(match (of, token.as_deref()) {
+                    (Listing::Roots, _) => Page { units: vec![root], ..Page::default() },
+                    (Listing::Accounts(_), None) => Page { next: Some("more".to_owned()), ..Page::default() },
+                    (Listing::Accounts(_), Some(_)) => Page { accounts: vec![account(1, &root)], ..Page::default() },
+                    (Listing::Units(_), _) => Page::default(),
+                })
+            }
+        }
+        assert_eq!(walk(&Sparse).await.unwrap().accounts.len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_organization_that_changes_meanwhile_is_read_again() {
+        let mut gone = Organization::new(20, &[("Root", 2)], &[("Root/0", 2)]);
+        gone.gone = BTreeSet::from([4]);
+        let (tree, _) = timed(&gone).await;
+        assert_eq!((tree.units.len(), tree.accounts.len()), (3, 2));
+
+        let mut moved = Organization::new(20, &[("Root", 2)], &[("Root", 1)]);
+        moved.moved_until = 8;
+        let (tree, _) = timed(&moved).await;
+        assert_eq!(tree.accounts.iter().map(|a| a.ou_path.to_string()).collect::<Vec<_>>(), ["Root"]);
+        assert_eq!(moved.asked(), 2 * 7);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_account_in_two_units_is_an_error_at_last() {
+        let mut moving = Organization::new(20, &[("Root", 1)], &[("Root", 1)]);
+        moving.moved_until = usize::MAX;
+        let error = walk(&moving).await.unwrap_err();
+        assert!(error.to_string().contains("in two organizational units"), "{error}");
+        assert_eq!(moving.asked(), MOST_WALKS * 5);
     }
 }

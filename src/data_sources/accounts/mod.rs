@@ -4,12 +4,14 @@ mod handle;
 mod model;
 mod select;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::access::AccountId;
 use crate::aws;
 use crate::aws::organizations::{Account, OrganizationTree};
 use crate::context::Context;
+use crate::data_sources::shard;
+use crate::report::Report;
 use crate::schema::{Attr, DataSource, Query, Reports};
 
 use model::{AccountModel, Accounts, UnitModel};
@@ -24,10 +26,17 @@ impl DataSource for AccountsDataSource {
     const NAME: &'static str = "rdsaccess_accounts";
     const SUBCATEGORY: &'static str = "Discovery";
 
+    fn validate(config: &Accounts) -> Vec<Report> {
+        shard::validate(&config.shard)
+    }
+
     async fn read(&self, context: &Context, query: &mut Query<Accounts>) -> Result<(), Reports> {
         let sessions = context.aws()?;
         let tree = sessions.organization().await?;
         let mut chosen = select::by_place_and_status(&tree, &query.state)?;
+        if let Some(shard) = shard::parse(&query.state.shard)? {
+            chosen.retain(|account| shard.holds(&account.id));
+        }
         let wants_tags = query.state.include_tags.get() == Some(&true) || select::filters_by_tags(&query.state);
         let tags = if wants_tags { Some(tags_of(sessions, &chosen).await?) } else { None };
         if let Some(tags) = &tags {
@@ -49,16 +58,20 @@ async fn tags_of(sessions: &aws::Sessions, accounts: &[&Account]) -> Result<Tags
 
 fn fill(state: &mut Accounts, tree: &OrganizationTree, chosen: &[&Account], mut tags: Option<Tags>) {
     let prefix = state.handle_prefix.get().cloned().unwrap_or_default();
-    let mut handles = handle::handles(tree.accounts.iter().map(|account| (&account.id, account.name.as_str())));
+    let mut handles = handle::handles(&tree.accounts);
     let accounts = chosen.iter().map(|account| {
         let handle = handles.remove(&account.id).unwrap_or_default();
         let tags = tags.as_mut().map(|tags| tags.remove(&account.id).unwrap_or_default());
         (account.id.to_string(), AccountModel::new(account, format!("{prefix}{handle}"), tags))
     });
-    let units = tree.units.iter().map(|unit| {
-        let held = chosen.iter().filter(|account| account.ou_id == unit.id).map(|account| account.id.clone());
-        (unit.path.to_string(), UnitModel::new(unit, held.collect()))
-    });
+    let mut held: BTreeMap<&str, BTreeSet<AccountId>> = BTreeMap::new();
+    for account in chosen {
+        held.entry(&account.ou_id).or_default().insert(account.id.clone());
+    }
+    let units = tree
+        .units
+        .iter()
+        .map(|unit| (unit.path.to_string(), UnitModel::new(unit, held.remove(unit.id.as_str()).unwrap_or_default())));
     state.accounts = Attr::Known(accounts.collect());
     state.units = Attr::Known(units.collect());
     state.ids = Attr::Known(chosen.iter().map(|account| account.id.clone()).collect());
@@ -107,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn an_account_keeps_its_handle_when_a_filter_leaves_its_namesake_out() {
+    fn a_handle_has_the_prefix_and_is_the_same_whatever_the_filters_leave() {
         let (tree, mut state) = (tree(), Accounts { handle_prefix: "aws-".to_owned().into(), ..Default::default() });
         let handle = |state: &Accounts| state.accounts.get().unwrap()["200000000002"].handle.clone();
         fill(&mut state, &tree, &tree.accounts.iter().collect::<Vec<_>>(), None);

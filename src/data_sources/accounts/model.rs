@@ -6,6 +6,7 @@ use std::str::FromStr;
 
 use crate::access::{AccountId, Invalid};
 use crate::aws::organizations::{Account, Unit, UnitRef};
+use crate::data_sources::shard::ShardModel;
 use crate::model;
 use crate::value::Value;
 
@@ -13,7 +14,8 @@ model! {
     /// Lists the accounts of the organization, with the tree of organizational units.
     ///
     /// Works in the organization's management account and in its delegated administrators. The tree is walked by parent,
-    /// so the number of calls grows with the number of units, not of accounts; only tags cost one call per account.
+    /// so the number of calls grows with the number of units, not of accounts; only tags cost one call per account. The
+    /// guide "A whole organization" says what a plan makes of accounts and units that come, move and go.
     pub struct Accounts {
         /// Organizational units to look into, by id (`ou-…`, `r-…`) or by path from the root, such as
         /// `Root/Prod/Payments`. A `/` inside a name is written `\/` and a backslash `\\`, in HCL `"Root/R\\/D"`. A unit
@@ -21,17 +23,21 @@ model! {
         organizational_units: BTreeSet<UnitName> = optional().not_empty().default_words("the whole organization"),
         /// Whether the units below `organizational_units` are meant too.
         recursive: bool = optional().defaults_to(true),
-        /// Statuses to keep.
+        /// Statuses to keep. By default an account leaves `ids` when AWS suspends it and when its closure begins.
         statuses: BTreeSet<Status> = optional().not_empty()
             .defaults_to(Value::Set(BTreeSet::from([Value::from("ACTIVE")]))),
         /// Tags that an account must have, all of them; the value `*` stands for any value.
         tags: BTreeMap<String, String> = optional(),
-        /// Accounts to leave out.
+        /// Accounts to leave out; one that the organization does not have is no error.
         exclude_ids: BTreeSet<AccountId> = optional(),
         /// Whether to read the tags of the accounts, one call for each; they are read in any case when `tags` filters.
         include_tags: bool = optional().defaults_to(false),
         /// What every `handle` begins with.
         handle_prefix: String = optional().check("lower-case letters, digits and `-`", is_prefix),
+        /// A part of the accounts, so that several states, or jobs of a pipeline, share the organization: an account is
+        /// in the part that the first 8 bytes of the SHA-256 of its id give, modulo `count`. So an account that is added,
+        /// renamed or closed changes one part only. The other filters decide first; `units` and handles stay the same.
+        shard: ShardModel = optional(),
         /// Ids of the accounts, for `account_ids` of `rdsaccess_instances`.
         ids: BTreeSet<AccountId> = computed(),
         /// The accounts, by id.
@@ -60,10 +66,10 @@ model! {
         ou_id: String = computed(),
         /// Path of the unit that holds it.
         ou_path: String = computed(),
-        /// A readable key for `for_each` and for names of connections: `handle_prefix` and the name in lower case, with
-        /// `-` for what is no letter or digit. Accounts whose names would give the same handle all get the last 4 digits
-        /// of their ids, or more where these are equal too. No filter changes a handle; a new account of the same name
-        /// does.
+        /// A readable name for connections, folders and keys: `handle_prefix`, the name in lower case with `-` for what is
+        /// no letter or digit, and the last 4 digits of the id (all 12 where an account that joined before has the same
+        /// name and the same 4). No filter and no other account that comes, goes or is renamed changes it; a rename of the
+        /// account itself does, so what must outlive that is keyed by id.
         handle: String = computed(),
         /// Tags; null unless `include_tags` is set or `tags` filters.
         tags: BTreeMap<String, String> = computed(),

@@ -12,6 +12,7 @@ use crate::access::{AccountId, Region};
 use crate::aws::rds::Inventory;
 use crate::aws::{self, Sessions};
 use crate::context::Context;
+use crate::data_sources::shard;
 use crate::report::{Explain, Report};
 use crate::schema::{Attr, DataSource, Query, Reports};
 
@@ -36,12 +37,19 @@ impl DataSource for InstancesDataSource {
     const NAME: &'static str = "rdsaccess_instances";
     const SUBCATEGORY: &'static str = "Discovery";
 
+    fn validate(config: &Instances) -> Vec<Report> {
+        shard::validate(&config.shard)
+    }
+
     async fn read(&self, context: &Context, query: &mut Query<Instances>) -> Result<(), Reports> {
         let sessions = context.aws()?;
-        let accounts = match query.state.account_ids.get() {
+        let mut accounts = match query.state.account_ids.get() {
             Some(ids) => ids.clone(),
             None => BTreeSet::from([sessions.caller().await?.account_id.clone()]),
         };
+        if let Some(shard) = shard::parse(&query.state.shard)? {
+            accounts.retain(|account| shard.holds(account));
+        }
         let regions = match query.state.regions.get() {
             Some(regions) => regions.clone(),
             None => BTreeSet::from([RegionOrAll::One(sessions.home_region().await?)]),

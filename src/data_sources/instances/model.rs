@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::access::{AccountId, Arn, EngineKind, Region, Target};
 use crate::aws::rds::Other;
+use crate::data_sources::shard::ShardModel;
 use crate::model;
 use crate::schema::Attr;
 
@@ -29,6 +30,8 @@ model! {
         /// inventories and outputs. Never feed a result with `report` to `for_each`: a plan would destroy what could not
         /// be seen.
         on_error: String = optional().one_of(&["fail", "report"]).defaults_to("fail"),
+        /// A part of `account_ids`, as in `rdsaccess_accounts`; the accounts of the other parts are not entered.
+        shard: ShardModel = optional(),
         /// The databases, by ARN.
         targets: BTreeMap<String, TargetModel> = computed(),
         /// What is not a target, by ARN, with the reason.

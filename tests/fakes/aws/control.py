@@ -11,7 +11,7 @@
 | `POST /rig/versions`                   | `{account, region, secret, version, seconds}`: makes a version older       |
 | `POST /rig/status`                     | `{account, region, kind, identifier}` and `status`: sets a resting status,  |
 |                                        | or `secret_status`: that of the secret which RDS manages                   |
-| `POST /rig/accounts`                   | `{id, status}`: ACTIVE, SUSPENDED or PENDING_CLOSURE                       |
+| `POST /rig/accounts`                   | `{id}` and `status`: a state of an account, or `name`: renames it           |
 | `GET /rig/keys`                        | `?access_key=`: its secret, session token, account and end; null if unknown |
 | `GET /rig/sessions`                    | secret key and session token of every session that was handed out          |
 | `GET /rig/iam`                         | `?account=&region=&kind=&identifier=`: whether the database takes IAM tokens|
@@ -112,12 +112,26 @@ def _age_version(value: dict, query: dict) -> dict:
     return value
 
 
-def _set_account_status(value: dict, query: dict) -> dict:
-    if value["status"] not in ("ACTIVE", "SUSPENDED", "PENDING_CLOSURE"):
-        raise ValueError(f"status {value['status']}: ACTIVE, SUSPENDED or PENDING_CLOSURE")
+# What the retired field `Status` says for each `State`.
+ACCOUNT_STATES = {
+    "ACTIVE": "ACTIVE",
+    "SUSPENDED": "SUSPENDED",
+    "PENDING_CLOSURE": "PENDING_CLOSURE",
+    "CLOSED": "SUSPENDED",
+    "PENDING_ACTIVATION": "SUSPENDED",
+}
+
+
+def _change_account(value: dict, query: dict) -> dict:
+    state = value.get("status")
+    if state is not None and state not in ACCOUNT_STATES:
+        raise ValueError(f"status {state}: {', '.join(ACCOUNT_STATES)}")
     management, partition = organizations_backends.master_accounts[value["id"]]
     account = organizations_backends[management][partition].get_account_by_id(value["id"])
-    account.status = account.state = value["status"]
+    if state is not None:
+        account.status, account.state = ACCOUNT_STATES[state], state
+    if "name" in value:
+        account.name = value["name"]
     return value
 
 
@@ -156,7 +170,7 @@ ROUTES = {
     ("PUT", "/rig/databases"): _register,
     ("POST", "/rig/status"): _set_status,
     ("POST", "/rig/versions"): _age_version,
-    ("POST", "/rig/accounts"): _set_account_status,
+    ("POST", "/rig/accounts"): _change_account,
     ("GET", "/rig/keys"): _key,
     ("GET", "/rig/sessions"): lambda value, query: sessions(),
     ("GET", "/rig/iam"): _takes_tokens,

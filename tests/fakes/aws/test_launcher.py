@@ -498,6 +498,15 @@ class Access(LauncherTest):
         self.aws.rig("POST", "accounts", {**account, "status": "ACTIVE"})
         self.assume("sandbox")
 
+    def test_accounts_are_closed_and_renamed(self) -> None:
+        hub, account = self.aws.client("organizations"), self.aws.ids["sandbox"]
+        self.aws.rig("POST", "accounts", {"id": account, "status": "CLOSED", "name": "Old Sandbox"})
+        listed = hub.describe_account(AccountId=account)["Account"]
+        self.assertEqual([listed[key] for key in ("State", "Status", "Name")], ["CLOSED", "SUSPENDED", "Old Sandbox"])
+        self.refused("AccessDenied", self.assume, 403, account="sandbox")
+        self.aws.rig("POST", "accounts", {"id": account, "status": "ACTIVE", "name": "sandbox"})
+        self.assume("sandbox")
+
     def test_durations_are_limited(self) -> None:
         self.refused("ValidationError", self.assume, DurationSeconds=7200)
 

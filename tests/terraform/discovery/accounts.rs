@@ -9,17 +9,17 @@ use crate::rig::Rig;
 use crate::wish::Wish;
 use crate::workspace::Workspace;
 
-const ALL: &str = "data \"rdsaccess_accounts\" \"all\" {\n}\n";
+pub(super) const ALL: &str = "data \"rdsaccess_accounts\" \"all\" {\n}\n";
 
 /// The names of the accounts that a data source lists; `ids` and `accounts` must agree.
-fn accounts(workspace: &Workspace<'_>, name: &str) -> BTreeSet<String> {
+pub(super) fn accounts(workspace: &Workspace<'_>, name: &str) -> BTreeSet<String> {
     let found = data(workspace, &format!("rdsaccess_accounts.{name}"));
     assert_eq!(names(&found["ids"]), names(&found["accounts"]), "{name}");
     let accounts = found["accounts"].as_object().expect("a map");
     accounts.values().map(|account| account["name"].as_str().expect("a name").to_owned()).collect()
 }
 
-fn set(names: &[&str]) -> BTreeSet<String> {
+pub(super) fn set(names: &[&str]) -> BTreeSet<String> {
     names.iter().map(|&name| name.to_owned()).collect()
 }
 
@@ -37,7 +37,11 @@ fn the_organization_is_listed_with_its_tree() {
     assert_eq!(ids, members.chain([rig.made.organization.management_account.as_str()]).collect());
     for (name, made) in &rig.made.organization.accounts {
         let account = &accounts[&made.id];
-        assert_eq!((account["name"].as_str(), account["handle"].as_str()), (Some(name.as_str()), Some(name.as_str())));
+        let handle = format!("{name}-{}", &made.id[8..]);
+        assert_eq!(
+            (account["name"].as_str(), account["handle"].as_str()),
+            (Some(name.as_str()), Some(handle.as_str()))
+        );
         assert_eq!(account["ou_path"], made.ou_path);
         assert_eq!(account["ou_id"], units[&made.ou_path]["id"]);
         assert_eq!((account["status"].as_str(), account["joined_method"].as_str()), (Some("ACTIVE"), Some("CREATED")));

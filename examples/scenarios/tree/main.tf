@@ -1,0 +1,75 @@
+# The mirror of the organization's tree: a folder per organizational unit, a handle per account, and names of connections
+# that everybody can guess.
+
+terraform {
+  required_providers {
+    rdsaccess = {
+      source = "rdsaccess/rdsaccess"
+    }
+  }
+}
+
+provider "rdsaccess" {
+  region = "us-east-1"
+}
+
+variable "agent_name" {
+  type        = string
+  default     = "default"
+  description = "The gateway's agent that reaches the databases."
+}
+
+data "rdsaccess_accounts" "all" {
+  handle_prefix = "aws-"
+}
+
+data "rdsaccess_instances" "managed" {
+  account_ids = data.rdsaccess_accounts.all.ids
+  tags        = { access = "managed" }
+}
+
+locals {
+  accounts = data.rdsaccess_accounts.all.accounts
+  targets  = data.rdsaccess_instances.managed.targets
+
+  # Root/Workloads/Prod => the folder above, and the handles of the accounts that the unit holds itself.
+  folders = {
+    for path, unit in data.rdsaccess_accounts.all.units : path => {
+      parent   = unit.parent_path
+      accounts = [for id in unit.account_ids : local.accounts[id].handle]
+    }
+  }
+
+  # 123456789012 => Root/Workloads/Prod/aws-payments-9012
+  names = { for id, account in local.accounts : id => "${account.ou_path}/${account.handle}" }
+}
+
+resource "rdsaccess_master_credential" "master" {
+  for_each   = local.targets
+  target_arn = each.key
+}
+
+resource "rdsaccess_role" "read" {
+  for_each   = local.targets
+  target_arn = each.key
+  access     = "read_only"
+  admin      = { secret_ref = rdsaccess_master_credential.master[each.key].secret_ref }
+}
+
+# The name has the handle, which stays when the account moves in the tree. Its place is a tag, which is changed in place.
+resource "rdsaccess_connection" "read" {
+  for_each   = local.targets
+  name       = provider::rdsaccess::connection_name("read_only", local.accounts[each.value.account_id].handle, each.value.region, each.value.identifier)
+  target_arn = each.key
+  role       = rdsaccess_role.read[each.key]
+  agent_name = var.agent_name
+  tags       = { folder = provider::rdsaccess::tag_value(local.names[each.value.account_id]) }
+}
+
+output "folders" {
+  value = local.folders
+}
+
+output "names" {
+  value = local.names
+}

@@ -1,0 +1,171 @@
+//! The calls to Organizations, one page each, and what the answers say.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_organizations::Client;
+use aws_sdk_organizations::types as sdk;
+use aws_smithy_types::date_time::Format;
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use super::pace::Pace;
+use super::path::UnitPath;
+use super::tree::{Account, Unit};
+use super::walk::{Listing, Page, Pages};
+use crate::access::AccountId;
+use crate::aws::{Call, Error, Fault};
+
+/// The largest page that Organizations gives; without it the size is up to each action.
+const PAGE_SIZE: i32 = 20;
+
+/// The client with what its errors name, and the pace that all calls of the process share.
+pub(super) struct Reader<'p> {
+    pub(super) client: Client,
+    pub(super) call: Call,
+    pub(super) pace: &'p Pace,
+}
+
+impl Pages for Reader<'_> {
+    async fn page(&self, of: &Listing, token: Option<String>) -> Result<Page, Error> {
+        self.pace.call(|| self.ask(of, token.clone())).await
+    }
+}
+
+impl Reader<'_> {
+    async fn ask(&self, of: &Listing, token: Option<String>) -> Result<Page, Error> {
+        match of {
+            Listing::Roots => self.roots(token).await,
+            Listing::Units(parent) => self.units(parent, token).await,
+            Listing::Accounts(parent) => self.accounts(parent, token).await,
+        }
+    }
+
+    /// The tags of accounts, one call for each.
+    pub(super) async fn tags_of(
+        &self,
+        ids: impl IntoIterator<Item = AccountId>,
+    ) -> Result<BTreeMap<AccountId, BTreeMap<String, String>>, Error> {
+        let tags = |id: AccountId| async move { Ok((id.clone(), self.tags(&id).await?)) };
+        stream::iter(ids.into_iter().map(tags)).buffer_unordered(self.pace.most()).try_collect().await
+    }
+
+    fn call(&self, action: &'static str, resource: &str) -> Call {
+        Call { action, resource: Some(resource.to_owned()), ..self.call.clone() }
+    }
+
+    async fn roots(&self, token: Option<String>) -> Result<Page, Error> {
+        let request = self.client.list_roots().max_results(PAGE_SIZE).set_next_token(token.clone());
+        let found = request.send().await.map_err(|e| self.call.clone().refused(&e))?;
+        let units: Vec<Unit> = found.roots.unwrap_or_default().into_iter().map(root).collect();
+        if token.is_none() && units.is_empty() && found.next_token.is_none() {
+            let text = "AWS lists no root for this caller".to_owned();
+            return Err(self.call.clone().failed(Fault::NoOrganization(text)));
+        }
+        Ok(Page { units, next: found.next_token, ..Page::default() })
+    }
+
+    async fn units(&self, parent: &Unit, token: Option<String>) -> Result<Page, Error> {
+        let request = self.client.list_organizational_units_for_parent().parent_id(&parent.id);
+        let call = || self.call("organizations:ListOrganizationalUnitsForParent", &parent.path.to_string());
+        let answer = request.max_results(PAGE_SIZE).set_next_token(token).send().await;
+        let found = answer.map_err(|e| call().refused(&e))?;
+        let units = found.organizational_units.unwrap_or_default().into_iter().map(|found| unit(found, parent));
+        Ok(Page { units: units.collect(), next: found.next_token, ..Page::default() })
+    }
+
+    async fn accounts(&self, parent: &Unit, token: Option<String>) -> Result<Page, Error> {
+        let request = self.client.list_accounts_for_parent().parent_id(&parent.id);
+        let call = || self.call("organizations:ListAccountsForParent", &parent.path.to_string());
+        let answer = request.max_results(PAGE_SIZE).set_next_token(token).send().await;
+        let found = answer.map_err(|e| call().refused(&e))?;
+        let accounts: Result<Vec<Account>, String> =
+            found.accounts.unwrap_or_default().into_iter().map(|found| account(found, parent)).collect();
+        let accounts = accounts.map_err(|text| call().failed(Fault::Unexpected(text)))?;
+        Ok(Page { accounts, next: found.next_token, ..Page::default() })
+    }
+
+    async fn tags(&self, id: &AccountId) -> Result<BTreeMap<String, String>, Error> {
+        let (mut tags, mut token) = (BTreeMap::new(), None);
+        loop {
+            let ask = || async {
+                let request = self.client.list_tags_for_resource().resource_id(id.as_str());
+                let answer = request.set_next_token(token.clone()).send().await;
+                answer.map_err(|e| self.call("organizations:ListTagsForResource", id.as_str()).refused(&e))
+            };
+            let found = self.pace.call(ask).await?;
+            tags.extend(found.tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value)));
+            token = found.next_token;
+            if token.is_none() {
+                return Ok(tags);
+            }
+        }
+    }
+}
+
+fn root(found: sdk::Root) -> Unit {
+    let name = found.name.unwrap_or_else(|| "Root".to_owned());
+    Unit { id: found.id.unwrap_or_default(), path: UnitPath::root(&name), name }
+}
+
+fn unit(found: sdk::OrganizationalUnit, parent: &Unit) -> Unit {
+    let name = found.name.unwrap_or_default();
+    Unit { id: found.id.unwrap_or_default(), path: parent.path.child(&name), name }
+}
+
+fn account(found: sdk::Account, parent: &Unit) -> Result<Account, String> {
+    let id = found.id.unwrap_or_default();
+    Ok(Account {
+        id: id.parse().map_err(|e: crate::access::Invalid| e.0)?,
+        name: found.name.unwrap_or_default(),
+        email: found.email.unwrap_or_default(),
+        arn: found.arn.unwrap_or_default(),
+        status: status(found.state.as_ref(), found.status.as_ref()),
+        joined_method: found.joined_method.map(|m| m.as_str().to_owned()).unwrap_or_default(),
+        joined_at: found.joined_timestamp.and_then(|t| t.fmt(Format::DateTime).ok()),
+        ou_id: parent.id.clone(),
+        ou_path: parent.path.clone(),
+        tags: BTreeMap::new(),
+    })
+}
+
+/// `State` is the successor of `Status` and tells more; endpoints that do not send it yet send `Status`.
+fn status(state: Option<&sdk::AccountState>, status: Option<&sdk::AccountStatus>) -> String {
+    state.map(|s| s.as_str()).or(status.map(|s| s.as_str())).unwrap_or("UNKNOWN").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_smithy_types::DateTime;
+
+    use super::*;
+
+    fn unit() -> Unit {
+        Unit { id: "ou-ab12-00000001".to_owned(), name: "Prod".to_owned(), path: "Root/Prod".parse().unwrap() }
+    }
+
+    #[test]
+    fn an_account_keeps_what_aws_tells_and_where_it_was_found() {
+        let found = sdk::Account::builder()
+            .id("123456789012")
+            .name("prod")
+            .status(sdk::AccountStatus::Active)
+            .state(sdk::AccountState::PendingClosure)
+            .joined_method(sdk::AccountJoinedMethod::Invited)
+            .joined_timestamp(DateTime::from_secs(1_800_000_000))
+            .build();
+        let account = account(found, &unit()).unwrap();
+        assert_eq!((account.status.as_str(), account.joined_method.as_str()), ("PENDING_CLOSURE", "INVITED"));
+        assert_eq!(account.joined_at.as_deref(), Some("2027-01-15T08:00:00Z"));
+        assert_eq!(account.ou_path.to_string(), "Root/Prod");
+    }
+
+    #[test]
+    fn an_endpoint_without_the_new_field_still_tells_the_status() {
+        assert_eq!(status(None, Some(&sdk::AccountStatus::Suspended)), "SUSPENDED");
+        assert_eq!(status(None, None), "UNKNOWN");
+    }
+
+    #[test]
+    fn an_answer_without_an_account_id_is_an_error() {
+        assert!(account(sdk::Account::builder().build(), &unit()).is_err());
+    }
+}
