@@ -17,6 +17,7 @@ use super::credentials::{HeldCredentials, Source};
 use super::http::{behavior_version, bounded_client};
 use super::once::OncePerKey;
 use super::rds::Inventory;
+use super::retry::RenewAndRetry;
 use super::settings::{AssumeRole, Settings};
 use super::{Call, Error, Fault};
 use crate::access::{AccountId, Arn, Partition, Region};
@@ -182,7 +183,9 @@ impl Sessions {
     pub(super) async fn organizations(&self) -> Result<(aws_sdk_organizations::Client, Call), Error> {
         let (hub, caller) = (self.hub().await?, self.caller().await?);
         let endpoint = self.0.settings.endpoints.organizations.clone();
-        let config = aws_sdk_organizations::config::Builder::from(&hub.config).retry_partition(self.retries());
+        let config = aws_sdk_organizations::config::Builder::from(&hub.config)
+            .retry_partition(self.retries())
+            .retry_classifier(RenewAndRetry(hub.credentials.clone()));
         let config = if let Some(url) = endpoint { config.endpoint_url(url) } else { config };
         let call = Call {
             account: Some(caller.account_id.clone()),
@@ -212,7 +215,7 @@ impl Sessions {
             || Call::new("sts:GetCallerIdentity").failed(Fault::NoCredentials("no source is set".to_owned()));
         let chain = base.credentials_provider().ok_or_else(no_source)?;
         let mut credentials = HeldCredentials::new(Source::Chain(chain), clock.clone());
-        let sts = |credentials: &HeldCredentials| self.sts(&self.configure(&base, credentials, &region));
+        let sts = |credentials: &HeldCredentials| self.sts(&self.configure(&base, credentials, &region), credentials);
         if let Some(identity) = settings.web_identity.clone() {
             let call = Call::new("sts:AssumeRoleWithWebIdentity").on(&identity.role_arn);
             let source = Source::WebIdentity { sts: sts(&credentials), identity, call };
@@ -263,7 +266,12 @@ impl Sessions {
         let hub = self.hub().await?;
         let call = Call { region: Some(hub.region.clone()), ..Call::new("sts:GetCallerIdentity") };
         hub.credentials.current().await?;
-        let answer = self.sts(&hub.config).get_caller_identity().send().await.map_err(|e| call.clone().refused(&e))?;
+        let answer = self
+            .sts(&hub.config, &hub.credentials)
+            .get_caller_identity()
+            .send()
+            .await
+            .map_err(|e| call.clone().refused(&e))?;
         let arn = answer.arn().unwrap_or_default();
         let unexpected = || call.clone().failed(Fault::Unexpected(format!("`{arn}` is not the ARN of a caller")));
         let mut parts = arn.split(':');
@@ -286,14 +294,17 @@ impl Sessions {
             ..Call::new("sts:AssumeRole").by(caller.arn.as_str())
         };
         let clock: SharedTimeSource = hub.config.time_source().unwrap_or_default();
-        let credentials = HeldCredentials::new(Source::Role { sts: self.sts(&hub.config), role, call }, clock);
+        let credentials =
+            HeldCredentials::new(Source::Role { sts: self.sts(&hub.config, &hub.credentials), role, call }, clock);
         credentials.current().await?;
         Ok(Arc::new(AccountAccess { credentials, identity }))
     }
 
-    fn sts(&self, config: &SdkConfig) -> aws_sdk_sts::Client {
+    fn sts(&self, config: &SdkConfig, credentials: &HeldCredentials) -> aws_sdk_sts::Client {
         let endpoint = self.0.settings.endpoints.sts.clone();
-        let config = aws_sdk_sts::config::Builder::from(config).retry_partition(self.retries());
+        let config = aws_sdk_sts::config::Builder::from(config)
+            .retry_partition(self.retries())
+            .retry_classifier(RenewAndRetry(credentials.clone()));
         let config = if let Some(url) = endpoint { config.endpoint_url(url) } else { config };
         aws_sdk_sts::Client::from_conf(config.build())
     }
@@ -382,22 +393,27 @@ impl Session {
     }
 
     pub(super) fn rds(&self) -> aws_sdk_rds::Client {
-        let config = aws_sdk_rds::config::Builder::from(&self.config).retry_partition(self.sessions.retries());
+        let config = aws_sdk_rds::config::Builder::from(&self.config)
+            .retry_partition(self.sessions.retries())
+            .retry_classifier(RenewAndRetry(self.credentials.clone()));
         let endpoint = self.sessions.settings().endpoints.rds.as_ref();
         let config = if let Some(url) = endpoint { config.endpoint_url(url) } else { config };
         aws_sdk_rds::Client::from_conf(config.build())
     }
 
     pub(super) fn ec2(&self) -> aws_sdk_ec2::Client {
-        let config = aws_sdk_ec2::config::Builder::from(&self.config).retry_partition(self.sessions.retries());
+        let config = aws_sdk_ec2::config::Builder::from(&self.config)
+            .retry_partition(self.sessions.retries())
+            .retry_classifier(RenewAndRetry(self.credentials.clone()));
         let endpoint = self.sessions.settings().endpoints.ec2.as_ref();
         let config = if let Some(url) = endpoint { config.endpoint_url(url) } else { config };
         aws_sdk_ec2::Client::from_conf(config.build())
     }
 
     pub(super) fn secrets_manager(&self) -> aws_sdk_secretsmanager::Client {
-        let config =
-            aws_sdk_secretsmanager::config::Builder::from(&self.config).retry_partition(self.sessions.retries());
+        let config = aws_sdk_secretsmanager::config::Builder::from(&self.config)
+            .retry_partition(self.sessions.retries())
+            .retry_classifier(RenewAndRetry(self.credentials.clone()));
         let endpoint = self.sessions.settings().endpoints.secretsmanager.as_ref();
         let config = if let Some(url) = endpoint { config.endpoint_url(url) } else { config };
         aws_sdk_secretsmanager::Client::from_conf(config.build())

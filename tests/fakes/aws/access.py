@@ -3,8 +3,8 @@
 moto answers any AssumeRole, and gives member accounts an empty list where Organizations refuses. These checks run
 before moto sees the call, and answer in the wire form of the service.
 
-Not looked at: identity policies, resource policies, SCPs, session policies, the signature of a web identity token,
-conditions other than the external id and the organization id (a statement with any other condition does not match).
+Not looked at: identity policies, resource policies, SCPs, session policies, conditions other than the external id, the
+organization id and the claims of a web identity (a statement with any other condition does not match).
 An access key that nobody made is the hub's: order a fault with code InvalidClientTokenId to test wrong keys.
 """
 
@@ -20,6 +20,7 @@ from moto.iam.models import get_account_id_from, iam_backends
 from moto.organizations.models import organizations_backends
 from moto.sts.models import STSBackend, sts_backends
 
+from . import web_identity
 from .seed import HUB_KEY
 from .settings import LOCK, SETTINGS
 from .wire import Call, Refusal, access_denied
@@ -27,7 +28,6 @@ from .wire import Call, Refusal, access_denied
 # What every account of an organization may ask; all other actions need the management account or its delegate.
 ANYONE = ("DescribeOrganization",)
 READS = ("Describe", "List")
-KNOWN_CONDITIONS = {"sts:externalid", "aws:principalorgid"}
 
 
 class DenyList:
@@ -148,6 +148,11 @@ def _refuse_assume_role(call: Call) -> Refusal | None:
     account, name = _account_of_role(arn), arn.split("/")[-1]
     message = f"User: {call.principal} is not authorized to perform: {call.iam_action} on resource: {arn}"
     denied = Refusal("AccessDenied", message, 403)
+    if call.action == "AssumeRoleWithWebIdentity":
+        refusal = web_identity.refuse(call, account, "aws")
+        if refusal:
+            return refusal
+        denied = web_identity.not_trusted()
     if account not in iam_backends or _is_suspended(account):
         return denied
     role = next((role for role in iam_backends[account]["aws"].roles.values() if role.name == name), None)
@@ -192,7 +197,7 @@ def _names_action(action: str, names: object) -> bool:
 def _principal_matches(call: Call, statement: dict) -> bool:
     principal = statement.get("Principal", {})
     if call.action == "AssumeRoleWithWebIdentity":
-        return principal != "*" and bool(principal.get("Federated")) and bool(call.params.get("WebIdentityToken"))
+        return principal != "*" and call.extra["federated"] in _as_list(principal.get("Federated"))
     names = ["*"] if principal == "*" else _as_list(principal.get("AWS", []))
     own = {"*", call.account, f"arn:aws:iam::{call.account}:root", call.principal, call.extra.get("role_arn")}
     return any(name in own for name in names)
@@ -200,9 +205,10 @@ def _principal_matches(call: Call, statement: dict) -> bool:
 
 def _conditions_hold(call: Call, statement: dict) -> bool:
     values = {"sts:externalid": call.params.get("ExternalId"), "aws:principalorgid": _organization_id(call.account)}
+    values |= call.extra.get("claims", {})
     for operator, keys in statement.get("Condition", {}).items():
         for key, wanted in keys.items():
-            if operator not in ("StringEquals", "StringLike") or key.lower() not in KNOWN_CONDITIONS:
+            if operator not in ("StringEquals", "StringLike") or key.lower() not in values:
                 return False
             have, like = values[key.lower()], operator == "StringLike"
             if have is None or not any(fnmatchcase(have, want) if like else have == want for want in _as_list(wanted)):
