@@ -23,6 +23,8 @@ mod http;
 mod identity;
 mod once;
 pub mod organizations;
+#[cfg(test)]
+mod partitions;
 pub mod rds;
 mod retry;
 pub mod secrets;

@@ -96,6 +96,14 @@ impl Sessions {
         }))
     }
 
+    /// The same over another transport.
+    #[cfg(test)]
+    pub(super) fn with_http(settings: Settings, http: SharedHttpClient) -> Self {
+        let sessions = Self::new(settings);
+        sessions.0.http.get_or_init(|| http);
+        sessions
+    }
+
     /// The resolved provider settings.
     pub fn settings(&self) -> &Settings {
         &self.0.settings
@@ -340,6 +348,7 @@ fn member_role(settings: &Settings, caller: &Caller, account: &AccountId) -> Ass
 /// letters, digits and `_+=,.@-`.
 fn session_name(caller_arn: &str) -> String {
     let name = caller_arn.rsplit(['/', ':']).next().unwrap_or_default();
+    let name = name.strip_prefix("rdsaccess-").unwrap_or(name);
     let allowed = |c: &char| c.is_ascii_alphanumeric() || "_+=,.@-".contains(*c);
     format!("rdsaccess-{}", name.chars().filter(allowed).collect::<String>()).chars().take(64).collect()
 }
@@ -458,6 +467,7 @@ mod tests {
         let long = format!("arn:aws:sts::1:assumed-role/x/{}", "a".repeat(80));
         assert_eq!(session_name(&long).len(), 64);
         assert_eq!(session_name("arn:aws:iam::111111111111:root"), "rdsaccess-root");
+        assert_eq!(session_name("arn:aws:sts::1:assumed-role/ci/rdsaccess-provider"), "rdsaccess-provider");
         assert_eq!(session_name("arn:aws:sts::1:federated-user/Jürgen Q"), "rdsaccess-JrgenQ");
     }
 
