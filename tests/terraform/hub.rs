@@ -39,7 +39,8 @@ fn keyless<'a>(rig: &'a Rig, provider_arguments: &str, configuration: &str) -> W
         workspace.set(name, "trace");
     }
     let left = workspace.command(&["version"]);
-    let left: Vec<_> = left.get_envs().filter(|(name, value)| value.is_some() && KEYS.iter().any(|k| k == name)).collect();
+    let left: Vec<_> =
+        left.get_envs().filter(|(name, value)| value.is_some() && KEYS.iter().any(|k| k == name)).collect();
     assert!(left.is_empty(), "{left:?}");
     workspace.write("main.tf", &(blocks::provider(rig, provider_arguments) + configuration));
     workspace

@@ -73,7 +73,10 @@ fn every_refusal_says_what_is_wrong_with_the_token_and_what_to_do() {
     super::forget(&rig);
     for (content, reason) in [("", "is empty"), ("a token with spaces", "something else than a token")] {
         std::fs::write(&file, content).unwrap();
-        contains_all(&workspace.plan_run().error(), &["No web identity token", reason, "`permissions: id-token: write`"]);
+        contains_all(
+            &workspace.plan_run().error(),
+            &["No web identity token", reason, "`permissions: id-token: write`"],
+        );
     }
     std::fs::remove_file(&file).unwrap();
     contains_all(&workspace.plan_run().error(), &["No web identity token", "cannot be read", "id_tokens"]);
@@ -88,10 +91,9 @@ fn what_may_pass_is_tried_again() {
     std::fs::write(&file, ci.token()).unwrap();
     let keys = "Couldn't retrieve verification key from your identity provider,  please reference \
                 AssumeRoleWithWebIdentity documentation for requirements";
-    let fault = |code: &str, message: &str| {
-        json!({ "action": "AssumeRoleWithWebIdentity", "times": 2, "code": code, "message": message, "status": 400 })
-    };
-    let orders = [fault("IDPCommunicationError", "Error communicating with the IdP"), fault("InvalidIdentityToken", keys)];
+    let fault = |code: &str, message: &str| json!({ "action": "AssumeRoleWithWebIdentity", "times": 2, "code": code, "message": message, "status": 400 });
+    let orders =
+        [fault("IDPCommunicationError", "Error communicating with the IdP"), fault("InvalidIdentityToken", keys)];
     rig.control("POST", "faults", &json!(orders));
     workspace.apply().ok();
     assert_eq!(rig.calls("AssumeRoleWithWebIdentity").len(), 5);
@@ -121,7 +123,15 @@ fn a_session_that_is_too_long_is_named_before_and_after_aws_refuses_it() {
     workspace.set("AWS_ROLE_ARN", &ci.role_arn);
     workspace.set("AWS_WEB_IDENTITY_TOKEN_FILE", &file.display().to_string());
     let said = workspace.plan_run().error();
-    contains_all(&said, &["The session is too long", "1 hour session limit", "`duration` of `member_role`""sessions are renewed before they end"]);
+    contains_all(
+        &said,
+        &[
+            "The session is too long",
+            "1 hour session limit",
+            "`duration` of `member_role`",
+            "sessions are renewed before they end",
+        ],
+    );
 }
 
 #[test]
@@ -138,6 +148,9 @@ fn mistakes_in_the_block_need_no_call() {
     contains_all(&said("token = \"e.y.J\"", ""), &["role_arn"]);
     contains_all(&said(&format!("{role}, token = \"e.y.J\", session_name = \"a b\""), ""), &["2 to 64 letters"]);
     let keys = "access_key = \"AKIA\"\n  secret_key = \"secret\"";
-    contains_all(&said(&format!("{role}, token = \"e.y.J\""), keys), &["Two identities for the provider", "not signed"]);
+    contains_all(
+        &said(&format!("{role}, token = \"e.y.J\""), keys),
+        &["Two identities for the provider", "not signed"],
+    );
     assert_eq!(super::calls(&rig), Vec::<Value>::new());
 }

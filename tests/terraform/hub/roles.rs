@@ -58,8 +58,10 @@ fn an_account_may_have_a_role_of_its_own() {
     });
     rig.aws(Some("payments-prod"), "us-east-1", "iam", "create_role", &role).expect("a role");
     forget(&rig);
-    let sources = format!("data \"rdsaccess_instances\" \"all\" {{\n  account_ids = [\"{special}\", \"{general}\"]\n}}\n");
-    let overrides = format!("overrides = {{ \"{special}\" = {{ name = \"ops/DbAccess\", external_id = \"another-word\" }} }}");
+    let sources =
+        format!("data \"rdsaccess_instances\" \"all\" {{\n  account_ids = [\"{special}\", \"{general}\"]\n}}\n");
+    let overrides =
+        format!("overrides = {{ \"{special}\" = {{ name = \"ops/DbAccess\", external_id = \"another-word\" }} }}");
     let workspace = Workspace::new(&rig);
     let with = |extra: &str| {
         let provider = blocks::provider(&rig, "").replace("member_role = {", &format!("member_role = {{\n    {extra}"));

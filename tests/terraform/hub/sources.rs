@@ -51,7 +51,8 @@ fn a_profile_of_the_shared_configuration() {
     let rig = Rig::start(&Wish::organization());
     let role = role_of_the_hub(&rig, "hub");
     let mut workspace = keyless(&rig, "profile = \"chained\"", &instances(&rig));
-    let keys = format!("aws_access_key_id = {}\naws_secret_access_key = {}\n", rig.made.access_key, rig.made.secret_key);
+    let keys =
+        format!("aws_access_key_id = {}\naws_secret_access_key = {}\n", rig.made.access_key, rig.made.secret_key);
     write(&workspace, "credentials", &format!("[keys]\n{keys}"));
     let chained = format!("[profile chained]\nrole_arn = {role}\nsource_profile = keys\nrole_session_name = alice\n");
     let process = workspace.home().join("credentials.sh");
@@ -94,7 +95,8 @@ fn a_session_of_the_identity_center() {
     let mut workspace = keyless(&rig, "profile = \"work\"", &instances(&rig));
     let start = "https://acme.awsapps.com/start";
     let profile = format!("sso_session = acme\nsso_account_id = {account}\nsso_role_name = Admin\n");
-    let sso = format!("sso_start_url = {start}\nsso_region = eu-west-1\nsso_registration_scopes = sso:account:access\n");
+    let sso =
+        format!("sso_start_url = {start}\nsso_region = eu-west-1\nsso_registration_scopes = sso:account:access\n");
     write(&workspace, "config", &format!("[profile work]\n{profile}\n[sso-session acme]\n{sso}"));
     workspace.set("AWS_ENDPOINT_URL_SSO", &portal.url);
     let cache = |end: &str| {
@@ -179,6 +181,9 @@ fn nothing_at_all_says_what_could_be_given() {
     let rig = Rig::start(&Wish::organization());
     let workspace = keyless(&rig, "", &instances(&rig));
     let said = workspace.plan_run().error();
-    contains_all(&said, &["No AWS credentials", "environment variables, a profile, SSO", "assume_role_with_web_identity"]);
+    contains_all(
+        &said,
+        &["No AWS credentials", "environment variables, a profile, SSO", "assume_role_with_web_identity"],
+    );
     assert_eq!(super::calls(&rig), Vec::<Value>::new());
 }

@@ -25,7 +25,11 @@ fn only_the_role_acts(rig: &Rig, session: &str) {
     for call in calls(rig) {
         assert_eq!(call["signed"], call["action"] != "AssumeRoleWithWebIdentity", "{call}");
     }
-    let member = format!("arn:aws:sts::{}:assumed-role/{}/", rig.account_id("payments-prod"), "HoopOrganizationAccountAccessRole");
+    let member = format!(
+        "arn:aws:sts::{}:assumed-role/{}/",
+        rig.account_id("payments-prod"),
+        "HoopOrganizationAccountAccessRole"
+    );
     let hub = session_arn(rig, "ci", session);
     let seen = principals(rig);
     assert_eq!(seen.len(), 2, "{seen:?}");
@@ -115,7 +119,10 @@ fn the_environment_of_a_pod_is_enough() {
     std::fs::remove_file(&file).unwrap();
     let said = workspace.plan_run().error();
     let path = file.display().to_string();
-    contains_all(&said, &["No web identity token", &path, "cannot be read", "AWS_WEB_IDENTITY_TOKEN_FILE", "id-token: write"]);
+    contains_all(
+        &said,
+        &["No web identity token", &path, "cannot be read", "AWS_WEB_IDENTITY_TOKEN_FILE", "id-token: write"],
+    );
     assert_eq!(calls(&rig), Vec::<Value>::new(), "nothing was asked without a token");
     no_token_is_left(&workspace, &token);
 }
