@@ -27,6 +27,10 @@ const REUSE_PAUSE: Duration = Duration::from_millis(1);
 /// The metadata services of instances and of pods.
 const METADATA_V6: [&str; 2] = ["fd00:ec2::254", "fd00:ec2::23"];
 
+/// Header that a refusal gets from us: the access key that signed its request. When the SDK judges an answer, the request
+/// is gone.
+pub(super) const SIGNED_BY: &str = "x-rdsaccess-signed-by";
+
 /// Makes the client. It honours `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` for everything but this machine,
 /// and has at most `max_concurrency` requests under way: a request waits for its turn before a connection is opened, and
 /// a retry gives its turn back while it waits.
@@ -113,7 +117,12 @@ impl HttpConnector for BoundedConnector {
         let permits = self.permits.clone();
         HttpConnectorFuture::new(async move {
             let turn = permits.acquire_owned().await.map_err(|closed| ConnectorError::user(closed.into()))?;
-            let response = inner.call(request).await?;
+            let signer = request.headers().get("authorization").and_then(access_key).map(str::to_owned);
+            let mut response = inner.call(request).await?;
+            if let (Some(key), 400..=403) = (signer, response.status().as_u16()) {
+                // A key that no header can hold is none of AWS.
+                let _ = response.headers_mut().try_insert(SIGNED_BY, key);
+            }
             let response = timeout(BODY_TIMEOUT, read_whole(response)).await;
             tokio::spawn(async move {
                 tokio::time::sleep(REUSE_PAUSE).await;
@@ -122,6 +131,11 @@ impl HttpConnector for BoundedConnector {
             response.map_err(|late| ConnectorError::timeout(late.into()))?
         })
     }
+}
+
+/// The access key that signed a request.
+fn access_key(authorization: &str) -> Option<&str> {
+    authorization.split_once("Credential=")?.1.split('/').next()
 }
 
 /// Reads the body while the request still has its turn. Otherwise the next request would find the connection busy and
@@ -180,6 +194,13 @@ mod tests {
             let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", ANSWER.len());
             connection.write_all(format!("{head}{ANSWER}").as_bytes()).await.unwrap();
         }
+    }
+
+    #[test]
+    fn the_key_stands_in_the_signature() {
+        let header = "AWS4-HMAC-SHA256 Credential=ASIA1/20261122/eu-west-1/rds/aws4_request, SignedHeaders=host";
+        assert_eq!(access_key(header), Some("ASIA1"));
+        assert_eq!(access_key("Bearer x"), None);
     }
 
     #[test]

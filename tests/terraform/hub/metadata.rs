@@ -74,7 +74,8 @@ fn serve(
     seen.lock().expect("no answer panicked").push(request);
     write!(
         reader.get_mut(),
-        "HTTP/1.1 {status} x\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: {}\r\n\r\n{body}",
+        "HTTP/1.1 {status} x\r\nContent-Type: application/json\r\nConnection: close\r\n\
+         X-Aws-Ec2-Metadata-Token-Ttl-Seconds: 21600\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     )
 }

@@ -60,7 +60,13 @@ fn a_profile_of_the_shared_configuration() {
     write(&workspace, "config", &config);
     // The calls of a profile are the SDK's own: the variable of the SDKs says where STS is.
     workspace.set("AWS_ENDPOINT_URL_STS", &rig.made.endpoint);
-    works_as(&rig, &workspace, &session_arn(&rig, "hub", "alice"), &[&rig.made.secret_key]);
+    super::forget(&rig);
+    workspace.apply().ok();
+    let user = format!("arn:aws:iam::{}:user/moto", rig.made.organization.management_account);
+    let seen = principals(&rig);
+    assert_eq!(seen[..2], [user, session_arn(&rig, "hub", "alice")], "the keys take the role, and nothing else");
+    assert_eq!(rig.calls("AssumeRole")[0]["params"]["RoleSessionName"], "alice");
+    assert_eq!(workspace.leaks(&[&rig.made.secret_key]), []);
 
     let session = session_of(&rig, &role, "from-a-program");
     let answer = json!({
