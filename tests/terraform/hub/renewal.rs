@@ -88,7 +88,7 @@ fn a_session_that_aws_calls_expired_is_renewed_once() {
     forget(&rig);
     rig.control("POST", "faults", &expired(1));
     workspace.apply().ok();
-    assert_eq!(rig.calls("AssumeRole").len(), 2, "entered, and entered again");
+    assert_eq!(rig.calls("AssumeRole").len(), 3, "entered by the plan and by the apply, and once again");
     workspace.plan().nothing();
 
     rig.control("DELETE", "faults", &Value::Null);
