@@ -5,6 +5,9 @@ use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use aws_config::SdkConfig;
+use aws_config::default_provider::region::DefaultRegionChain;
+use aws_config::profile::ProfileFileCredentialsProvider;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_credential_types::Credentials;
@@ -243,10 +246,8 @@ impl Sessions {
         let settings = &self.0.settings;
         let mut loader = aws_config::defaults(behavior_version())
             .http_client(self.http())
-            .retry_config(RetryConfig::standard().with_max_attempts(MAX_ATTEMPTS))
-            .timeout_config(
-                TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(READ_TIMEOUT).build(),
-            )
+            .retry_config(retry_config())
+            .timeout_config(timeout_config())
             .identity_cache(IdentityCache::no_cache());
         let product = &settings.product;
         if let Ok(metadata) = FrameworkMetadata::new(product.name.clone(), Some(product.version.clone())) {
@@ -256,7 +257,7 @@ impl Sessions {
             loader = loader.region(sdk_region(region));
         }
         if let Some(profile) = &settings.profile {
-            loader = loader.profile_name(profile);
+            loader = loader.profile_name(profile).credentials_provider(self.profile(profile).await);
         }
         if let Some(keys) = &settings.static_keys {
             let token = keys.token.as_ref().map(|t| t.expose().clone());
@@ -264,6 +265,21 @@ impl Sessions {
             loader = loader.credentials_provider(Credentials::new(&keys.access_key, secret, token, None, "provider"));
         }
         loader.load().await
+    }
+
+    /// A profile that somebody names comes before keys in the environment, which the default chain looks at first, and
+    /// a role of the instance never stands in for it.
+    async fn profile(&self, name: &str) -> ProfileFileCredentialsProvider {
+        let region = match &self.0.settings.region {
+            Some(region) => Some(sdk_region(region)),
+            None => DefaultRegionChain::builder().profile_name(name).build().region().await,
+        };
+        let config = ProviderConfig::without_region()
+            .with_region(region)
+            .with_http_client(self.http())
+            .with_retry_config(retry_config())
+            .with_timeout_config(timeout_config());
+        ProfileFileCredentialsProvider::builder().configure(&config).profile_name(name).build()
     }
 
     fn configure(&self, base: &SdkConfig, credentials: &HeldCredentials, region: &Region) -> SdkConfig {
@@ -351,6 +367,14 @@ fn session_name(caller_arn: &str) -> String {
     let name = name.strip_prefix("rdsaccess-").unwrap_or(name);
     let allowed = |c: &char| c.is_ascii_alphanumeric() || "_+=,.@-".contains(*c);
     format!("rdsaccess-{}", name.chars().filter(allowed).collect::<String>()).chars().take(64).collect()
+}
+
+fn retry_config() -> RetryConfig {
+    RetryConfig::standard().with_max_attempts(MAX_ATTEMPTS)
+}
+
+fn timeout_config() -> TimeoutConfig {
+    TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(READ_TIMEOUT).build()
 }
 
 fn sdk_region(region: &Region) -> aws_config::Region {

@@ -2,6 +2,7 @@
 
 mod issuer;
 mod metadata;
+mod partitions;
 mod refusals;
 mod renewal;
 mod roles;

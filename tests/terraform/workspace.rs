@@ -138,6 +138,12 @@ impl<'a> Workspace<'a> {
         self.removed.push(name.to_owned());
     }
 
+    /// Sets a variable that was taken away before.
+    pub(crate) fn give(&mut self, name: &str, value: &str) {
+        self.removed.retain(|removed| removed != name);
+        self.set(name, value);
+    }
+
     /// The home directory of all commands.
     pub(crate) fn home(&self) -> PathBuf {
         self.path("home")

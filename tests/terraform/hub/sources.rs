@@ -79,6 +79,10 @@ fn a_profile_of_the_shared_configuration() {
     let secret = text(&session, "SecretAccessKey");
     works_as(&rig, &workspace, &session_arn(&rig, "hub", "from-a-program"), &[&secret]);
 
+    // Whoever names a profile means it: keys in the environment do not take its place.
+    workspace.give("AWS_ACCESS_KEY_ID", &rig.made.access_key);
+    workspace.give("AWS_SECRET_ACCESS_KEY", &rig.made.secret_key);
+    works_as(&rig, &workspace, &session_arn(&rig, "hub", "from-a-program"), &[&secret]);
     workspace.write("main.tf", &main.replace("\"chained\"", "\"missing\""));
     contains_all(&workspace.plan_run().error(), &["No AWS credentials", "missing", "Give the provider credentials"]);
 }
