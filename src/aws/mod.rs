@@ -25,6 +25,7 @@ mod once;
 pub mod organizations;
 #[cfg(test)]
 mod partitions;
+mod profile;
 pub mod rds;
 mod retry;
 pub mod secrets;

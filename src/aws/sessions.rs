@@ -5,8 +5,6 @@ use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use aws_config::SdkConfig;
-use aws_config::default_provider::region::DefaultRegionChain;
-use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
@@ -19,6 +17,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use super::credentials::{HeldCredentials, Source};
 use super::http::{behavior_version, bounded_client};
 use super::once::OncePerKey;
+use super::profile::Profile;
 use super::rds::Inventory;
 use super::retry::RenewAndRetry;
 use super::settings::{AssumeRole, Settings};
@@ -267,19 +266,12 @@ impl Sessions {
         loader.load().await
     }
 
-    /// A profile that somebody names comes before keys in the environment, which the default chain looks at first, and
-    /// a role of the instance never stands in for it.
-    async fn profile(&self, name: &str) -> ProfileFileCredentialsProvider {
-        let region = match &self.0.settings.region {
-            Some(region) => Some(sdk_region(region)),
-            None => DefaultRegionChain::builder().profile_name(name).build().region().await,
-        };
+    async fn profile(&self, name: &str) -> Profile {
         let config = ProviderConfig::without_region()
-            .with_region(region)
             .with_http_client(self.http())
             .with_retry_config(retry_config())
             .with_timeout_config(timeout_config());
-        ProfileFileCredentialsProvider::builder().configure(&config).profile_name(name).build()
+        Profile::new(name, config, self.0.settings.region.as_ref().map(sdk_region)).await
     }
 
     fn configure(&self, base: &SdkConfig, credentials: &HeldCredentials, region: &Region) -> SdkConfig {

@@ -17,7 +17,7 @@ from fnmatch import fnmatchcase
 
 from moto.core.utils import utcnow
 from moto.iam.models import get_account_id_from, iam_backends
-from moto.organizations.models import organizations_backends
+from moto.organizations.models import OrganizationsBackend, organizations_backends
 from moto.sts.models import STSBackend, sts_backends
 from moto.utilities.utils import get_partition
 
@@ -114,7 +114,8 @@ def refuse(call: Call) -> Refusal | None:
 
 
 def install() -> None:
-    """Lets `session_seconds` shorten what AssumeRole hands out, and remembers when such credentials end."""
+    """Lets `session_seconds` shorten what AssumeRole hands out, and remembers when such credentials end; puts the role
+    of a new account into the partition of its organization."""
     original = STSBackend.assume_role
 
     def assume_role(self, *args, **kwargs):
@@ -125,6 +126,24 @@ def install() -> None:
         return session
 
     STSBackend.assume_role = assume_role
+    create = OrganizationsBackend.create_account
+
+    def create_account(self, **kwargs):
+        answer = create(self, **kwargs)
+        if self.partition != "aws":
+            _move_roles(self.accounts[-1].id, self.partition)
+        return answer
+
+    OrganizationsBackend.create_account = create_account
+
+
+def _move_roles(account: str, partition: str) -> None:
+    """moto makes the role of a new account in the partition `aws`, whatever the organization's is."""
+    wrong, right = iam_backends[account]["aws"], iam_backends[account][partition]
+    for role_id, role in list(wrong.roles.items()):
+        document = role.assume_role_policy_document.replace("arn:aws:", f"arn:{partition}:")
+        right.create_role(role.name, document, role.path, None, "", [], "3600")
+        del wrong.roles[role_id]
 
 
 def _refuse_organizations(call: Call) -> Refusal | None:

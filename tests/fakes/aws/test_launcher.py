@@ -35,9 +35,12 @@ class Launcher:
             stdout=subprocess.PIPE,
         )
         self.url = f"http://127.0.0.1:{json.loads(self.process.stdout.readline())['port']}"
-        self.seeder = Seeder(self.url, external_id=external_id)
+        self.seeder = self.make_seeder(external_id)
         self.organization = self.seeder.organization()
         self.ids = self.seeder.account_ids
+
+    def make_seeder(self, external_id: str | None) -> Seeder:
+        return Seeder(self.url, external_id=external_id)
 
     def stop(self) -> None:
         self.process.stdin.close()
