@@ -15,7 +15,7 @@ lint: ## formatting and clippy, warnings are errors
 	cargo clippy --workspace --all-targets -- -D warnings
 
 test-fakes: install ## the fake AWS and the check of IAM tokens, held against boto3; the stand-in for Vault, against hvac
-	cd tests/fakes && $(PYTHON) -m unittest aws.test_launcher databases.test_iam_tokens databases.test_iam_server vault.test_vault
+	cd tests/fakes && $(PYTHON) -m unittest aws.test_launcher aws.test_partitions aws.test_web_identity databases.test_iam_tokens databases.test_iam_server vault.test_vault
 
 test-rust: install ## unit, protocol and acceptance tests
 	cargo nextest run --workspace

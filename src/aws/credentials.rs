@@ -1,7 +1,7 @@
 //! Credentials that renew themselves: one set per account, shared by every client of the account.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::error::CredentialsError;
@@ -10,11 +10,15 @@ use aws_types::sdk_config::SharedTimeSource;
 use tokio::sync::Mutex;
 
 use super::fault::chain;
-use super::settings::{AssumeRole, WebIdentity, WebToken};
+use super::settings::{AssumeRole, WebIdentity};
+use super::web_identity::exchange;
 use super::{Call, Error, Fault};
 
 /// Credentials are renewed so long before they end.
 const RENEW_BEFORE: Duration = Duration::from_secs(300);
+
+/// After new credentials were refused too, renewing is not tried again for so long.
+const RENEW_AGAIN: Duration = Duration::from_secs(60);
 
 /// Credentials from one source, kept until shortly before they end. The SDK's own identity cache is switched off: it
 /// holds 64 identities, an organization has thousands.
@@ -26,6 +30,16 @@ struct Held {
     source: Source,
     clock: SharedTimeSource,
     current: Mutex<Option<Credentials>>,
+    refusal: std::sync::Mutex<Option<Refusal>>,
+}
+
+/// An access key that AWS called expired before its time.
+#[derive(Debug)]
+struct Refusal {
+    access_key: String,
+    at: SystemTime,
+    /// The source gave the same key again
+    is_final: bool,
 }
 
 /// Where credentials come from.
@@ -41,7 +55,7 @@ pub(super) enum Source {
 
 impl HeldCredentials {
     pub(super) fn new(source: Source, clock: SharedTimeSource) -> Self {
-        Self(Arc::new(Held { source, clock, current: Mutex::new(None) }))
+        Self(Arc::new(Held { source, clock, current: Mutex::new(None), refusal: std::sync::Mutex::default() }))
     }
 
     /// Credentials that are good for the next minutes. Callers that ask at the same time wait for one renewal. When a
@@ -52,13 +66,46 @@ impl HeldCredentials {
     pub(super) async fn current(&self) -> Result<Credentials, Error> {
         let mut held = self.0.current.lock().await;
         let ends_within = |c: &Credentials, margin| c.expiry().is_some_and(|end| end <= self.0.clock.now() + margin);
+        if held.as_ref().is_some_and(|c| self.is_refused(c.access_key_id())) {
+            *held = None;
+        }
         if let Some(good) = held.as_ref().filter(|c| !ends_within(c, RENEW_BEFORE)) {
             return Ok(good.clone());
         }
         match self.0.source.load().await {
-            Ok(new) => Ok(held.insert(new).clone()),
+            Ok(new) => {
+                if let Some(same) = self.refusal().as_mut().filter(|r| r.access_key == new.access_key_id()) {
+                    same.is_final = true;
+                }
+                Ok(held.insert(new).clone())
+            }
             Err(error) => held.as_ref().filter(|c| !ends_within(c, Duration::ZERO)).cloned().ok_or(error),
         }
+    }
+
+    /// AWS says that this key has expired: the clock of this machine may be behind, or a session was ended. The
+    /// credentials are renewed at their next use. Whether that is worth a try: not when it has just been tried.
+    pub(super) fn refused(&self, access_key: &str) -> bool {
+        let now = self.0.clock.now();
+        let mut refusal = self.refusal();
+        let recent = |r: &Refusal| now.duration_since(r.at).is_ok_and(|age| age < RENEW_AGAIN);
+        match refusal.as_ref() {
+            // Requests that were under way with the same key.
+            Some(known) if known.access_key == access_key && recent(known) => !known.is_final,
+            Some(known) if recent(known) => false,
+            _ => {
+                *refusal = Some(Refusal { access_key: access_key.to_owned(), at: now, is_final: false });
+                true
+            }
+        }
+    }
+
+    fn is_refused(&self, access_key: &str) -> bool {
+        self.refusal().as_ref().is_some_and(|r| r.access_key == access_key && !r.is_final)
+    }
+
+    fn refusal(&self) -> std::sync::MutexGuard<'_, Option<Refusal>> {
+        self.0.refusal.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     pub(super) fn provider(&self) -> SharedCredentialsProvider {
@@ -105,25 +152,6 @@ async fn take_role(sts: &aws_sdk_sts::Client, role: &AssumeRole, call: &Call) ->
     credentials(answer.credentials(), call)
 }
 
-async fn exchange(sts: &aws_sdk_sts::Client, identity: &WebIdentity, call: &Call) -> Result<Credentials, Error> {
-    let token = match &identity.token {
-        WebToken::Inline(token) => token.clone(),
-        WebToken::File(path) => tokio::fs::read_to_string(path).await.map(|t| t.trim().into()).map_err(|e| {
-            let text = format!("the web identity token file {} cannot be read: {e}", path.display());
-            call.clone().failed(Fault::NoCredentials(text))
-        })?,
-    };
-    let answer = sts
-        .assume_role_with_web_identity()
-        .role_arn(&identity.role_arn)
-        .role_session_name(identity.session_name.as_deref().unwrap_or(DEFAULT_SESSION_NAME))
-        .web_identity_token(token.expose())
-        .send()
-        .await
-        .map_err(|e| cannot_assume(call.clone().refused(&e), &identity.role_arn, false))?;
-    credentials(answer.credentials(), call)
-}
-
 /// The name of sessions before the caller's own name is known.
 pub(super) const DEFAULT_SESSION_NAME: &str = "rdsaccess-provider";
 
@@ -131,6 +159,10 @@ pub(super) const DEFAULT_SESSION_NAME: &str = "rdsaccess-provider";
 fn cannot_assume(error: Error, role_arn: &str, external_id: bool) -> Error {
     let role_arn = role_arn.to_owned();
     let text = match &error.fault {
+        Fault::Other { code, text } if code == "ValidationError" && text.contains("DurationSeconds") => {
+            let text = text.clone();
+            return Error { fault: Fault::SessionTooLong { role_arn, text }, ..error };
+        }
         Fault::AccessDenied(text) | Fault::NotFound(text) => text.clone(),
         Fault::Other { code, text } => format!("{code}: {text}"),
         _ => return error,
@@ -138,7 +170,11 @@ fn cannot_assume(error: Error, role_arn: &str, external_id: bool) -> Error {
     Error { fault: Fault::CannotAssume { role_arn, external_id, text }, ..error }
 }
 
-fn credentials(answer: Option<&aws_sdk_sts::types::Credentials>, call: &Call) -> Result<Credentials, Error> {
+/// The credentials in an answer of STS.
+///
+/// # Errors
+/// The answer holds none.
+pub(super) fn credentials(answer: Option<&aws_sdk_sts::types::Credentials>, call: &Call) -> Result<Credentials, Error> {
     let unexpected = |text: &str| call.clone().failed(Fault::Unexpected(text.to_owned()));
     let answer = answer.ok_or_else(|| unexpected("STS returned no credentials"))?;
     let expiry = answer.expiration().to_owned().try_into().map_err(|_| unexpected("STS returned no usable expiry"))?;
@@ -154,7 +190,6 @@ fn credentials(answer: Option<&aws_sdk_sts::types::Credentials>, call: &Call) ->
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::time::SystemTime;
 
     use aws_types::sdk_config::TimeSource;
 
@@ -213,6 +248,33 @@ mod tests {
         assert_eq!(held.current().await.unwrap().access_key_id(), "AKIA0");
         pass(&clock, 150);
         assert_eq!(held.current().await.unwrap().access_key_id(), "AKIA1");
+    }
+
+    #[tokio::test]
+    async fn a_key_that_aws_calls_expired_is_renewed_once() {
+        let (held, clock) = held(false);
+        let key = async || held.current().await.unwrap().access_key_id().to_owned();
+        assert_eq!(key().await, "AKIA0");
+        assert!(held.refused("AKIA0"));
+        assert_eq!((key().await, key().await), ("AKIA1".to_owned(), "AKIA1".to_owned()));
+        assert!(held.refused("AKIA0"), "a request that was under way is sent again with the new key");
+        assert!(!held.refused("AKIA1"), "new credentials were refused too");
+        assert_eq!(key().await, "AKIA1");
+        pass(&clock, 90);
+        assert!(held.refused("AKIA1"));
+        assert_eq!(key().await, "AKIA2");
+    }
+
+    #[tokio::test]
+    async fn credentials_that_cannot_be_renewed_are_not_tried_twice() {
+        let clock = Clock(Arc::new(std::sync::Mutex::new(SystemTime::UNIX_EPOCH)));
+        let fixed = Credentials::new("AKIA", "secret", None, None, "test");
+        let source = Source::Chain(SharedCredentialsProvider::new(fixed));
+        let held = HeldCredentials::new(source, SharedTimeSource::new(clock));
+        held.current().await.unwrap();
+        assert!(held.refused("AKIA"));
+        held.current().await.unwrap();
+        assert!(!held.refused("AKIA"));
     }
 
     #[tokio::test]

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::web_identity::WebIdentityFault;
 use crate::access::{AccountId, Region};
 use crate::report::{Explain, Reach};
 
@@ -108,6 +109,17 @@ pub enum Fault {
         /// The words of AWS
         text: String,
     },
+    /// A web identity token did not open its role
+    #[error("{0}")]
+    WebIdentity(Box<WebIdentityFault>),
+    /// A session was asked for that is longer than AWS allows
+    #[error("the session of the role {role_arn} is too long: {text}")]
+    SessionTooLong {
+        /// The role
+        role_arn: String,
+        /// The words of AWS
+        text: String,
+    },
     /// The default chain found no credentials, or a source of them failed
     #[error("no AWS credentials: {0}")]
     NoCredentials(String),
@@ -178,6 +190,8 @@ impl Explain for Error {
         match &self.fault {
             Fault::AccessDenied(_) => "AWS denied access",
             Fault::CannotAssume { .. } => "Cannot enter the account",
+            Fault::WebIdentity(fault) => fault.summary(),
+            Fault::SessionTooLong { .. } => "The session is too long",
             Fault::NoCredentials(_) => "No AWS credentials",
             Fault::CredentialsRefused(_) => "AWS refused the credentials",
             Fault::NoRegion => "No AWS region",
@@ -209,11 +223,14 @@ impl Explain for Error {
         let step = match &self.fault {
             Fault::AccessDenied(text) => return Some(allow_step(&self.call, text)),
             Fault::CannotAssume { role_arn, external_id, .. } => return Some(assume_step(role_arn, *external_id)),
-            Fault::NoCredentials(_) => {
-                "Give the provider credentials: environment variables, a profile, SSO (`aws sso login`), an instance \
-                 role, or `assume_role_with_web_identity` in the provider block"
+            Fault::WebIdentity(fault) => fault.next_step(),
+            Fault::SessionTooLong { .. } => {
+                "Set `duration` of `member_role` or `assume_role` to at most `1h` where the \
+                 provider is a role itself (role chaining), else raise the role's maximum session duration; sessions \
+                 are renewed before they end"
                     .to_owned()
             }
+            Fault::NoCredentials(text) => no_credentials_step(text),
             Fault::CredentialsRefused(_) => format!(
                 "Check that the credentials are current and that the clock of this machine is right; if it happens in \
                  one region only, check that {} is enabled in the account",
@@ -245,6 +262,17 @@ impl Explain for Error {
         };
         Some(step)
     }
+}
+
+fn no_credentials_step(text: &str) -> String {
+    if ["SSO", "sso", "token has expired", "token is expired"].iter().any(|word| text.contains(word)) {
+        return "Log in again with `aws sso login`, with `--profile` and the name of the profile if it is not the \
+                default one, and apply again"
+            .to_owned();
+    }
+    "Give the provider credentials: environment variables, a profile, SSO (`aws sso login`), an instance role, or \
+     `assume_role_with_web_identity` in the provider block"
+        .to_owned()
 }
 
 fn allow_step(call: &Call, text: &str) -> String {

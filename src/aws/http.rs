@@ -24,21 +24,48 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(60);
 /// connection, with a TLS handshake, although the old one is free; so the turn is passed on a little later.
 const REUSE_PAUSE: Duration = Duration::from_millis(1);
 
-/// Makes the client. It honours `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, and has at most
-/// `max_concurrency` requests under way: a request waits for its turn before a connection is opened, and a retry gives
-/// its turn back while it waits.
+/// The metadata services of instances and of pods.
+const METADATA_V6: [&str; 2] = ["fd00:ec2::254", "fd00:ec2::23"];
+
+/// Header that a refusal gets from us: the access key that signed its request. When the SDK judges an answer, the request
+/// is gone.
+pub(super) const SIGNED_BY: &str = "x-rdsaccess-signed-by";
+
+/// Makes the client. It honours `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` for everything but this machine,
+/// and has at most `max_concurrency` requests under way: a request waits for its turn before a connection is opened, and
+/// a retry gives its turn back while it waits.
 pub(super) fn bounded_client(max_concurrency: usize) -> SharedHttpClient {
-    let inner = Builder::new().build_with_connector_fn(|settings, components| {
+    let (proxied, direct) = (client(ProxyConfig::from_env()), client(ProxyConfig::disabled()));
+    let permits = Arc::new(Semaphore::new(max_concurrency.max(1)));
+    SharedHttpClient::new(Bounded { proxied, direct, permits })
+}
+
+fn client(proxy: ProxyConfig) -> SharedHttpClient {
+    Builder::new().build_with_connector_fn(move |settings, components| {
         let crypto = tls::rustls_provider::CryptoMode::AwsLc;
         let mut connector = ConnectorBuilder::default().tls_provider(tls::Provider::Rustls(crypto));
         connector.set_connector_settings(settings.cloned());
         if let Some(components) = components {
             connector.set_sleep_impl(components.sleep_impl());
         }
-        connector.set_proxy_config(Some(ProxyConfig::from_env()));
+        connector.set_proxy_config(Some(proxy.clone()));
         connector.build()
-    });
-    SharedHttpClient::new(Bounded { inner, permits: Arc::new(Semaphore::new(max_concurrency.max(1))) })
+    })
+}
+
+/// Whether a host is this machine or the metadata service of its instance, container or pod: no proxy can stand in for
+/// it, and the credentials that it hands out are nobody else's.
+fn is_local(uri: &str) -> bool {
+    let authority = uri.split_once("://").map_or(uri, |(_, rest)| rest).split(['/', '?']).next().unwrap_or_default();
+    let host = match authority.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => authority.rsplit_once(':').map_or(authority, |(host, _)| host),
+    };
+    match host.parse::<std::net::IpAddr>() {
+        Ok(std::net::IpAddr::V4(ip)) => ip.is_loopback() || ip.is_link_local(),
+        Ok(std::net::IpAddr::V6(ip)) => ip.is_loopback() || METADATA_V6.contains(&host),
+        Err(_) => host == "localhost",
+    }
 }
 
 /// The behaviour of the SDK that this code was written against and tested with.
@@ -50,29 +77,52 @@ pub(super) fn behavior_version() -> BehaviorVersion {
 /// system there, once for every service client that is made.
 #[derive(Debug)]
 struct Bounded {
-    inner: SharedHttpClient,
+    proxied: SharedHttpClient,
+    direct: SharedHttpClient,
     permits: Arc<Semaphore>,
 }
 
 impl HttpClient for Bounded {
     fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
-        let inner = self.inner.http_connector(settings, components);
-        SharedHttpConnector::new(BoundedConnector { inner, permits: self.permits.clone() })
+        let proxied = self.proxied.http_connector(settings, components);
+        let direct = Direct { client: self.direct.clone(), settings: settings.clone(), components: components.clone() };
+        SharedHttpConnector::new(BoundedConnector { proxied, direct, permits: self.permits.clone() })
     }
 }
 
 #[derive(Debug)]
 struct BoundedConnector {
-    inner: SharedHttpConnector,
+    proxied: SharedHttpConnector,
+    direct: Direct,
     permits: Arc<Semaphore>,
+}
+
+/// The way without a proxy, made when it is needed: a connector reads the certificates of the operating system.
+#[derive(Debug)]
+struct Direct {
+    client: SharedHttpClient,
+    settings: HttpConnectorSettings,
+    components: RuntimeComponents,
+}
+
+impl Direct {
+    fn connector(&self) -> SharedHttpConnector {
+        self.client.http_connector(&self.settings, &self.components)
+    }
 }
 
 impl HttpConnector for BoundedConnector {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let (inner, permits) = (self.inner.clone(), self.permits.clone());
+        let inner = if is_local(request.uri()) { self.direct.connector() } else { self.proxied.clone() };
+        let permits = self.permits.clone();
         HttpConnectorFuture::new(async move {
             let turn = permits.acquire_owned().await.map_err(|closed| ConnectorError::user(closed.into()))?;
-            let response = inner.call(request).await?;
+            let signer = request.headers().get("authorization").and_then(access_key).map(str::to_owned);
+            let mut response = inner.call(request).await?;
+            if let (Some(key), 400..=403) = (signer, response.status().as_u16()) {
+                // A key that no header can hold is none of AWS.
+                let _ = response.headers_mut().try_insert(SIGNED_BY, key);
+            }
             let response = timeout(BODY_TIMEOUT, read_whole(response)).await;
             tokio::spawn(async move {
                 tokio::time::sleep(REUSE_PAUSE).await;
@@ -81,6 +131,11 @@ impl HttpConnector for BoundedConnector {
             response.map_err(|late| ConnectorError::timeout(late.into()))?
         })
     }
+}
+
+/// The access key that signed a request.
+fn access_key(authorization: &str) -> Option<&str> {
+    authorization.split_once("Credential=")?.1.split('/').next()
 }
 
 /// Reads the body while the request still has its turn. Otherwise the next request would find the connection busy and
@@ -138,6 +193,31 @@ mod tests {
             seen.under_way.fetch_sub(1, Ordering::SeqCst);
             let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", ANSWER.len());
             connection.write_all(format!("{head}{ANSWER}").as_bytes()).await.unwrap();
+        }
+    }
+
+    #[test]
+    fn the_key_stands_in_the_signature() {
+        let header = "AWS4-HMAC-SHA256 Credential=ASIA1/20261122/eu-west-1/rds/aws4_request, SignedHeaders=host";
+        assert_eq!(access_key(header), Some("ASIA1"));
+        assert_eq!(access_key("Bearer x"), None);
+    }
+
+    #[test]
+    fn no_proxy_is_asked_for_this_machine_and_its_metadata() {
+        for uri in [
+            "http://127.0.0.1:8080/x",
+            "http://localhost/",
+            "http://[::1]:80/",
+            "http://169.254.169.254/latest/api/token",
+            "http://169.254.170.2/v2/credentials",
+            "http://169.254.170.23/v1/credentials",
+            "http://[fd00:ec2::254]/latest/api/token",
+        ] {
+            assert!(is_local(uri), "{uri}");
+        }
+        for uri in ["https://sts.amazonaws.com/", "https://10.0.0.1/", "http://localhost.example.com/?x=127.0.0.1"] {
+            assert!(!is_local(uri), "{uri}");
         }
     }
 

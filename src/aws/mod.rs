@@ -23,14 +23,20 @@ mod http;
 mod identity;
 mod once;
 pub mod organizations;
+#[cfg(test)]
+mod partitions;
+mod profile;
 pub mod rds;
+mod retry;
 pub mod secrets;
 mod sessions;
 pub mod settings;
 mod token;
+mod web_identity;
 
 pub use error::{Call, Error, Fault};
 pub use identity::IdentityProof;
 pub use sessions::{Caller, Session, Sessions};
 pub use settings::Settings;
 pub use token::IamToken;
+pub use web_identity::WebIdentityFault;

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock};
 
 use aws_config::SdkConfig;
+use aws_config::provider_config::ProviderConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_credential_types::Credentials;
@@ -17,7 +18,9 @@ use super::credentials::{HeldCredentials, Source};
 use super::http::{behavior_version, bounded_client};
 use super::once::OncePerKey;
 use super::organizations::{self, NotOnThrottling};
+use super::profile::Profile;
 use super::rds::Inventory;
+use super::retry::RenewAndRetry;
 use super::settings::{AssumeRole, Settings};
 use super::{Call, Error, Fault};
 use crate::access::{AccountId, Arn, Partition, Region};
@@ -97,6 +100,14 @@ impl Sessions {
             inventories: OncePerKey::default(),
             modify_locks: Mutex::default(),
         }))
+    }
+
+    /// The same over another transport.
+    #[cfg(test)]
+    pub(super) fn with_http(settings: Settings, http: SharedHttpClient) -> Self {
+        let sessions = Self::new(settings);
+        sessions.0.http.get_or_init(|| http);
+        sessions
     }
 
     /// The resolved provider settings.
@@ -197,7 +208,8 @@ impl Sessions {
         let endpoint = self.0.settings.endpoints.organizations.clone();
         let config = aws_sdk_organizations::config::Builder::from(&hub.config)
             .retry_partition(self.retries())
-            .retry_classifier(NotOnThrottling);
+            .retry_classifier(NotOnThrottling)
+            .retry_classifier(RenewAndRetry(hub.credentials.clone()));
         let config = if let Some(url) = endpoint { config.endpoint_url(url) } else { config };
         Ok(aws_sdk_organizations::Client::from_conf(config.build()))
     }
@@ -228,7 +240,7 @@ impl Sessions {
             || Call::new("sts:GetCallerIdentity").failed(Fault::NoCredentials("no source is set".to_owned()));
         let chain = base.credentials_provider().ok_or_else(no_source)?;
         let mut credentials = HeldCredentials::new(Source::Chain(chain), clock.clone());
-        let sts = |credentials: &HeldCredentials| self.sts(&self.configure(&base, credentials, &region));
+        let sts = |credentials: &HeldCredentials| self.sts(&self.configure(&base, credentials, &region), credentials);
         if let Some(identity) = settings.web_identity.clone() {
             let call = Call::new("sts:AssumeRoleWithWebIdentity").on(&identity.role_arn);
             let source = Source::WebIdentity { sts: sts(&credentials), identity, call };
@@ -248,10 +260,8 @@ impl Sessions {
         let settings = &self.0.settings;
         let mut loader = aws_config::defaults(behavior_version())
             .http_client(self.http())
-            .retry_config(RetryConfig::standard().with_max_attempts(MAX_ATTEMPTS))
-            .timeout_config(
-                TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(READ_TIMEOUT).build(),
-            )
+            .retry_config(retry_config())
+            .timeout_config(timeout_config())
             .identity_cache(IdentityCache::no_cache());
         let product = &settings.product;
         if let Ok(metadata) = FrameworkMetadata::new(product.name.clone(), Some(product.version.clone())) {
@@ -261,7 +271,7 @@ impl Sessions {
             loader = loader.region(sdk_region(region));
         }
         if let Some(profile) = &settings.profile {
-            loader = loader.profile_name(profile);
+            loader = loader.profile_name(profile).credentials_provider(self.profile(profile).await);
         }
         if let Some(keys) = &settings.static_keys {
             let token = keys.token.as_ref().map(|t| t.expose().clone());
@@ -269,6 +279,14 @@ impl Sessions {
             loader = loader.credentials_provider(Credentials::new(&keys.access_key, secret, token, None, "provider"));
         }
         loader.load().await
+    }
+
+    async fn profile(&self, name: &str) -> Profile {
+        let config = ProviderConfig::without_region()
+            .with_http_client(self.http())
+            .with_retry_config(retry_config())
+            .with_timeout_config(timeout_config());
+        Profile::new(name, config, self.0.settings.region.as_ref().map(sdk_region)).await
     }
 
     fn configure(&self, base: &SdkConfig, credentials: &HeldCredentials, region: &Region) -> SdkConfig {
@@ -279,7 +297,12 @@ impl Sessions {
         let hub = self.hub().await?;
         let call = Call { region: Some(hub.region.clone()), ..Call::new("sts:GetCallerIdentity") };
         hub.credentials.current().await?;
-        let answer = self.sts(&hub.config).get_caller_identity().send().await.map_err(|e| call.clone().refused(&e))?;
+        let answer = self
+            .sts(&hub.config, &hub.credentials)
+            .get_caller_identity()
+            .send()
+            .await
+            .map_err(|e| call.clone().refused(&e))?;
         let arn = answer.arn().unwrap_or_default();
         let unexpected = || call.clone().failed(Fault::Unexpected(format!("`{arn}` is not the ARN of a caller")));
         let mut parts = arn.split(':');
@@ -302,14 +325,17 @@ impl Sessions {
             ..Call::new("sts:AssumeRole").by(caller.arn.as_str())
         };
         let clock: SharedTimeSource = hub.config.time_source().unwrap_or_default();
-        let credentials = HeldCredentials::new(Source::Role { sts: self.sts(&hub.config), role, call }, clock);
+        let credentials =
+            HeldCredentials::new(Source::Role { sts: self.sts(&hub.config, &hub.credentials), role, call }, clock);
         credentials.current().await?;
         Ok(Arc::new(AccountAccess { credentials, identity }))
     }
 
-    fn sts(&self, config: &SdkConfig) -> aws_sdk_sts::Client {
+    fn sts(&self, config: &SdkConfig, credentials: &HeldCredentials) -> aws_sdk_sts::Client {
         let endpoint = self.0.settings.endpoints.sts.clone();
-        let config = aws_sdk_sts::config::Builder::from(config).retry_partition(self.retries());
+        let config = aws_sdk_sts::config::Builder::from(config)
+            .retry_partition(self.retries())
+            .retry_classifier(RenewAndRetry(credentials.clone()));
         let config = if let Some(url) = endpoint { config.endpoint_url(url) } else { config };
         aws_sdk_sts::Client::from_conf(config.build())
     }
@@ -345,8 +371,17 @@ fn member_role(settings: &Settings, caller: &Caller, account: &AccountId) -> Ass
 /// letters, digits and `_+=,.@-`.
 fn session_name(caller_arn: &str) -> String {
     let name = caller_arn.rsplit(['/', ':']).next().unwrap_or_default();
+    let name = name.strip_prefix("rdsaccess-").unwrap_or(name);
     let allowed = |c: &char| c.is_ascii_alphanumeric() || "_+=,.@-".contains(*c);
     format!("rdsaccess-{}", name.chars().filter(allowed).collect::<String>()).chars().take(64).collect()
+}
+
+fn retry_config() -> RetryConfig {
+    RetryConfig::standard().with_max_attempts(MAX_ATTEMPTS)
+}
+
+fn timeout_config() -> TimeoutConfig {
+    TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).read_timeout(READ_TIMEOUT).build()
 }
 
 fn sdk_region(region: &Region) -> aws_config::Region {
@@ -398,22 +433,27 @@ impl Session {
     }
 
     pub(super) fn rds(&self) -> aws_sdk_rds::Client {
-        let config = aws_sdk_rds::config::Builder::from(&self.config).retry_partition(self.sessions.retries());
+        let config = aws_sdk_rds::config::Builder::from(&self.config)
+            .retry_partition(self.sessions.retries())
+            .retry_classifier(RenewAndRetry(self.credentials.clone()));
         let endpoint = self.sessions.settings().endpoints.rds.as_ref();
         let config = if let Some(url) = endpoint { config.endpoint_url(url) } else { config };
         aws_sdk_rds::Client::from_conf(config.build())
     }
 
     pub(super) fn ec2(&self) -> aws_sdk_ec2::Client {
-        let config = aws_sdk_ec2::config::Builder::from(&self.config).retry_partition(self.sessions.retries());
+        let config = aws_sdk_ec2::config::Builder::from(&self.config)
+            .retry_partition(self.sessions.retries())
+            .retry_classifier(RenewAndRetry(self.credentials.clone()));
         let endpoint = self.sessions.settings().endpoints.ec2.as_ref();
         let config = if let Some(url) = endpoint { config.endpoint_url(url) } else { config };
         aws_sdk_ec2::Client::from_conf(config.build())
     }
 
     pub(super) fn secrets_manager(&self) -> aws_sdk_secretsmanager::Client {
-        let config =
-            aws_sdk_secretsmanager::config::Builder::from(&self.config).retry_partition(self.sessions.retries());
+        let config = aws_sdk_secretsmanager::config::Builder::from(&self.config)
+            .retry_partition(self.sessions.retries())
+            .retry_classifier(RenewAndRetry(self.credentials.clone()));
         let endpoint = self.sessions.settings().endpoints.secretsmanager.as_ref();
         let config = if let Some(url) = endpoint { config.endpoint_url(url) } else { config };
         aws_sdk_secretsmanager::Client::from_conf(config.build())
@@ -458,6 +498,7 @@ mod tests {
         let long = format!("arn:aws:sts::1:assumed-role/x/{}", "a".repeat(80));
         assert_eq!(session_name(&long).len(), 64);
         assert_eq!(session_name("arn:aws:iam::111111111111:root"), "rdsaccess-root");
+        assert_eq!(session_name("arn:aws:sts::1:assumed-role/ci/rdsaccess-provider"), "rdsaccess-provider");
         assert_eq!(session_name("arn:aws:sts::1:federated-user/Jürgen Q"), "rdsaccess-JrgenQ");
     }
 

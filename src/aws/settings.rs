@@ -85,6 +85,17 @@ pub struct WebIdentity {
     pub token: WebToken,
     /// Name of the session in CloudTrail
     pub session_name: Option<String>,
+    /// Who named it
+    pub origin: TokenOrigin,
+}
+
+/// Where it was written that a token is exchanged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenOrigin {
+    /// `assume_role_with_web_identity`
+    ProviderBlock,
+    /// `AWS_ROLE_ARN` and `AWS_WEB_IDENTITY_TOKEN_FILE`, as Kubernetes and CI systems set them
+    Environment,
 }
 
 /// An OIDC token.

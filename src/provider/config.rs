@@ -6,34 +6,16 @@ use crate::context::{Clock, Context, GatewayBlock, OnUnreachable, Parts, Refresh
 use crate::gateway::BaseUrl;
 use crate::report::Report;
 use crate::schema::{Attr, Model, Reports};
-use crate::value::{Path, Value};
+use crate::value::Value;
 
+use super::hub;
 use super::model::{self, ProviderModel};
 use super::variables::Variables;
 use super::vault;
 
 /// Rules over several attributes.
 pub(super) fn validate(config: &ProviderModel) -> Vec<Report> {
-    let mut reports = Vec::new();
-    let pairs = [
-        ("access_key", &config.access_key, "secret_key", &config.secret_key),
-        ("secret_key", &config.secret_key, "access_key", &config.access_key),
-    ];
-    for (name, one, other_name, other) in pairs {
-        if one.is_known() && other.is_null() {
-            reports.push(
-                Report::error(
-                    format!("`{name}` without `{other_name}`"),
-                    format!("Static credentials need both. Set `{other_name}`, or leave both out to use the AWS default chain."),
-                )
-                .at(Path::attribute(name)),
-            );
-        }
-    }
-    if config.token.is_known() && config.access_key.is_null() {
-        let detail = "A session token belongs to an access key. Set `access_key` and `secret_key` too.";
-        reports.push(Report::error("`token` without `access_key`", detail).at(Path::attribute("token")));
-    }
+    let mut reports = hub::validate(config);
     reports.extend(vault::validate(config));
     reports
 }
@@ -50,7 +32,7 @@ pub(super) fn resolve(config: &ProviderModel, variables: &Variables) -> Result<(
     reports.extend(vault::warnings(&vault));
     let parts = Parts {
         unknown: unknown_attributes(config),
-        aws: aws_settings(config),
+        aws: Settings { web_identity: hub::resolve(config, variables), ..aws_settings(config) },
         gateway,
         vault,
         tls: TlsSettings {
@@ -183,16 +165,6 @@ fn endpoints(endpoints: &model::Endpoints) -> settings::Endpoints {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::access::Secret;
-
-    #[test]
-    fn half_of_a_key_pair_is_refused() {
-        let config = ProviderModel { access_key: Secret::<String>::from("AKIA").into(), ..Default::default() };
-        assert!(validate(&config)[0].summary.contains("`access_key` without `secret_key`"));
-        let config =
-            ProviderModel { access_key: Secret::<String>::from("AKIA").into(), secret_key: Attr::Unknown, ..config };
-        assert!(validate(&config).is_empty(), "an unknown value is not judged");
-    }
 
     #[test]
     fn the_environment_is_the_fallback_of_refresh() {

@@ -1,6 +1,7 @@
 //! The top floor: the provider block, from what is written to what it means, and the list of everything offered.
 
 mod config;
+mod hub;
 mod model;
 mod registry;
 mod variables;

@@ -32,6 +32,9 @@ model! {
         token: Secret<String> = optional(),
         /// A role to take before anything else.
         assume_role: AssumeRole = optional(),
+        /// OpenID Connect: a token of a CI system or of Kubernetes for a role, without any stored key. Before `assume_role`.
+        assume_role_with_web_identity: WebIdentity = optional()
+            .default_words("the environment variables `AWS_ROLE_ARN` and `AWS_WEB_IDENTITY_TOKEN_FILE`"),
         /// How to enter every account other than the caller's own.
         member_role: MemberRole = optional(),
         /// Custom endpoints, full URLs.
@@ -73,13 +76,28 @@ model! {
         /// External id that the trust policy asks for.
         external_id: String = optional().not_empty(),
         /// Name of the session in CloudTrail.
-        session_name: String = optional().not_empty(),
-        /// Length of the session, `15m` to `12h`.
+        session_name: String = optional().check(SESSION_NAME, is_session_name).default_words("`rdsaccess-provider`"),
+        /// Length of the session, `15m` to `12h`; at most `1h` where the provider is a role already (role chaining). It is
+        /// renewed before it ends.
         duration: Span = optional().check("between 15m and 12h", session_length),
         /// Session policy as JSON, which narrows the role.
         policy: String = optional().not_empty(),
         /// Session tags.
         tags: BTreeMap<String, String> = optional(),
+    }
+}
+
+model! {
+    /// A role to take with a token of an OpenID Connect identity provider. Set exactly one of `token_file` and `token`.
+    pub struct WebIdentity {
+        /// ARN of the role; its trust policy names the identity provider.
+        role_arn: RoleArn = required(),
+        /// File with the token, read again at every renewal: CI systems and Kubernetes renew it there.
+        token_file: String = optional().not_empty(),
+        /// The token. Prefer `token_file`, or an ephemeral variable.
+        token: Secret<String> = optional(),
+        /// Name of the session in CloudTrail.
+        session_name: String = optional().check(SESSION_NAME, is_session_name).default_words("`rdsaccess-provider`"),
     }
 }
 
@@ -91,8 +109,11 @@ model! {
         /// External id that the trust policies ask for.
         external_id: String = optional().not_empty(),
         /// Name of the session in CloudTrail.
-        session_name: String = optional().not_empty(),
-        /// Length of the session, `15m` to `12h`; it is renewed before it ends.
+        session_name: String = optional()
+            .check(SESSION_NAME, is_session_name)
+            .default_words("`rdsaccess-` and the name of the caller"),
+        /// Length of the session, `15m` to `12h`; it is renewed before it ends. More than `1h` is for a hub that is an IAM
+        /// user: AWS limits the session of a role that is taken by a role.
         duration: Span = optional().check("between 15m and 12h", session_length).defaults_to("1h"),
         /// Accounts where the role is another one, by account id.
         overrides: BTreeMap<String, MemberOverride> = optional()
@@ -281,6 +302,18 @@ fn is_namespace(value: &Value) -> bool {
 fn is_auth_mount(value: &Value) -> bool {
     match value {
         Value::String(text) => text.parse::<AuthMount>().is_ok(),
+        _ => true,
+    }
+}
+
+/// What STS takes as the name of a session.
+const SESSION_NAME: &str = "2 to 64 letters, digits and characters of `_+=,.@-`";
+
+fn is_session_name(value: &Value) -> bool {
+    match value {
+        Value::String(text) => {
+            (2..=64).contains(&text.len()) && text.chars().all(|c| c.is_ascii_alphanumeric() || "_+=,.@-".contains(c))
+        }
         _ => true,
     }
 }

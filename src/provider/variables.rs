@@ -21,6 +21,16 @@ pub struct Variables {
     pub vault_token: Option<Secret<String>>,
     /// `VAULT_CACERT`, the path of a file
     pub vault_ca_file: Option<String>,
+    /// `AWS_ROLE_ARN`
+    pub role_arn: Option<String>,
+    /// `AWS_WEB_IDENTITY_TOKEN_FILE`
+    pub web_identity_token_file: Option<String>,
+    /// `AWS_ROLE_SESSION_NAME`
+    pub role_session_name: Option<String>,
+    /// `AWS_PROFILE`
+    pub aws_profile: Option<String>,
+    /// Whether `AWS_ACCESS_KEY_ID` is set
+    pub has_access_key: bool,
     /// `TF_APPEND_USER_AGENT`
     pub append_user_agent: Option<String>,
 }
@@ -40,6 +50,11 @@ impl Variables {
                 "VAULT_NAMESPACE" => picked.vault_namespace = Some(value),
                 "VAULT_TOKEN" => picked.vault_token = Some(Secret::new(value)),
                 "VAULT_CACERT" => picked.vault_ca_file = Some(value),
+                "AWS_ROLE_ARN" => picked.role_arn = Some(value),
+                "AWS_WEB_IDENTITY_TOKEN_FILE" => picked.web_identity_token_file = Some(value),
+                "AWS_ROLE_SESSION_NAME" => picked.role_session_name = Some(value),
+                "AWS_PROFILE" => picked.aws_profile = Some(value),
+                "AWS_ACCESS_KEY_ID" => picked.has_access_key = true,
                 "TF_APPEND_USER_AGENT" => picked.append_user_agent = Some(value),
                 _ => {}
             }

@@ -7,7 +7,7 @@ input is closed or SIGTERM comes; then it stops, by pid, exactly what it started
 `keep` on standard input leaves the directory with all logs.
 
 The wish, all parts optional:
-  {"external_id": "…", "cache": "target/rig",
+  {"external_id": "…", "home_region": "us-gov-west-1", "cache": "target/rig",
    "vault": true,            the stand-in for Vault, with TLS under the name localhost
    "databases": [
      {"account": "payments-eu", "region": "eu-west-1", "identifier": "orders", "engine": "postgres",
@@ -78,7 +78,8 @@ class Rig:
     def start(self) -> dict:
         launcher = self._start_launcher()
         url = f"http://127.0.0.1:{launcher['port']}"
-        seeder = Seeder(url, external_id=self.wish.get("external_id"))
+        home_region = self.wish.get("home_region") or HOME_REGION
+        seeder = Seeder(url, external_id=self.wish.get("external_id"), home_region=home_region)
         organization = seeder.organization()
         authority = Authority(self.directory)
         wishes = [self._complete(wish, seeder) for wish in self.wish.get("databases", [])]
@@ -101,7 +102,7 @@ class Rig:
             "directory": str(self.directory),
             "endpoint": url,
             "launcher_pid": launcher["pid"],
-            "region": HOME_REGION,
+            "region": home_region,
             "access_key": HUB_KEY["aws_access_key_id"],
             "secret_key": HUB_KEY["aws_secret_access_key"],
             "management_account": MANAGEMENT_ACCOUNT,

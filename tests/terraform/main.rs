@@ -17,6 +17,7 @@
 //! | `crowd`      | other people at work on a server, and what a server and a provider process hold       |
 //! | `kv`         | asks the stand-in for Vault as somebody else does                                  |
 //! | `vault`      | secrets in Vault, from create to destroy                                            |
+//! | `hub`        | who the provider is: web identity, profiles, SSO, metadata services, roles, renewal |
 //! | `*_tests`    | the tests of the support                                                           |
 //!
 //! `scripts/install` brings what they need.
@@ -41,6 +42,7 @@ mod ephemeral;
 mod faults;
 mod fixture;
 mod gateway;
+mod hub;
 mod identity;
 mod killed;
 mod kv;

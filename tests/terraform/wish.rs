@@ -8,6 +8,8 @@ use serde::Serialize;
 #[derive(Debug, Default, Serialize)]
 pub(crate) struct Wish {
     external_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    home_region: Option<&'static str>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     vault: bool,
     databases: Vec<DatabaseWish>,
@@ -17,6 +19,12 @@ impl Wish {
     /// An organization without any database.
     pub(crate) fn organization() -> Self {
         Self::default()
+    }
+
+    /// Lives in the partition of this region.
+    pub(crate) fn home_region(mut self, region: &'static str) -> Self {
+        self.home_region = Some(region);
+        self
     }
 
     /// Asks for a database; `database` numbers in [`crate::rig::Rig`] follow this order.

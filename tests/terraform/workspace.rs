@@ -100,6 +100,7 @@ pub(crate) struct Workspace<'a> {
     rig: Option<&'a Rig>,
     cli: Cli,
     environment: Vec<(String, String)>,
+    removed: Vec<String>,
 }
 
 impl<'a> Workspace<'a> {
@@ -114,7 +115,7 @@ impl<'a> Workspace<'a> {
 
     fn make(rig: Option<&'a Rig>) -> Self {
         let directory = TempDir::with_prefix("rdsaccess-tf-").expect("a temporary directory");
-        let workspace = Self { directory, rig, cli: Cli::installed(), environment: Vec::new() };
+        let workspace = Self { directory, rig, cli: Cli::installed(), environment: Vec::new(), removed: Vec::new() };
         for folder in ["bin", "home", "work", "logs"] {
             fs::create_dir(workspace.path(folder)).expect("a new folder");
         }
@@ -130,6 +131,22 @@ impl<'a> Workspace<'a> {
     /// An environment variable for all later commands.
     pub(crate) fn set(&mut self, name: &str, value: &str) {
         self.environment.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Takes a variable that the rig sets away from all later commands.
+    pub(crate) fn unset(&mut self, name: &str) {
+        self.removed.push(name.to_owned());
+    }
+
+    /// Sets a variable that was taken away before.
+    pub(crate) fn give(&mut self, name: &str, value: &str) {
+        self.removed.retain(|removed| removed != name);
+        self.set(name, value);
+    }
+
+    /// The home directory of all commands.
+    pub(crate) fn home(&self) -> PathBuf {
+        self.path("home")
     }
 
     /// Writes a file of the configuration.
@@ -248,6 +265,9 @@ impl<'a> Workspace<'a> {
             .env("TF_LOG", "TRACE")
             .env("TF_LOG_PATH", self.path("trace.log"))
             .envs(self.environment.iter().map(|(name, value)| (name, value)));
+        for name in &self.removed {
+            command.env_remove(name);
+        }
         command
     }
 

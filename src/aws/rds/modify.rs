@@ -295,6 +295,7 @@ fn without(mut error: Error, password: &Secret<String>) -> Error {
     match &mut error.fault {
         Fault::Other { text, .. }
         | Fault::CannotAssume { text, .. }
+        | Fault::SessionTooLong { text, .. }
         | Fault::AccessDenied(text)
         | Fault::NoCredentials(text)
         | Fault::CredentialsRefused(text)
@@ -310,7 +311,7 @@ fn without(mut error: Error, password: &Secret<String>) -> Error {
         | Fault::Unexpected(text)
         | Fault::Refused(text)
         | Fault::Unfit(text) => clean(text),
-        Fault::NoRegion => {}
+        Fault::NoRegion | Fault::WebIdentity(_) => {}
     }
     error
 }

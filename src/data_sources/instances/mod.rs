@@ -44,7 +44,13 @@ impl DataSource for InstancesDataSource {
     async fn read(&self, context: &Context, query: &mut Query<Instances>) -> Result<(), Reports> {
         let sessions = context.aws()?;
         let mut accounts = match query.state.account_ids.get() {
-            Some(ids) => ids.clone(),
+            Some(ids) => {
+                // An identity of the provider that fails is one error, not one for every account.
+                if !ids.is_empty() {
+                    sessions.caller().await?;
+                }
+                ids.clone()
+            }
             None => BTreeSet::from([sessions.caller().await?.account_id.clone()]),
         };
         if let Some(shard) = shard::parse(&query.state.shard)? {

@@ -3,8 +3,8 @@
 moto answers any AssumeRole, and gives member accounts an empty list where Organizations refuses. These checks run
 before moto sees the call, and answer in the wire form of the service.
 
-Not looked at: identity policies, resource policies, SCPs, session policies, the signature of a web identity token,
-conditions other than the external id and the organization id (a statement with any other condition does not match).
+Not looked at: identity policies, resource policies, SCPs, session policies, conditions other than the external id, the
+organization id and the claims of a web identity (a statement with any other condition does not match).
 An access key that nobody made is the hub's: order a fault with code InvalidClientTokenId to test wrong keys.
 """
 
@@ -17,9 +17,11 @@ from fnmatch import fnmatchcase
 
 from moto.core.utils import utcnow
 from moto.iam.models import get_account_id_from, iam_backends
-from moto.organizations.models import organizations_backends
+from moto.organizations.models import OrganizationsBackend, organizations_backends
 from moto.sts.models import STSBackend, sts_backends
+from moto.utilities.utils import get_partition
 
+from . import web_identity
 from .seed import HUB_KEY
 from .settings import LOCK, SETTINGS
 from .wire import Call, Refusal, access_denied
@@ -27,7 +29,6 @@ from .wire import Call, Refusal, access_denied
 # What every account of an organization may ask; all other actions need the management account or its delegate.
 ANYONE = ("DescribeOrganization",)
 READS = ("Describe", "List")
-KNOWN_CONDITIONS = {"sts:externalid", "aws:principalorgid"}
 
 
 class DenyList:
@@ -63,14 +64,14 @@ _ends: dict[str, float] = {}
 
 def identify(call: Call) -> None:
     """Fills in the account and the ARN of the caller."""
-    call.account = get_account_id_from(call.access_key)
-    session = sts_backends[call.account]["aws"].get_assumed_role_from_access_key(call.access_key)
-    user = iam_backends[call.account]["aws"].get_user_from_access_key_id(call.access_key)
+    call.account, partition = get_account_id_from(call.access_key), get_partition(call.region)
+    session = sts_backends[call.account][partition].get_assumed_role_from_access_key(call.access_key)
+    user = iam_backends[call.account][partition].get_user_from_access_key_id(call.access_key)
     if session is not None:
         call.principal = session.arn
         call.extra["role_arn"] = session.role_arn
     else:
-        call.principal = user.arn if user is not None else f"arn:aws:iam::{call.account}:user/moto"
+        call.principal = user.arn if user is not None else f"arn:{partition}:iam::{call.account}:user/moto"
 
 
 def secret_of(access_key: str) -> dict | None:
@@ -78,7 +79,8 @@ def secret_of(access_key: str) -> dict | None:
     account = get_account_id_from(access_key)
     if access_key == HUB_KEY["aws_access_key_id"]:
         return {"secret_key": HUB_KEY["aws_secret_access_key"], "account": account}
-    session = sts_backends[account]["aws"].get_assumed_role_from_access_key(access_key)
+    found = (one.get_assumed_role_from_access_key(access_key) for one in sts_backends[account].values())
+    session = next((session for session in found if session is not None), None)
     if session is None:
         return None
     return {
@@ -91,7 +93,7 @@ def secret_of(access_key: str) -> dict | None:
 
 def sessions() -> list[dict]:
     """What AssumeRole handed out, for whoever looks for secrets where none may be."""
-    backends = [partitions["aws"] for partitions in sts_backends.values()]
+    backends = [backend for partitions in sts_backends.values() for backend in partitions.values()]
     roles = [role for backend in backends for role in backend.assumed_roles]
     return [{"secret_key": role.secret_access_key, "session_token": role.session_token} for role in roles]
 
@@ -112,7 +114,8 @@ def refuse(call: Call) -> Refusal | None:
 
 
 def install() -> None:
-    """Lets `session_seconds` shorten what AssumeRole hands out, and remembers when such credentials end."""
+    """Lets `session_seconds` shorten what AssumeRole hands out, and remembers when such credentials end; puts the role
+    of a new account into the partition of its organization."""
     original = STSBackend.assume_role
 
     def assume_role(self, *args, **kwargs):
@@ -123,10 +126,28 @@ def install() -> None:
         return session
 
     STSBackend.assume_role = assume_role
+    create = OrganizationsBackend.create_account
+
+    def create_account(self, **kwargs):
+        answer = create(self, **kwargs)
+        if self.partition != "aws":
+            _move_roles(self.accounts[-1].id, self.partition)
+        return answer
+
+    OrganizationsBackend.create_account = create_account
+
+
+def _move_roles(account: str, partition: str) -> None:
+    """moto makes the role of a new account in the partition `aws`, whatever the organization's is."""
+    wrong, right = iam_backends[account]["aws"], iam_backends[account][partition]
+    for role_id, role in list(wrong.roles.items()):
+        document = role.assume_role_policy_document.replace("arn:aws:", f"arn:{partition}:")
+        right.create_role(role.name, document, role.path, None, "", [], "3600")
+        del wrong.roles[role_id]
 
 
 def _refuse_organizations(call: Call) -> Refusal | None:
-    if organizations_backends[call.account]["aws"].org is not None:
+    if organizations_backends[call.account][get_partition(call.region)].org is not None:
         return None
     member_of = organizations_backends.master_accounts.get(call.account)
     if member_of is None:
@@ -145,12 +166,18 @@ def _refuse_organizations(call: Call) -> Refusal | None:
 
 def _refuse_assume_role(call: Call) -> Refusal | None:
     arn = call.params.get("RoleArn", "")
-    account, name = _account_of_role(arn), arn.split("/")[-1]
+    account = _account_of_role(arn)
     message = f"User: {call.principal} is not authorized to perform: {call.iam_action} on resource: {arn}"
     denied = Refusal("AccessDenied", message, 403)
-    if account not in iam_backends or _is_suspended(account):
+    if call.action == "AssumeRoleWithWebIdentity":
+        refusal = web_identity.refuse(call, account, _partition_of(arn))
+        if refusal:
+            return refusal
+        denied = web_identity.not_trusted()
+    if _partition_of(arn) != get_partition(call.region) or account not in iam_backends or _is_suspended(account):
         return denied
-    role = next((role for role in iam_backends[account]["aws"].roles.values() if role.name == name), None)
+    roles = iam_backends[account][_partition_of(arn)].roles.values()
+    role = next((role for role in roles if role.arn == arn), None)
     if role is None or not _trusted(call, role):
         return denied
     return _refuse_duration(call, role)
@@ -192,17 +219,19 @@ def _names_action(action: str, names: object) -> bool:
 def _principal_matches(call: Call, statement: dict) -> bool:
     principal = statement.get("Principal", {})
     if call.action == "AssumeRoleWithWebIdentity":
-        return principal != "*" and bool(principal.get("Federated")) and bool(call.params.get("WebIdentityToken"))
+        return principal != "*" and call.extra["federated"] in _as_list(principal.get("Federated"))
     names = ["*"] if principal == "*" else _as_list(principal.get("AWS", []))
-    own = {"*", call.account, f"arn:aws:iam::{call.account}:root", call.principal, call.extra.get("role_arn")}
+    root = f"arn:{get_partition(call.region)}:iam::{call.account}:root"
+    own = {"*", call.account, root, call.principal, call.extra.get("role_arn")}
     return any(name in own for name in names)
 
 
 def _conditions_hold(call: Call, statement: dict) -> bool:
-    values = {"sts:externalid": call.params.get("ExternalId"), "aws:principalorgid": _organization_id(call.account)}
+    values = {"sts:externalid": call.params.get("ExternalId"), "aws:principalorgid": _organization_id(call)}
+    values |= call.extra.get("claims", {})
     for operator, keys in statement.get("Condition", {}).items():
         for key, wanted in keys.items():
-            if operator not in ("StringEquals", "StringLike") or key.lower() not in KNOWN_CONDITIONS:
+            if operator not in ("StringEquals", "StringLike") or key.lower() not in values:
                 return False
             have, like = values[key.lower()], operator == "StringLike"
             if have is None or not any(fnmatchcase(have, want) if like else have == want for want in _as_list(wanted)):
@@ -210,8 +239,9 @@ def _conditions_hold(call: Call, statement: dict) -> bool:
     return True
 
 
-def _organization_id(account: str) -> str | None:
-    member_of = organizations_backends.master_accounts.get(account, (account, "aws"))
+def _organization_id(call: Call) -> str | None:
+    own = (call.account, get_partition(call.region))
+    member_of = organizations_backends.master_accounts.get(call.account, own)
     organization = organizations_backends[member_of[0]][member_of[1]].org
     return organization.id if organization is not None else None
 
@@ -219,6 +249,12 @@ def _organization_id(account: str) -> str | None:
 def _account_of_role(arn: str) -> str:
     parts = arn.split(":")
     return parts[4] if len(parts) > 4 else ""
+
+
+def _partition_of(arn: str) -> str:
+    """The partition of an ARN; the first one where the text names none that exists."""
+    name = (arn.split(":") + [""])[1] if ":" in arn else ""
+    return name if name in ("aws", "aws-us-gov", "aws-cn") else "aws"
 
 
 def _as_list(value: object) -> list:

@@ -18,7 +18,11 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
+from moto.utilities.utils import get_partition
+
 from aws.seed import HOME_REGION, HUB_KEY, MEMBER_ROLE
+
+HOME_REGIONS = {"aws": HOME_REGION, "aws-us-gov": "us-gov-west-1", "aws-cn": "cn-north-1"}
 
 for variable in [name for name in os.environ if name.startswith("AWS_")]:
     del os.environ[variable]
@@ -49,16 +53,17 @@ def _client(
     endpoint: str, account_id: str | None, external_id: str | None, role: str | None, region: str, service: str
 ):
     config = Config(retries={"total_max_attempts": 1}, read_timeout=60)
-    keys = HUB_KEY if account_id is None else _session(endpoint, account_id, external_id, role or MEMBER_ROLE)
+    partition = get_partition(region)
+    keys = HUB_KEY if account_id is None else _session(endpoint, partition, account_id, external_id, role or MEMBER_ROLE)
     return boto3.client(service, endpoint_url=endpoint, region_name=region, config=config, **keys)
 
 
 @cache
-def _session(endpoint: str, account_id: str, external_id: str | None, role: str) -> dict:
-    asked = {"RoleArn": f"arn:aws:iam::{account_id}:role/{role}", "RoleSessionName": "test"}
+def _session(endpoint: str, partition: str, account_id: str, external_id: str | None, role: str) -> dict:
+    asked = {"RoleArn": f"arn:{partition}:iam::{account_id}:role/{role}", "RoleSessionName": "test"}
     if external_id:
         asked["ExternalId"] = external_id
-    made = _client(endpoint, None, None, None, HOME_REGION, "sts").assume_role(**asked)["Credentials"]
+    made = _client(endpoint, None, None, None, HOME_REGIONS[partition], "sts").assume_role(**asked)["Credentials"]
     keys = {"aws_access_key_id": made["AccessKeyId"], "aws_secret_access_key": made["SecretAccessKey"]}
     return {**keys, "aws_session_token": made["SessionToken"]}
 

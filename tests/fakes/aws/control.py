@@ -12,6 +12,7 @@
 | `POST /rig/status`                     | `{account, region, kind, identifier}` and `status`: sets a resting status,  |
 |                                        | or `secret_status`: that of the secret which RDS manages                   |
 | `POST /rig/accounts`                   | `{id}` and `status`: a state of an account, or `name`: renames it           |
+| `GET` `PUT /rig/issuers`               | `{issuer, jwks}`: the public keys of an OpenID Connect issuer; null: none   |
 | `GET /rig/keys`                        | `?access_key=`: its secret, session token, account and end; null if unknown |
 | `GET /rig/sessions`                    | secret key and session token of every session that was handed out          |
 | `GET /rig/iam`                         | `?account=&region=&kind=&identifier=`: whether the database takes IAM tokens|
@@ -35,6 +36,7 @@ from .lifecycle import lifecycle_of
 from .passwords import HOOK, Server
 from .request_log import LOG
 from .settings import LOCK, SETTINGS
+from .web_identity import ISSUERS
 
 
 def answer(environ: dict, body: bytes, start: Callable) -> Iterable[bytes]:
@@ -135,6 +137,11 @@ def _change_account(value: dict, query: dict) -> dict:
     return value
 
 
+def _put_issuer(value: dict, query: dict) -> list:
+    ISSUERS.put(value["issuer"], value["jwks"])
+    return ISSUERS.names()
+
+
 def _key(value: object, query: dict) -> dict | None:
     return secret_of(query["access_key"])
 
@@ -171,6 +178,8 @@ ROUTES = {
     ("POST", "/rig/status"): _set_status,
     ("POST", "/rig/versions"): _age_version,
     ("POST", "/rig/accounts"): _change_account,
+    ("GET", "/rig/issuers"): lambda value, query: ISSUERS.names(),
+    ("PUT", "/rig/issuers"): _put_issuer,
     ("GET", "/rig/keys"): _key,
     ("GET", "/rig/sessions"): lambda value, query: sessions(),
     ("GET", "/rig/iam"): _takes_tokens,

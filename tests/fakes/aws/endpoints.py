@@ -14,9 +14,14 @@ def location_hash(account: str, region: str) -> str:
 
 
 def instance_host(account: str, region: str, identifier: str) -> str:
-    return f"{identifier}.{location_hash(account, region)}.{region}.rds.amazonaws.com"
+    return f"{identifier}.{location_hash(account, region)}.{_suffix(region)}"
 
 
 def cluster_host(account: str, region: str, identifier: str, reader: bool = False) -> str:
     prefix = "cluster-ro-" if reader else "cluster-"
-    return f"{identifier}.{prefix}{location_hash(account, region)}.{region}.rds.amazonaws.com"
+    return f"{identifier}.{prefix}{location_hash(account, region)}.{_suffix(region)}"
+
+
+def _suffix(region: str) -> str:
+    """China has the words in another order."""
+    return f"rds.{region}.amazonaws.com.cn" if region.startswith("cn-") else f"{region}.rds.amazonaws.com"

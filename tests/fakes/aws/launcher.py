@@ -17,12 +17,13 @@ What is patched, and where:
 | security_groups.py  | DependencyViolation, canonical CIDRs, groups of other accounts                               |
 | secret_versions.py  | AWSCURRENT really moves, first version, reused tokens, secrets marked for deletion           |
 | access.py           | trust policies, external id, suspended accounts, delegated administrators, denied actions    |
+| web_identity.py     | OpenID Connect tokens: issuer, signature, times, audience, claims in trust policies          |
 | faults.py           | throttling, errors, lost answers, slow calls                                                 |
 | passwords.py        | a new master password reaches the real database server                                      |
 
 What it is not. It proves the provider's calls against moto and these patches, not against AWS: the patches follow the
 API reference, public bug reports and belief. No identity policy is evaluated (only denied actions), no resource
-policy, no condition but the external id and the organization id; KMS keys are not checked; a secret is visible only in
+policy, no condition but the external id, the organization id and the claims of a web identity; KMS keys are not checked; a secret is visible only in
 its own account and region; RDS makes no network interfaces; states are counted in polls, not in seconds; a change of
 an identifier or a port is applied at once. It serves some hundred calls a second: no use for measurements of scale.
 """

@@ -8,6 +8,7 @@ import moto.ec2.models.security_groups as groups
 from moto.ec2.exceptions import DependencyViolationError, EC2ClientError, InvalidVPCIdError
 from moto.ec2.models import ec2_backends
 from moto.rds.models import rds_backends
+from moto.utilities.utils import get_partition
 
 
 def install() -> None:
@@ -26,7 +27,9 @@ def _create(original):
             raise EC2ClientError("InvalidParameterValue", "Value for parameter GroupName is longer than 255.")
         if vpc_id and vpc_id not in self.vpcs:
             raise InvalidVPCIdError(vpc_id)
-        return original(self, name, description, vpc_id, *args, **kwargs)
+        made = original(self, name, description, vpc_id, *args, **kwargs)
+        made.arn = made.arn.replace("arn:aws:", f"arn:{get_partition(self.region_name)}:", 1)
+        return made
 
     return create_security_group
 

@@ -4,6 +4,7 @@ usage, from the folder `tests/fakes`:  python -m aws.seed < wishes.json > made.j
 
 The wishes, all but `endpoint` optional:
   {"endpoint": "http://127.0.0.1:PORT", "member_role": "…", "external_id": "…",
+   "home_region": "us-gov-west-1",   its partition is that of the organization
    "databases": [{"account": "payments-eu", "region": "eu-west-1", "identifier": "orders", "engine": "postgres",
                   "kind": "instance", "port": 15432, "master_username": "admin1", "master_password": "…",
                   "engine_version": "15.8", "tags": {"access": "managed"}, "iam": false}]}
@@ -22,6 +23,7 @@ from functools import cache
 
 import boto3
 from botocore.config import Config
+from moto.utilities.utils import get_partition
 
 HOME_REGION = "us-east-1"
 MANAGEMENT_ACCOUNT = "123456789012"
@@ -49,8 +51,16 @@ VERSIONS = {
 class Seeder:
     """Makes things in the fake AWS; one client per account, region and service."""
 
-    def __init__(self, endpoint: str, member_role: str = MEMBER_ROLE, external_id: str | None = None) -> None:
+    def __init__(
+        self,
+        endpoint: str,
+        member_role: str = MEMBER_ROLE,
+        external_id: str | None = None,
+        home_region: str = HOME_REGION,
+    ) -> None:
         self.endpoint = endpoint
+        self.home_region = home_region
+        self.partition = get_partition(home_region)
         self.member_role = member_role
         self.external_id = external_id
         self.account_ids: dict[str, str] = {}
@@ -109,14 +119,14 @@ class Seeder:
         return self.networks[key]
 
     @cache
-    def client(self, service: str, account: str | None = None, region: str = HOME_REGION):
+    def client(self, service: str, account: str | None = None, region: str | None = None):
         config = Config(retries={"max_attempts": 2}, connect_timeout=5, read_timeout=60)
         keys = HUB_KEY if account is None else self._session(account)
-        return boto3.client(service, endpoint_url=self.endpoint, region_name=region, config=config, **keys)
+        return boto3.client(service, endpoint_url=self.endpoint, region_name=region or self.home_region, config=config, **keys)
 
     @cache
     def _session(self, account: str) -> dict:
-        arn = f"arn:aws:iam::{self.account_ids[account]}:role/{self.member_role}"
+        arn = f"arn:{self.partition}:iam::{self.account_ids[account]}:role/{self.member_role}"
         asked = {"RoleArn": arn, "RoleSessionName": "seed"}
         if self.external_id:
             asked["ExternalId"] = self.external_id
@@ -141,7 +151,7 @@ class Seeder:
     def _require_external_id(self, name: str) -> None:
         statement = {
             "Effect": "Allow",
-            "Principal": {"AWS": f"arn:aws:iam::{MANAGEMENT_ACCOUNT}:root"},
+            "Principal": {"AWS": f"arn:{self.partition}:iam::{MANAGEMENT_ACCOUNT}:root"},
             "Action": "sts:AssumeRole",
             "Condition": {"StringEquals": {"sts:ExternalId": self.external_id}},
         }
@@ -216,7 +226,8 @@ def _location(seeder: Seeder, wish: dict) -> dict:
 
 def main() -> None:
     wishes = json.load(sys.stdin)
-    seeder = Seeder(wishes["endpoint"], wishes.get("member_role", MEMBER_ROLE), wishes.get("external_id"))
+    home_region = wishes.get("home_region", HOME_REGION)
+    seeder = Seeder(wishes["endpoint"], wishes.get("member_role", MEMBER_ROLE), wishes.get("external_id"), home_region)
     made = {"organization": seeder.organization()}
     made["databases"] = [seeder.database(wish) for wish in wishes.get("databases", [])]
     made["networks"] = seeder.networks
