@@ -38,6 +38,11 @@ pub(super) fn bounded_client(max_concurrency: usize) -> SharedHttpClient {
         connector.set_proxy_config(Some(ProxyConfig::from_env()));
         connector.build()
     });
+    bounded(inner, max_concurrency)
+}
+
+/// The bound on what is under way, around any client.
+pub(super) fn bounded(inner: SharedHttpClient, max_concurrency: usize) -> SharedHttpClient {
     SharedHttpClient::new(Bounded { inner, permits: Arc::new(Semaphore::new(max_concurrency.max(1))) })
 }
 

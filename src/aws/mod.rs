@@ -23,7 +23,10 @@ mod http;
 mod identity;
 mod once;
 pub mod organizations;
+mod pace;
 pub mod rds;
+#[cfg(test)]
+mod scene;
 pub mod secrets;
 mod sessions;
 pub mod settings;
