@@ -46,6 +46,8 @@ pub(super) async fn all_instances(session: &Session, rds: &Client) -> Result<Vec
     Ok(all)
 }
 
+/// The account's own clusters: those that others share with it are listed only when they are asked for
+/// (`IncludeShared`), and are no databases of this account.
 pub(super) async fn all_clusters(session: &Session, rds: &Client) -> Result<Vec<DbCluster>, Error> {
     let _chain = session.sessions.load().begin().await;
     let mut pages = rds.describe_db_clusters().max_records(PAGE).into_paginator().send();

@@ -45,10 +45,11 @@ pub enum Described {
 impl Inventory {
     /// The answer for one ARN.
     pub fn find(&self, arn: &Arn) -> Described {
-        if let Some(target) = self.targets.iter().find(|t| t.arn == *arn) {
-            return Described::Target(target.clone());
+        if let Ok(at) = self.targets.binary_search_by(|t| t.arn.cmp(arn)) {
+            return Described::Target(self.targets[at].clone());
         }
-        self.others.iter().find(|o| o.arn == *arn).cloned().map_or(Described::Gone, Described::Unsupported)
+        let at = self.others.binary_search_by(|o| o.arn.cmp(arn)).ok();
+        at.map_or(Described::Gone, |at| Described::Unsupported(self.others[at].clone()))
     }
 
     /// The ARN of the database with this resource id, which stays the same when the database is renamed.

@@ -12,6 +12,7 @@
 | `POST /rig/status`                     | `{account, region, kind, identifier}` and `status`: sets a resting status,  |
 |                                        | or `secret_status`: that of the secret which RDS manages                   |
 | `POST /rig/accounts`                   | `{id, status}`: ACTIVE, SUSPENDED or PENDING_CLOSURE                       |
+| `POST /rig/regions`                    | `{account, region, enabled}`: switches a region that needs an opt-in       |
 | `GET /rig/keys`                        | `?access_key=`: its secret, session token, account and end; null if unknown |
 | `GET /rig/sessions`                    | secret key and session token of every session that was handed out          |
 | `GET /rig/iam`                         | `?account=&region=&kind=&identifier=`: whether the database takes IAM tokens|
@@ -33,6 +34,7 @@ from .endpoints import cluster_host, instance_host
 from .faults import FAULTS
 from .lifecycle import lifecycle_of
 from .passwords import HOOK, Server
+from .regions import switch
 from .request_log import LOG
 from .settings import LOCK, SETTINGS
 
@@ -121,6 +123,11 @@ def _set_account_status(value: dict, query: dict) -> dict:
     return value
 
 
+def _switch_region(value: dict, query: dict) -> dict:
+    switch(value["account"], value["region"], value["enabled"])
+    return value
+
+
 def _key(value: object, query: dict) -> dict | None:
     return secret_of(query["access_key"])
 
@@ -157,6 +164,7 @@ ROUTES = {
     ("POST", "/rig/status"): _set_status,
     ("POST", "/rig/versions"): _age_version,
     ("POST", "/rig/accounts"): _set_account_status,
+    ("POST", "/rig/regions"): _switch_region,
     ("GET", "/rig/keys"): _key,
     ("GET", "/rig/sessions"): lambda value, query: sessions(),
     ("GET", "/rig/iam"): _takes_tokens,

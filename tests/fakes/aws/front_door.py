@@ -6,7 +6,7 @@ import io
 import time
 from collections.abc import Callable, Iterable
 
-from . import access, control
+from . import access, control, regions
 from .faults import FAULTS, Fault
 from .request_log import LOG
 from .settings import SETTINGS
@@ -46,7 +46,7 @@ class FrontDoor:
             time.sleep(delay / 1000)
         if fault and not fault.only_slow and not fault.after:
             return _hit(fault, call, entry, start)
-        refusal = access.refuse(call) or _limit_page(call)
+        refusal = regions.refuse(call) or access.refuse(call) or _limit_page(call)
         if refusal:
             return _answer(refusal, call, entry, start)
         if "act_as" in call.extra:
