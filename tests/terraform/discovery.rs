@@ -2,6 +2,8 @@
 
 mod accounts;
 mod instances;
+mod kinds;
+mod places;
 
 use serde_json::Value;
 

@@ -12,6 +12,7 @@
 | `POST /rig/status`                     | `{account, region, kind, identifier}` and `status`: sets a resting status,  |
 |                                        | or `secret_status`: that of the secret which RDS manages                   |
 | `POST /rig/accounts`                   | `{id, status}`: ACTIVE, SUSPENDED or PENDING_CLOSURE                       |
+| `POST /rig/engine`                     | `{account, region, kind, identifier, engine}`: one that moto refuses       |
 | `POST /rig/regions`                    | `{account, region, enabled}`: switches a region that needs an opt-in       |
 | `GET /rig/keys`                        | `?access_key=`: its secret, session token, account and end; null if unknown |
 | `GET /rig/sessions`                    | secret key and session token of every session that was handed out          |
@@ -123,6 +124,13 @@ def _set_account_status(value: dict, query: dict) -> dict:
     return value
 
 
+def _set_engine(value: dict, query: dict) -> dict:
+    backend = rds_backends[value["account"]][value["region"]]
+    store = backend.clusters if value["kind"] == "cluster" else backend.databases
+    store[value["identifier"]].engine = value["engine"]
+    return value
+
+
 def _switch_region(value: dict, query: dict) -> dict:
     switch(value["account"], value["region"], value["enabled"])
     return value
@@ -164,6 +172,7 @@ ROUTES = {
     ("POST", "/rig/status"): _set_status,
     ("POST", "/rig/versions"): _age_version,
     ("POST", "/rig/accounts"): _set_account_status,
+    ("POST", "/rig/engine"): _set_engine,
     ("POST", "/rig/regions"): _switch_region,
     ("GET", "/rig/keys"): _key,
     ("GET", "/rig/sessions"): lambda value, query: sessions(),
