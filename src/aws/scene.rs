@@ -29,6 +29,7 @@ pub(super) struct Asked {
     pub(super) region: String,
     pub(super) marker: Option<String>,
     pub(super) role: Option<String>,
+    pub(super) host: String,
     /// Since the beginning of the scene
     pub(super) at: Duration,
 }
@@ -95,6 +96,7 @@ impl Scene {
             region: scope.get(2).copied().unwrap_or_default().to_owned(),
             marker: fields.get("Marker").cloned(),
             role: fields.get("RoleArn").cloned(),
+            host: request.uri().split('/').nth(2).unwrap_or_default().to_owned(),
             at: self.began.elapsed(),
         }
     }

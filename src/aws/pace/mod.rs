@@ -25,7 +25,7 @@ pub(super) use load::Load;
 pub(super) use sdk::{Paced, SharedPace};
 
 /// Requests per second: the least that a throttled account is asked.
-const SLOWEST: f64 = 0.2;
+const SLOWEST: f64 = 0.5;
 /// The least after the first throttled answer.
 const FIRST: f64 = 2.0;
 /// Above this rate nothing is held back any more.

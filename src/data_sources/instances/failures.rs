@@ -61,3 +61,62 @@ fn listed(account: &AccountId, regions: &[String]) -> String {
     }
     format!("\n\nIn account {account} these regions could not be read: {}.", list_names(regions))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aws::{Call, Fault};
+
+    fn failure(account: &str, region: Option<&str>, action: &'static str, fault: Fault) -> Failure {
+        let (account, region): (AccountId, Option<Region>) =
+            (account.parse().unwrap(), region.map(|name| name.parse().unwrap()));
+        let call = Call { account: Some(account.clone()), region: region.clone(), ..Call::new(action) };
+        Failure { account, region, error: aws::Error::new(call, fault) }
+    }
+
+    fn denied(account: &str, region: &str) -> Failure {
+        failure(account, Some(region), "rds:DescribeDBInstances", Fault::AccessDenied("no".to_owned()))
+    }
+
+    #[test]
+    fn an_account_is_one_error_that_lists_the_regions_that_failed_alike() {
+        let (one, other) = ("111111111111", "222222222222");
+        let reports =
+            one_report_per_account(&[denied(one, "eu-west-1"), denied(one, "us-east-1"), denied(other, "eu-west-1")]);
+        assert_eq!(reports.len(), 2);
+        let first = &reports[0].detail;
+        assert!(first.contains(&format!("In account {one} these regions could not be read: eu-west-1, us-east-1.")));
+        assert!(reports[1].detail.contains("account 222222222222, region eu-west-1"));
+        assert!(!reports[1].detail.contains("these regions"), "{}", reports[1].detail);
+    }
+
+    #[test]
+    fn regions_that_failed_for_another_reason_keep_it() {
+        let account = "111111111111";
+        let off = Fault::RegionOff { enabled: Some(false), text: "the region is not enabled".to_owned() };
+        let off = |region| failure(account, Some(region), "rds:DescribeDBInstances", off.clone());
+        let failures = [off("af-south-1"), denied(account, "eu-west-1"), off("me-south-1")];
+        let reports = one_report_per_account(&failures);
+        assert_eq!((reports.len(), reports[0].summary.as_str()), (1, "The region is not enabled in the account"));
+        let detail = &reports[0].detail;
+        for part in [
+            "these regions could not be read: af-south-1, me-south-1.",
+            "AWS denied access: ",
+            "account 111111111111, region eu-west-1",
+            "Allow rds:DescribeDBInstances",
+        ] {
+            assert!(detail.contains(part), "{part} is not in {detail}");
+        }
+    }
+
+    #[test]
+    fn a_region_is_named_in_the_list_and_an_account_without_one_stands_alone() {
+        let account = "111111111111";
+        let regions = failure(account, None, "ec2:DescribeRegions", Fault::AccessDenied("no".to_owned()));
+        let model = ErrorModel::from(&regions);
+        assert_eq!(model.region.get(), None);
+        let reports = one_report_per_account(&[regions, denied(account, "eu-west-1")]);
+        assert!(reports[0].detail.contains("name the regions instead of `*`"), "{}", reports[0].detail);
+        assert!(reports[0].detail.contains("region eu-west-1"), "{}", reports[0].detail);
+    }
+}

@@ -250,3 +250,11 @@ async fn the_callers_own_account_needs_no_role() {
     let expected = ["DescribeDBClusters", "DescribeDBInstances", "GetCallerIdentity"].map(str::to_owned);
     assert_eq!(actions, BTreeSet::from(expected));
 }
+
+#[tokio::test(start_paused = true)]
+async fn sessions_are_made_at_a_regional_endpoint_because_those_are_good_in_every_enabled_region() {
+    let scene = Scene::new(|_| None);
+    sweep(&scene, 1, regions(&["af-south-1"])).await;
+    assert_eq!(scene.asked("AssumeRole")[0].host, "sts.us-east-1.amazonaws.com");
+    assert_eq!(scene.asked("DescribeDBClusters")[0].host, "rds.af-south-1.amazonaws.com");
+}
