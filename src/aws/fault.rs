@@ -256,8 +256,27 @@ mod tests {
             assert_eq!(class(code), Fault::LimitExceeded(text()), "{code}");
         }
         assert_eq!(class("DependencyViolation"), Fault::InUse(text()));
+        assert_eq!(class("RegionDisabledException"), Fault::RegionOff { enabled: None, text: text() });
         assert_eq!(class("ExpiredToken"), Fault::CredentialsRefused(text()));
         assert_eq!(class("Strange"), Fault::Other { code: "Strange".to_owned(), text: text() });
+    }
+
+    #[test]
+    fn throttling_is_seen_in_the_answers_of_every_service() {
+        let xml = |code: &str| format!("<R><Errors><Error><Code>{code}</Code></Error></Errors></R>");
+        let json = |code: &str| format!(r#"{{"__type":"com.amazonaws#{code}","message":"slower"}}"#);
+        for (status, body, slower) in [
+            (503, xml("RequestLimitExceeded"), true),
+            (400, xml("Throttling"), true),
+            (400, json("TooManyRequestsException"), true),
+            (429, "<html>".to_owned(), true),
+            (400, json("LimitExceededException"), false),
+            (403, xml("AccessDenied"), false),
+            (500, String::new(), false),
+            (200, "<Code>Throttling</Code>".to_owned(), false),
+        ] {
+            assert_eq!(is_throttled(&response(status, &body)), slower, "{status} {body}");
+        }
     }
 
     #[test]

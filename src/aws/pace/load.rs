@@ -25,9 +25,21 @@ pub(crate) struct UnderWay {
     room: Option<OwnedSemaphorePermit>,
 }
 
-/// A chain that waits for a throttled account, until it is dropped.
+/// A chain that waits because AWS throttles, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Asleep<'a>(&'a Load);
+pub(super) struct Asleep<'a> {
+    load: &'a Load,
+    who: Who,
+}
+
+/// Who is throttled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Who {
+    /// An account: others can go on in its place
+    Account,
+    /// The hub: who is not entered yet waits in the same line
+    Hub,
+}
 
 impl Load {
     /// An eighth more chains than requests: one that reads an answer leaves its turn to another.
@@ -53,14 +65,16 @@ impl Load {
         self.slept.notified().await;
     }
 
-    /// A request of a chain waits for a throttled account.
-    pub(super) fn sleep(&self) -> Asleep<'_> {
-        self.asleep.fetch_add(1, Ordering::SeqCst);
+    /// A request of a chain waits because AWS throttles.
+    pub(super) fn sleep(&self, who: Who) -> Asleep<'_> {
         if !self.settle_one_beyond() {
             self.room.add_permits(1);
         }
-        self.slept.notify_waiters();
-        Asleep(self)
+        if who == Who::Account {
+            self.asleep.fetch_add(1, Ordering::SeqCst);
+            self.slept.notify_waiters();
+        }
+        Asleep { load: self, who }
     }
 
     fn settle_one_beyond(&self) -> bool {
@@ -80,9 +94,11 @@ impl Drop for UnderWay {
 
 impl Drop for Asleep<'_> {
     fn drop(&mut self) {
-        self.0.asleep.fetch_sub(1, Ordering::SeqCst);
-        if self.0.room.forget_permits(1) == 0 {
-            self.0.beyond.fetch_add(1, Ordering::SeqCst);
+        if self.who == Who::Account {
+            self.load.asleep.fetch_sub(1, Ordering::SeqCst);
+        }
+        if self.load.room.forget_permits(1) == 0 {
+            self.load.beyond.fetch_add(1, Ordering::SeqCst);
         }
     }
 }
@@ -99,7 +115,8 @@ mod tests {
         let (first, second) = (load.begin().await, load.begin().await);
         assert!(load.begin().now_or_never().is_none(), "one request and one that is read");
 
-        let asleep = load.sleep();
+        let asleep = load.sleep(Who::Account);
+        assert_eq!(load.asleep(), 1);
         let third = load.begin().now_or_never().expect("the room of the one that sleeps");
         drop(asleep);
         drop(first);
@@ -109,7 +126,7 @@ mod tests {
         assert!(load.begin().now_or_never().is_none());
 
         drop((third, fourth));
-        drop(load.sleep());
+        drop(load.sleep(Who::Hub));
         let both = (load.begin().now_or_never(), load.begin().now_or_never());
         assert!(both.0.is_some() && both.1.is_some() && load.begin().now_or_never().is_none());
     }

@@ -21,6 +21,8 @@ use tokio::time::Instant;
 use crate::access::{AccountId, Region};
 use crate::aws::rds::jittered;
 
+use load::Who;
+
 pub(super) use load::Load;
 pub(super) use sdk::{Paced, SharedPace};
 
@@ -46,6 +48,7 @@ pub(super) struct Pace {
     /// Who waits for a turn, first come, first served.
     line: tokio::sync::Mutex<()>,
     load: Arc<Load>,
+    who: Who,
     patience: Duration,
 }
 
@@ -75,9 +78,9 @@ impl Limit {
 
 impl Pace {
     /// Nothing is held back. A request is given up when it was throttled for as long as `patience`.
-    pub(super) fn new(load: Arc<Load>, patience: Duration) -> Self {
+    fn new(load: Arc<Load>, who: Who, patience: Duration) -> Self {
         let state = State { limit: None, cuts: 0, answers: (Instant::now(), 0) };
-        Self { state: Mutex::new(state), line: tokio::sync::Mutex::default(), load, patience }
+        Self { state: Mutex::new(state), line: tokio::sync::Mutex::default(), load, who, patience }
     }
 
     /// Waits until a request may be sent.
@@ -85,7 +88,7 @@ impl Pace {
         if self.state().limit.is_none() {
             return;
         }
-        let _asleep = self.load.sleep();
+        let _asleep = self.load.sleep(self.who);
         let _first = self.line.lock().await;
         while let Some(at) = self.try_turn() {
             tokio::time::sleep_until(at).await;
@@ -177,7 +180,8 @@ impl Paces {
             // Thousands of places are asked once; only a pace that somebody uses or that holds back knows anything.
             known.retain(|_, pace| Arc::strong_count(pace) > 1 || pace.state().limit.is_some());
         }
-        let new = || Arc::new(Pace::new(self.load.clone(), self.patience));
+        let who = if account.is_some() { Who::Account } else { Who::Hub };
+        let new = || Arc::new(Pace::new(self.load.clone(), who, self.patience));
         known.entry((service, account.cloned(), region.clone())).or_insert_with(new).clone()
     }
 }

@@ -7,7 +7,7 @@ use crate::aws::scene::{Scene, refusal, throttled};
 use crate::aws::{Error, Fault};
 
 fn pace() -> Arc<Pace> {
-    Arc::new(Pace::new(Arc::new(Load::new(64)), Duration::from_secs(600)))
+    Arc::new(Pace::new(Arc::new(Load::new(64)), Who::Account, Duration::from_secs(600)))
 }
 
 /// What AWS does: a bucket of tokens that is filled at a rate.

@@ -130,6 +130,8 @@ async fn a_throttled_hub_enters_all_accounts_at_the_pace_that_sts_allows() {
     let found = sweep(&scene, 200, regions(&["eu-west-1"])).await;
     assert!(found.len() == 200 && found.iter().all(|f| f.inventory.is_ok()));
     let entered = scene.asked("AssumeRole").len();
+    let early = scene.asked("AssumeRole").iter().filter(|a| a.at < Duration::from_secs(1)).count();
+    assert!(early < 100, "{early} accounts in the first second: they wait in line and not under way");
     assert!(entered < 260, "{entered} tries for 200 accounts");
     assert!(scene.elapsed() < Duration::from_secs(20), "{:?}", scene.elapsed());
 }
