@@ -98,7 +98,22 @@ impl fmt::Display for Unsupported {
             Self::GlobalSecondary(writer) => {
                 write!(f, "it is a secondary cluster of a global database; use the writer's cluster: {writer}")
             }
-            Self::Engine(engine) => write!(f, "its engine `{engine}` is not supported"),
+            Self::Engine(engine) => match why_not(engine) {
+                Some(why) => write!(f, "its engine `{engine}` is not supported: {why}"),
+                None => write!(f, "its engine `{engine}` is not supported"),
+            },
         }
     }
+}
+
+/// Why an engine that RDS lists has no roles for us.
+fn why_not(engine: &str) -> Option<&'static str> {
+    let families = [
+        ("neptune", "Neptune is a graph database without SQL roles"),
+        ("docdb", "DocumentDB is no SQL database"),
+        ("custom-", "RDS Custom leaves users and passwords to whoever runs its operating system"),
+        ("oracle-", "roles in Oracle are not managed"),
+        ("db2-", "users of Db2 belong to the operating system, not to the database"),
+    ];
+    families.iter().find(|(family, _)| engine.starts_with(family)).map(|(_, why)| *why)
 }

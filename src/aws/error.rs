@@ -27,6 +27,11 @@ impl Error {
         matches!(self.fault, Fault::NotFound(_))
     }
 
+    /// Whether a policy does not allow the action.
+    pub fn is_denied(&self) -> bool {
+        matches!(self.fault, Fault::AccessDenied(_))
+    }
+
     /// Whether the account cannot be entered: its role, the external id, the trust policy, or the account itself.
     pub fn is_cannot_enter(&self) -> bool {
         matches!(self.fault, Fault::CannotAssume { .. })
@@ -126,6 +131,14 @@ pub enum Fault {
     /// Credentials were sent and not accepted
     #[error("credentials refused: {0}")]
     CredentialsRefused(String),
+    /// The region takes no calls of this account
+    #[error("{text}")]
+    RegionOff {
+        /// Whether the region is enabled in the account, where `ec2:DescribeRegions` could be asked
+        enabled: Option<bool>,
+        /// The words of AWS
+        text: String,
+    },
     /// Neither the provider block nor the default chain names a region
     #[error("no home region is set")]
     NoRegion,
@@ -178,9 +191,11 @@ pub enum Fault {
 impl Explain for Error {
     fn reach(&self) -> Reach {
         match self.fault {
-            Fault::AccessDenied(_) | Fault::CannotAssume { .. } | Fault::Unreachable(_) | Fault::Throttled(_) => {
-                Reach::OutOfReach
-            }
+            Fault::AccessDenied(_)
+            | Fault::CannotAssume { .. }
+            | Fault::RegionOff { .. }
+            | Fault::Unreachable(_)
+            | Fault::Throttled(_) => Reach::OutOfReach,
             Fault::Unfit(_) => Reach::Unfit,
             _ => Reach::Fine,
         }
@@ -194,6 +209,8 @@ impl Explain for Error {
             Fault::SessionTooLong { .. } => "The session is too long",
             Fault::NoCredentials(_) => "No AWS credentials",
             Fault::CredentialsRefused(_) => "AWS refused the credentials",
+            Fault::RegionOff { enabled: Some(false), .. } => "The region is not enabled in the account",
+            Fault::RegionOff { .. } => "The region refuses the credentials",
             Fault::NoRegion => "No AWS region",
             Fault::NoOrganization(_) => "No AWS Organization",
             Fault::Throttled(_) => "AWS throttled the request",
@@ -236,6 +253,7 @@ impl Explain for Error {
                  one region only, check that {} is enabled in the account",
                 region.as_ref().map_or_else(|| "the region".to_owned(), Region::to_string)
             ),
+            Fault::RegionOff { enabled, .. } => region_step(&self.call, *enabled),
             Fault::NoRegion => "Set `region` in the provider block, or AWS_REGION".to_owned(),
             Fault::NoOrganization(_) => "Use the organization's management account or a delegated administrator, or \
                  give `account_ids` instead of listing accounts"
@@ -289,11 +307,38 @@ fn allow_step(call: &Call, text: &str) -> String {
     } else {
         ""
     };
+    let (action, also) =
+        (call.action, if action_is_regions(call) { ", or name the regions instead of `*`" } else { "" });
+    if text.contains("service control policy") && text.contains("explicit deny") {
+        let region = call.region.as_ref().map(|r| format!(", or leave {r} out of `regions`")).unwrap_or_default();
+        return format!("Exempt {who} from the service control policy that denies {action}{on}{region}");
+    }
     format!(
-        "Allow {}{on} for {who}{kms}. If a policy allows it already, look for a permissions boundary, a session policy \
-         or a service control policy that does not",
-        call.action
+        "Allow {action}{on} for {who}{kms}{also}. If a policy allows it already, look for a permissions boundary, a \
+         session policy or a service control policy that does not"
     )
+}
+
+fn action_is_regions(call: &Call) -> bool {
+    call.action == "ec2:DescribeRegions"
+}
+
+fn region_step(call: &Call, enabled: Option<bool>) -> String {
+    let region = call.region.as_ref().map_or_else(|| "the region".to_owned(), Region::to_string);
+    let account = call.account.as_ref().map_or_else(|| "the account".to_owned(), |a| format!("account {a}"));
+    let session = "make the session of the provider at a regional endpoint of STS (AWS_STS_REGIONAL_ENDPOINTS=regional): \
+                   sessions of the global endpoint are refused in regions that were opted in to";
+    match enabled {
+        Some(false) => format!(
+            "Enable {region} in {account}, or leave it out of `regions`; `[\"*\"]` asks only the regions that are \
+             enabled in each account"
+        ),
+        Some(true) => format!("The region is enabled in {account}: {session}"),
+        None => format!(
+            "Check that {region} is enabled in {account} and that STS is active there. If it is, {session}. Where \
+             ec2:DescribeRegions is allowed this error tells which of the two it is"
+        ),
+    }
 }
 
 fn assume_step(role_arn: &str, external_id: bool) -> String {

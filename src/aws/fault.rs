@@ -99,6 +99,25 @@ fn element(body: &str, name: &str) -> Option<String> {
     Some(text.trim().to_owned()).filter(|t| !t.is_empty())
 }
 
+/// Whether an answer says: slower.
+pub(super) fn is_throttled(response: &HttpResponse) -> bool {
+    let status = response.status().as_u16();
+    if status < 400 {
+        return false;
+    }
+    let body = response.body().bytes().map(String::from_utf8_lossy).unwrap_or_default();
+    let json = || Some(serde_json::from_str::<serde_json::Value>(&body).ok()?.get("__type")?.as_str()?.to_owned());
+    match element(&body, "Code").or_else(json) {
+        Some(code) => THROTTLED.contains(&bare(&code)),
+        None => status == 429,
+    }
+}
+
+/// A code without what the JSON services may put around it: a namespace before, an address after it.
+fn bare(code: &str) -> &str {
+    code.rsplit('#').next().unwrap_or(code).split(':').next().unwrap_or(code)
+}
+
 /// Codes that mean: slower.
 const THROTTLED: &[&str] = &[
     "Throttling",
@@ -146,13 +165,14 @@ const WAITS_FOR_DELETION: &[&str] = &["scheduled for deletion", "marked for dele
 
 /// Sorts a code of any of the services into our classes.
 pub(super) fn classify(code: &str, text: String) -> Fault {
-    // The JSON services may put a namespace before, or an address after the code.
-    let code = code.rsplit('#').next().unwrap_or(code).split(':').next().unwrap_or(code);
+    let code = bare(code);
     let ends = |suffixes: &[&str]| suffixes.iter().any(|s| code.trim_end_matches("Fault").ends_with(s));
     if DENIED.contains(&code) {
         Fault::AccessDenied(without_encoded_message(&text))
     } else if THROTTLED.contains(&code) {
         Fault::Throttled(text)
+    } else if code == "RegionDisabledException" {
+        Fault::RegionOff { enabled: None, text }
     } else if REFUSED_CREDENTIALS.contains(&code) {
         Fault::CredentialsRefused(text)
     } else if WAITS_FOR_DELETION.iter().any(|words| text.contains(words)) {
@@ -236,8 +256,27 @@ mod tests {
             assert_eq!(class(code), Fault::LimitExceeded(text()), "{code}");
         }
         assert_eq!(class("DependencyViolation"), Fault::InUse(text()));
+        assert_eq!(class("RegionDisabledException"), Fault::RegionOff { enabled: None, text: text() });
         assert_eq!(class("ExpiredToken"), Fault::CredentialsRefused(text()));
         assert_eq!(class("Strange"), Fault::Other { code: "Strange".to_owned(), text: text() });
+    }
+
+    #[test]
+    fn throttling_is_seen_in_the_answers_of_every_service() {
+        let xml = |code: &str| format!("<R><Errors><Error><Code>{code}</Code></Error></Errors></R>");
+        let json = |code: &str| format!(r#"{{"__type":"com.amazonaws#{code}","message":"slower"}}"#);
+        for (status, body, slower) in [
+            (503, xml("RequestLimitExceeded"), true),
+            (400, xml("Throttling"), true),
+            (400, json("TooManyRequestsException"), true),
+            (429, "<html>".to_owned(), true),
+            (400, json("LimitExceededException"), false),
+            (403, xml("AccessDenied"), false),
+            (500, String::new(), false),
+            (200, "<Code>Throttling</Code>".to_owned(), false),
+        ] {
+            assert_eq!(is_throttled(&response(status, &body)), slower, "{status} {body}");
+        }
     }
 
     #[test]

@@ -35,7 +35,11 @@ pub(super) const SIGNED_BY: &str = "x-rdsaccess-signed-by";
 /// and has at most `max_concurrency` requests under way: a request waits for its turn before a connection is opened, and
 /// a retry gives its turn back while it waits.
 pub(super) fn bounded_client(max_concurrency: usize) -> SharedHttpClient {
-    let (proxied, direct) = (client(ProxyConfig::from_env()), client(ProxyConfig::disabled()));
+    bounded(client(ProxyConfig::from_env()), client(ProxyConfig::disabled()), max_concurrency)
+}
+
+/// The bound on what is under way, around any clients.
+pub(super) fn bounded(proxied: SharedHttpClient, direct: SharedHttpClient, max_concurrency: usize) -> SharedHttpClient {
     let permits = Arc::new(Semaphore::new(max_concurrency.max(1)));
     SharedHttpClient::new(Bounded { proxied, direct, permits })
 }

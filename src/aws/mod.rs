@@ -23,11 +23,14 @@ mod http;
 mod identity;
 mod once;
 pub mod organizations;
+mod pace;
 #[cfg(test)]
 mod partitions;
 mod profile;
 pub mod rds;
 mod retry;
+#[cfg(test)]
+mod scene;
 pub mod secrets;
 mod sessions;
 pub mod settings;

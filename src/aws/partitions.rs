@@ -78,7 +78,7 @@ fn sessions(partition: &'static str, region: &str, web_identity: bool) -> (Sessi
         web_identity: Some(identity).filter(|_| web_identity),
         ..Settings::default()
     };
-    (Sessions::with_http(settings, SharedHttpClient::new(recorder.clone())), recorder)
+    (Sessions::with_client(settings, SharedHttpClient::new(recorder.clone())), recorder)
 }
 
 #[tokio::test]

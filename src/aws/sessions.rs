@@ -12,12 +12,12 @@ use aws_credential_types::Credentials;
 use aws_sdk_sts::config::retry::{RetryPartition, TokenBucket};
 use aws_sdk_sts::config::{FrameworkMetadata, IdentityCache, SharedHttpClient};
 use aws_types::sdk_config::SharedTimeSource;
-use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::credentials::{HeldCredentials, Source};
 use super::http::{behavior_version, bounded_client};
 use super::once::OncePerKey;
-use super::organizations::{self, NotOnThrottling};
+use super::organizations;
+use super::pace::{Load, Pace, Paced, Paces, SharedPace};
 use super::profile::Profile;
 use super::rds::Inventory;
 use super::retry::RenewAndRetry;
@@ -25,14 +25,13 @@ use super::settings::{AssumeRole, Settings};
 use super::{Call, Error, Fault};
 use crate::access::{AccountId, Arn, Partition, Region};
 
-/// Tries per call. Throttling and broken connections are retried with a growing pause of at most 20 seconds.
+/// Tries per call after broken connections and errors of a server, with a growing pause of at most 20 seconds. Throttled
+/// answers do not count: see `pace`.
 const MAX_ATTEMPTS: u32 = 8;
+/// For how long one request may be throttled before it is given up.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10 * 60);
 const CONNECT_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(5);
 const READ_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(60);
-
-/// Inventories in preparation per request that may be under way. Thousands may be asked for at once; more than this
-/// would only hold memory and compete for the processor. With two there is always one whose next request is ready.
-const INVENTORIES_PER_REQUEST: usize = 2;
 
 /// Everything the provider knows of AWS while it runs. Cheap to clone; all clones share connections, credentials and
 /// what was read.
@@ -47,7 +46,8 @@ struct Inner {
     caller: OncePerKey<(), Arc<Caller>>,
     accounts: OncePerKey<AccountId, Arc<AccountAccess>>,
     inventories: OncePerKey<(AccountId, Region), Arc<Inventory>>,
-    inventory_turns: Semaphore,
+    load: Arc<Load>,
+    paces: Paces,
     organizations: organizations::Shared,
     modify_locks: Mutex<HashMap<Arn, Arc<tokio::sync::Mutex<()>>>>,
 }
@@ -57,6 +57,8 @@ struct Hub {
     config: SdkConfig,
     region: Region,
     credentials: HeldCredentials,
+    /// One client enters all accounts: a client for each would be the largest thing that is kept of it
+    sts: aws_sdk_sts::Client,
 }
 
 /// How one account is entered.
@@ -86,12 +88,12 @@ impl fmt::Debug for Sessions {
 impl Sessions {
     /// Keeps the settings; no file is read and no call is made until something is asked for.
     pub fn new(settings: Settings) -> Self {
-        let inventory_turns = Semaphore::new(settings.max_concurrency.max(1) * INVENTORIES_PER_REQUEST);
-        let organizations = organizations::Shared::new(settings.max_concurrency);
+        let load = Arc::new(Load::new(settings.max_concurrency));
         Self(Arc::new(Inner {
             settings,
-            organizations,
-            inventory_turns,
+            organizations: organizations::Shared::default(),
+            paces: Paces::new(load.clone(), PATIENCE),
+            load,
             http: OnceLock::new(),
             retries: OnceLock::new(),
             hub: OncePerKey::default(),
@@ -102,11 +104,12 @@ impl Sessions {
         }))
     }
 
-    /// The same over another transport.
+    /// The same with another client under the bound on requests, for tests without a network.
     #[cfg(test)]
-    pub(super) fn with_http(settings: Settings, http: SharedHttpClient) -> Self {
+    pub(super) fn with_client(settings: Settings, client: SharedHttpClient) -> Self {
+        let bounded = super::http::bounded(client.clone(), client, settings.max_concurrency);
         let sessions = Self::new(settings);
-        sessions.0.http.get_or_init(|| http);
+        sessions.0.http.get_or_init(|| bounded);
         sessions
     }
 
@@ -183,9 +186,9 @@ impl Sessions {
         &self.0.inventories
     }
 
-    /// Waits for the turn to read an inventory.
-    pub(super) async fn inventory_turn(&self) -> Option<SemaphorePermit<'_>> {
-        self.0.inventory_turns.acquire().await.ok()
+    /// How much is under way.
+    pub(super) fn load(&self) -> &Arc<Load> {
+        &self.0.load
     }
 
     pub(super) fn modify_mutex(&self, arn: &Arn) -> Arc<tokio::sync::Mutex<()>> {
@@ -206,9 +209,11 @@ impl Sessions {
     pub(super) async fn organizations_client(&self) -> Result<aws_sdk_organizations::Client, Error> {
         let hub = self.hub().await?;
         let endpoint = self.0.settings.endpoints.organizations.clone();
+        let pace = self.0.paces.of("organizations", None, &hub.region);
         let config = aws_sdk_organizations::config::Builder::from(&hub.config)
             .retry_partition(self.retries())
-            .retry_classifier(NotOnThrottling)
+            .credentials_provider(Paced { pace: pace.clone(), credentials: hub.credentials.clone() })
+            .interceptor(SharedPace(pace))
             .retry_classifier(RenewAndRetry(hub.credentials.clone()));
         let config = if let Some(url) = endpoint { config.endpoint_url(url) } else { config };
         Ok(aws_sdk_organizations::Client::from_conf(config.build()))
@@ -240,7 +245,9 @@ impl Sessions {
             || Call::new("sts:GetCallerIdentity").failed(Fault::NoCredentials("no source is set".to_owned()));
         let chain = base.credentials_provider().ok_or_else(no_source)?;
         let mut credentials = HeldCredentials::new(Source::Chain(chain), clock.clone());
-        let sts = |credentials: &HeldCredentials| self.sts(&self.configure(&base, credentials, &region), credentials);
+        let sts = |credentials: &HeldCredentials| {
+            self.sts(&self.configure(&base, credentials, &region), credentials, &region)
+        };
         if let Some(identity) = settings.web_identity.clone() {
             let call = Call::new("sts:AssumeRoleWithWebIdentity").on(&identity.role_arn);
             let source = Source::WebIdentity { sts: sts(&credentials), identity, call };
@@ -252,7 +259,8 @@ impl Sessions {
             credentials = HeldCredentials::new(source, clock);
         }
         let config = self.configure(&base, &credentials, &region);
-        Ok(Arc::new(Hub { config, region, credentials }))
+        let sts = self.sts(&config, &credentials, &region);
+        Ok(Arc::new(Hub { config, region, credentials, sts }))
     }
 
     /// The SDK's default chain with our transport, retries and names.
@@ -297,12 +305,7 @@ impl Sessions {
         let hub = self.hub().await?;
         let call = Call { region: Some(hub.region.clone()), ..Call::new("sts:GetCallerIdentity") };
         hub.credentials.current().await?;
-        let answer = self
-            .sts(&hub.config, &hub.credentials)
-            .get_caller_identity()
-            .send()
-            .await
-            .map_err(|e| call.clone().refused(&e))?;
+        let answer = hub.sts.get_caller_identity().send().await.map_err(|e| call.clone().refused(&e))?;
         let arn = answer.arn().unwrap_or_default();
         let unexpected = || call.clone().failed(Fault::Unexpected(format!("`{arn}` is not the ARN of a caller")));
         let mut parts = arn.split(':');
@@ -325,16 +328,18 @@ impl Sessions {
             ..Call::new("sts:AssumeRole").by(caller.arn.as_str())
         };
         let clock: SharedTimeSource = hub.config.time_source().unwrap_or_default();
-        let credentials =
-            HeldCredentials::new(Source::Role { sts: self.sts(&hub.config, &hub.credentials), role, call }, clock);
+        let credentials = HeldCredentials::new(Source::Role { sts: hub.sts.clone(), role, call }, clock);
         credentials.current().await?;
         Ok(Arc::new(AccountAccess { credentials, identity }))
     }
 
-    fn sts(&self, config: &SdkConfig, credentials: &HeldCredentials) -> aws_sdk_sts::Client {
+    fn sts(&self, config: &SdkConfig, credentials: &HeldCredentials, region: &Region) -> aws_sdk_sts::Client {
         let endpoint = self.0.settings.endpoints.sts.clone();
+        let pace = self.0.paces.of("sts", None, region);
         let config = aws_sdk_sts::config::Builder::from(config)
             .retry_partition(self.retries())
+            .credentials_provider(Paced { pace: pace.clone(), credentials: credentials.clone() })
+            .interceptor(SharedPace(pace))
             .retry_classifier(RenewAndRetry(credentials.clone()));
         let config = if let Some(url) = endpoint { config.endpoint_url(url) } else { config };
         aws_sdk_sts::Client::from_conf(config.build())
@@ -432,28 +437,41 @@ impl Session {
         }
     }
 
+    fn pace(&self, service: &'static str) -> Arc<Pace> {
+        self.sessions.0.paces.of(service, Some(&self.account), &self.region)
+    }
+
     pub(super) fn rds(&self) -> aws_sdk_rds::Client {
+        let (pace, credentials) = (self.pace("rds"), self.credentials.clone());
         let config = aws_sdk_rds::config::Builder::from(&self.config)
             .retry_partition(self.sessions.retries())
-            .retry_classifier(RenewAndRetry(self.credentials.clone()));
+            .credentials_provider(Paced { pace: pace.clone(), credentials: credentials.clone() })
+            .interceptor(SharedPace(pace))
+            .retry_classifier(RenewAndRetry(credentials));
         let endpoint = self.sessions.settings().endpoints.rds.as_ref();
         let config = if let Some(url) = endpoint { config.endpoint_url(url) } else { config };
         aws_sdk_rds::Client::from_conf(config.build())
     }
 
     pub(super) fn ec2(&self) -> aws_sdk_ec2::Client {
+        let (pace, credentials) = (self.pace("ec2"), self.credentials.clone());
         let config = aws_sdk_ec2::config::Builder::from(&self.config)
             .retry_partition(self.sessions.retries())
-            .retry_classifier(RenewAndRetry(self.credentials.clone()));
+            .credentials_provider(Paced { pace: pace.clone(), credentials: credentials.clone() })
+            .interceptor(SharedPace(pace))
+            .retry_classifier(RenewAndRetry(credentials));
         let endpoint = self.sessions.settings().endpoints.ec2.as_ref();
         let config = if let Some(url) = endpoint { config.endpoint_url(url) } else { config };
         aws_sdk_ec2::Client::from_conf(config.build())
     }
 
     pub(super) fn secrets_manager(&self) -> aws_sdk_secretsmanager::Client {
+        let (pace, credentials) = (self.pace("secretsmanager"), self.credentials.clone());
         let config = aws_sdk_secretsmanager::config::Builder::from(&self.config)
             .retry_partition(self.sessions.retries())
-            .retry_classifier(RenewAndRetry(self.credentials.clone()));
+            .credentials_provider(Paced { pace: pace.clone(), credentials: credentials.clone() })
+            .interceptor(SharedPace(pace))
+            .retry_classifier(RenewAndRetry(credentials));
         let endpoint = self.sessions.settings().endpoints.secretsmanager.as_ref();
         let config = if let Some(url) = endpoint { config.endpoint_url(url) } else { config };
         aws_sdk_secretsmanager::Client::from_conf(config.build())

@@ -3,6 +3,8 @@
 mod accounts;
 mod fan_out;
 mod instances;
+mod kinds;
+mod places;
 mod shard;
 mod tree;
 

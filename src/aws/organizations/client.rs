@@ -7,7 +7,6 @@ use aws_sdk_organizations::types as sdk;
 use aws_smithy_types::date_time::Format;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::pace::Pace;
 use super::path::UnitPath;
 use super::tree::{Account, Unit};
 use super::walk::{Listing, Page, Pages};
@@ -17,35 +16,32 @@ use crate::aws::{Call, Error, Fault};
 /// The largest page that Organizations gives; without it the size is up to each action.
 const PAGE_SIZE: i32 = 20;
 
-/// The client with what its errors name, and the pace that all calls of the process share.
-pub(super) struct Reader<'p> {
+/// The client with what its errors name.
+pub(super) struct Reader {
     pub(super) client: Client,
     pub(super) call: Call,
-    pub(super) pace: &'p Pace,
+    /// Calls that are worth having under way at the same time
+    pub(super) at_once: usize,
 }
 
-impl Pages for Reader<'_> {
+impl Pages for Reader {
     async fn page(&self, of: &Listing, token: Option<String>) -> Result<Page, Error> {
-        self.pace.call(|| self.ask(of, token.clone())).await
-    }
-}
-
-impl Reader<'_> {
-    async fn ask(&self, of: &Listing, token: Option<String>) -> Result<Page, Error> {
         match of {
             Listing::Roots => self.roots(token).await,
             Listing::Units(parent) => self.units(parent, token).await,
             Listing::Accounts(parent) => self.accounts(parent, token).await,
         }
     }
+}
 
+impl Reader {
     /// The tags of accounts, one call for each.
     pub(super) async fn tags_of(
         &self,
         ids: impl IntoIterator<Item = AccountId>,
     ) -> Result<BTreeMap<AccountId, BTreeMap<String, String>>, Error> {
         let tags = |id: AccountId| async move { Ok((id.clone(), self.tags(&id).await?)) };
-        stream::iter(ids.into_iter().map(tags)).buffer_unordered(self.pace.most()).try_collect().await
+        stream::iter(ids.into_iter().map(tags)).buffer_unordered(self.at_once).try_collect().await
     }
 
     fn call(&self, action: &'static str, resource: &str) -> Call {
@@ -86,12 +82,9 @@ impl Reader<'_> {
     async fn tags(&self, id: &AccountId) -> Result<BTreeMap<String, String>, Error> {
         let (mut tags, mut token) = (BTreeMap::new(), None);
         loop {
-            let ask = || async {
-                let request = self.client.list_tags_for_resource().resource_id(id.as_str());
-                let answer = request.set_next_token(token.clone()).send().await;
-                answer.map_err(|e| self.call("organizations:ListTagsForResource", id.as_str()).refused(&e))
-            };
-            let found = self.pace.call(ask).await?;
+            let request = self.client.list_tags_for_resource().resource_id(id.as_str());
+            let answer = request.set_next_token(token).send().await;
+            let found = answer.map_err(|e| self.call("organizations:ListTagsForResource", id.as_str()).refused(&e))?;
             tags.extend(found.tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value)));
             token = found.next_token;
             if token.is_none() {

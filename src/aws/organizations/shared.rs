@@ -9,7 +9,6 @@ use tokio::sync::Mutex;
 use tokio::time::sleep;
 
 use super::client::Reader;
-use super::pace::Pace;
 use super::tree::OrganizationTree;
 use super::walk::walk;
 use crate::access::AccountId;
@@ -19,17 +18,9 @@ use crate::aws::{Error, Sessions};
 const GATHER: Duration = Duration::from_millis(5);
 
 /// What the calls to Organizations of one process share.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(in crate::aws) struct Shared {
-    pace: Pace,
     readings: Readings<Arc<OrganizationTree>>,
-}
-
-impl Shared {
-    /// At most this many calls at the same time.
-    pub(in crate::aws) fn new(max_concurrency: usize) -> Self {
-        Self { pace: Pace::new(max_concurrency), readings: Readings::default() }
-    }
 }
 
 impl Sessions {
@@ -41,10 +32,8 @@ impl Sessions {
     /// [`Fault::AccessDenied`](crate::aws::Fault::AccessDenied) outside the management account and the delegated
     /// administrators.
     pub async fn organization(&self) -> Result<Arc<OrganizationTree>, Error> {
-        let (client, call) = self.organizations().await?;
-        let shared = self.organizations_shared();
-        let reader = Reader { client, call, pace: &shared.pace };
-        shared.readings.next(|| async { walk(&reader).await.map(Arc::new) }).await
+        let reader = self.reader().await?;
+        self.organizations_shared().readings.next(|| async { walk(&reader).await.map(Arc::new) }).await
     }
 
     /// The tags of accounts, one call per account.
@@ -55,8 +44,12 @@ impl Sessions {
         &self,
         ids: impl IntoIterator<Item = AccountId>,
     ) -> Result<BTreeMap<AccountId, BTreeMap<String, String>>, Error> {
+        self.reader().await?.tags_of(ids).await
+    }
+
+    async fn reader(&self) -> Result<Reader, Error> {
         let (client, call) = self.organizations().await?;
-        Reader { client, call, pace: &self.organizations_shared().pace }.tags_of(ids).await
+        Ok(Reader { client, call, at_once: self.settings().max_concurrency.max(1) })
     }
 }
 

@@ -1,5 +1,10 @@
 //! From Describe answers to targets and others. Pure; fields that AWS leaves out (an endpoint while a database is
 //! being created, a VPC on a cluster) are looked for elsewhere in the answers or stay unknown.
+//!
+//! The lists of instances and clusters are asked at the same time and in pages, so that they may show two moments. What
+//! they say together is sorted by fixed rules: what is listed twice counts as the later page says; an instance is a
+//! member as soon as either list says so, and then never a target beside its cluster; a cluster counts as long as the
+//! list of clusters has it. Whatever else changed in between is seen by the next read.
 
 use std::collections::BTreeMap;
 
@@ -53,6 +58,26 @@ impl Answers {
             .any(|c| no_vpc(&c))
     }
 
+    /// Which cluster lists an instance as its member.
+    fn clusters_of_members(&self) -> BTreeMap<&str, &str> {
+        let pairs = self.clusters.iter().flat_map(|c| {
+            let members = c.db_cluster_members().iter().filter_map(|m| m.db_instance_identifier());
+            members.filter_map(|member| Some((member, c.db_cluster_identifier()?)))
+        });
+        pairs.collect()
+    }
+
+    /// What a name of a source stands for: a cluster can follow an instance, and RDS tells only the name.
+    fn kind_of(&self, name: &str, usual: TargetKind) -> TargetKind {
+        let instance = self.instances.iter().any(|i| i.db_instance_identifier() == Some(name));
+        let cluster = self.clusters.iter().any(|c| c.db_cluster_identifier() == Some(name));
+        match (instance, cluster) {
+            (true, false) => TargetKind::Instance,
+            (false, true) => TargetKind::Cluster,
+            _ => usual,
+        }
+    }
+
     /// The member instances of a cluster that were described.
     fn members(&self, cluster: &DbCluster) -> Vec<&DbInstance> {
         let id = cluster.db_cluster_identifier();
@@ -63,16 +88,18 @@ impl Answers {
 /// Sorts everything into targets and others.
 pub(super) fn classify(place: &Place, answers: &Answers) -> Inventory {
     let mut inventory = Inventory::default();
-    let instances = answers.instances.iter().filter_map(|i| instance(place, i));
+    let clusters_of = answers.clusters_of_members();
+    let instances = answers.instances.iter().filter_map(|i| instance(place, answers, &clusters_of, i));
     let clusters = answers.clusters.iter().filter_map(|c| cluster(place, answers, c));
-    for sorted in instances.chain(clusters) {
+    let sorted: BTreeMap<Arn, Sorted> = instances.chain(clusters).collect();
+    for sorted in sorted.into_values() {
         match sorted {
             Sorted::Target(target) => inventory.targets.push(*target),
             Sorted::Other(other) => inventory.others.push(*other),
         }
     }
-    inventory.targets.sort_by(|a, b| a.arn.cmp(&b.arn));
-    inventory.others.sort_by(|a, b| a.arn.cmp(&b.arn));
+    inventory.targets.shrink_to_fit();
+    inventory.others.shrink_to_fit();
     inventory
 }
 
@@ -82,18 +109,29 @@ enum Sorted {
 }
 
 /// `None` only for an answer without an identifier, which names nothing.
-fn instance(place: &Place, i: &DbInstance) -> Option<Sorted> {
-    let arn = place.arn(TargetKind::Instance, i.db_instance_identifier()?);
+fn instance(
+    place: &Place,
+    answers: &Answers,
+    clusters_of: &BTreeMap<&str, &str>,
+    i: &DbInstance,
+) -> Option<(Arn, Sorted)> {
+    let identifier = i.db_instance_identifier()?;
+    let arn = place.arn(TargetKind::Instance, identifier);
     let rds_engine = i.engine().unwrap_or_default();
     let target = EngineKind::from_rds(rds_engine).map(|engine| instance_target(arn.clone(), engine, i));
-    Some(sort(arn, rds_engine, target, instance_refusal(place, i)))
+    let cluster = i.db_cluster_identifier().or_else(|| clusters_of.get(identifier).copied());
+    let refusal = match cluster {
+        Some(cluster) => Some(Unsupported::ClusterMember(place.arn(TargetKind::Cluster, cluster))),
+        None => replica_of(place, answers, i),
+    };
+    Some((arn.clone(), sort(arn, rds_engine, target, refusal)))
 }
 
-fn cluster(place: &Place, answers: &Answers, c: &DbCluster) -> Option<Sorted> {
+fn cluster(place: &Place, answers: &Answers, c: &DbCluster) -> Option<(Arn, Sorted)> {
     let arn = place.arn(TargetKind::Cluster, c.db_cluster_identifier()?);
     let rds_engine = c.engine().unwrap_or_default();
     let target = EngineKind::from_rds(rds_engine).map(|engine| cluster_target(arn.clone(), engine, c, answers));
-    Some(sort(arn, rds_engine, target, cluster_refusal(place, c)))
+    Some((arn.clone(), sort(arn, rds_engine, target, cluster_refusal(place, answers, c))))
 }
 
 fn sort(arn: Arn, rds_engine: &str, target: Option<Target>, refusal: Option<Unsupported>) -> Sorted {
@@ -106,31 +144,41 @@ fn sort(arn: Arn, rds_engine: &str, target: Option<Target>, refusal: Option<Unsu
     }
 }
 
-fn instance_refusal(place: &Place, i: &DbInstance) -> Option<Unsupported> {
-    if let Some(cluster) = i.db_cluster_identifier() {
-        return Some(Unsupported::ClusterMember(place.arn(TargetKind::Cluster, cluster)));
-    }
+fn replica_of(place: &Place, answers: &Answers, i: &DbInstance) -> Option<Unsupported> {
     let instance = i.read_replica_source_db_instance_identifier().map(|s| (TargetKind::Instance, s));
     let cluster = i.read_replica_source_db_cluster_identifier().map(|s| (TargetKind::Cluster, s));
-    instance.or(cluster).map(|(kind, source)| Unsupported::ReadReplica(place.source(kind, source)))
+    let mut sources = [instance, cluster].into_iter().flatten();
+    let (kind, source) = sources.find(|(_, source)| !source.is_empty())?;
+    Some(Unsupported::ReadReplica(place.source(answers.kind_of(source, kind), source)))
 }
 
 /// A cluster that follows another one. In a global database both the primary and the secondaries carry the global
-/// identifier; a secondary also names its source, or has members of which none is the writer.
-fn cluster_refusal(place: &Place, c: &DbCluster) -> Option<Unsupported> {
+/// identifier. A secondary also names its source (one without members does so too), forwards writes, or has members of
+/// which none is the writer; a cluster of which none of this is said is taken for the primary.
+fn cluster_refusal(place: &Place, answers: &Answers, c: &DbCluster) -> Option<Unsupported> {
     let source = c.replication_source_identifier().filter(|s| !s.is_empty());
-    let source = source.map(|s| place.source(TargetKind::Cluster, s));
+    let source = source.map(|s| place.source(answers.kind_of(s, TargetKind::Cluster), s));
     let global = c.global_cluster_identifier().filter(|g| !g.is_empty());
-    let members = c.db_cluster_members();
-    let follows = !members.is_empty() && !members.iter().any(|m| m.is_cluster_writer() == Some(true));
     match (global, source) {
         (Some(_), Some(source)) => Some(Unsupported::GlobalSecondary(source)),
-        (Some(global), None) if follows => {
+        (Some(global), None) if has_no_writer(c) || forwards_writes(c) => {
             Some(Unsupported::GlobalSecondary(format!("the primary cluster of the global database `{global}`")))
         }
         (Some(_) | None, None) => None,
         (None, Some(source)) => Some(Unsupported::ReadReplica(source)),
     }
+}
+
+fn has_no_writer(c: &DbCluster) -> bool {
+    let members = c.db_cluster_members();
+    !members.is_empty() && !members.iter().any(|m| m.is_cluster_writer() == Some(true))
+}
+
+/// Only a secondary can be asked to forward writes.
+fn forwards_writes(c: &DbCluster) -> bool {
+    use aws_sdk_rds::types::WriteForwardingStatus::{Disabling, Enabled, Enabling};
+    matches!(c.global_write_forwarding_status(), Some(Enabled | Enabling | Disabling))
+        || c.global_write_forwarding_requested() == Some(true)
 }
 
 fn instance_target(arn: Arn, engine: EngineKind, i: &DbInstance) -> Target {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use aws_sdk_rds::Client;
 use aws_sdk_rds::types::{DbCluster, DbInstance, Filter};
 
 use super::classify::{Answers, Place, classify};
@@ -25,7 +26,7 @@ impl Sessions {
         };
         if let Some(group) = answers.clusters.iter().find_map(|c| c.db_subnet_group()).filter(|_| answers.lack_a_vpc())
         {
-            answers.vpc_of_subnet_group = match subnet_group_vpcs(&session, Some(group)).await {
+            answers.vpc_of_subnet_group = match subnet_group_vpcs(&session, &session.rds(), Some(group)).await {
                 Err(Error { fault: Fault::AccessDenied(_) | Fault::NotFound(_), .. }) => BTreeMap::new(),
                 outcome => outcome?,
             };
@@ -34,8 +35,9 @@ impl Sessions {
     }
 }
 
-pub(super) async fn all_instances(session: &Session) -> Result<Vec<DbInstance>, Error> {
-    let mut pages = session.rds().describe_db_instances().max_records(PAGE).into_paginator().send();
+pub(super) async fn all_instances(session: &Session, rds: &Client) -> Result<Vec<DbInstance>, Error> {
+    let _chain = session.sessions.load().begin().await;
+    let mut pages = rds.describe_db_instances().max_records(PAGE).into_paginator().send();
     let mut all = Vec::new();
     while let Some(page) = pages.next().await {
         let page = page.map_err(|e| session.call("rds:DescribeDBInstances").refused(&e))?;
@@ -44,8 +46,11 @@ pub(super) async fn all_instances(session: &Session) -> Result<Vec<DbInstance>, 
     Ok(all)
 }
 
-pub(super) async fn all_clusters(session: &Session) -> Result<Vec<DbCluster>, Error> {
-    let mut pages = session.rds().describe_db_clusters().max_records(PAGE).into_paginator().send();
+/// The account's own clusters: those that others share with it are listed only when they are asked for
+/// (`IncludeShared`), and are no databases of this account.
+pub(super) async fn all_clusters(session: &Session, rds: &Client) -> Result<Vec<DbCluster>, Error> {
+    let _chain = session.sessions.load().begin().await;
+    let mut pages = rds.describe_db_clusters().max_records(PAGE).into_paginator().send();
     let mut all = Vec::new();
     while let Some(page) = pages.next().await {
         let page = page.map_err(|e| session.call("rds:DescribeDBClusters").refused(&e))?;
@@ -57,9 +62,10 @@ pub(super) async fn all_clusters(session: &Session) -> Result<Vec<DbCluster>, Er
 /// Subnet group -> VPC: clusters name only the group.
 pub(super) async fn subnet_group_vpcs(
     session: &Session,
+    rds: &Client,
     group: Option<&str>,
 ) -> Result<BTreeMap<String, String>, Error> {
-    let request = session.rds().describe_db_subnet_groups().set_db_subnet_group_name(group.map(str::to_owned));
+    let request = rds.describe_db_subnet_groups().set_db_subnet_group_name(group.map(str::to_owned));
     let request = if group.is_none() { request.max_records(PAGE) } else { request };
     let mut pages = request.into_paginator().send();
     let mut all = BTreeMap::new();

@@ -45,10 +45,11 @@ pub enum Described {
 impl Inventory {
     /// The answer for one ARN.
     pub fn find(&self, arn: &Arn) -> Described {
-        if let Some(target) = self.targets.iter().find(|t| t.arn == *arn) {
-            return Described::Target(target.clone());
+        if let Ok(at) = self.targets.binary_search_by(|t| t.arn.cmp(arn)) {
+            return Described::Target(self.targets[at].clone());
         }
-        self.others.iter().find(|o| o.arn == *arn).cloned().map_or(Described::Gone, Described::Unsupported)
+        let at = self.others.binary_search_by(|o| o.arn.cmp(arn)).ok();
+        at.map_or(Described::Gone, |at| Described::Unsupported(self.others[at].clone()))
     }
 
     /// The ARN of the database with this resource id, which stays the same when the database is renamed.
@@ -68,8 +69,11 @@ impl Sessions {
     pub async fn inventory(&self, account: &AccountId, region: &Region) -> Result<Arc<Inventory>, Error> {
         let key = (account.clone(), region.clone());
         let read = || async {
-            let _turn = self.inventory_turn().await;
-            read(&self.session(account, region).await?).await.map(Arc::new)
+            let session = self.session(account, region).await?;
+            match read(&session).await {
+                Ok(inventory) => Ok(Arc::new(inventory)),
+                Err(error) => Err(self.explain_region(error).await),
+            }
         };
         self.inventories().get(&key, read).await
     }
@@ -89,16 +93,33 @@ impl Sessions {
     }
 }
 
+/// Both lists at the same time, each of them a chain of requests of its own.
 async fn read(session: &Session) -> Result<Inventory, Error> {
-    let (instances, clusters) = tokio::try_join!(all_instances(session), all_clusters(session))?;
+    let rds = session.rds();
+    let (instances, clusters) = tokio::join!(all_instances(session, &rds), all_clusters(session, &rds));
+    let (instances, clusters) = both(instances, clusters)?;
     let place = Place::of(session).await?;
     let mut answers = Answers { instances, clusters, vpc_of_subnet_group: BTreeMap::new() };
     if answers.lack_a_vpc() {
-        answers.vpc_of_subnet_group = match subnet_group_vpcs(session, None).await {
+        let _chain = session.sessions.load().begin().await;
+        answers.vpc_of_subnet_group = match subnet_group_vpcs(session, &rds, None).await {
             // Only the security group needs the VPC, and says so itself when it is not known.
             Err(Error { fault: Fault::AccessDenied(_), .. }) => BTreeMap::new(),
             outcome => outcome?,
         };
     }
     Ok(classify(&place, &answers))
+}
+
+/// Both answers, or an error that does not depend on which of them came first. Two denials are told as one, so that
+/// nobody allows one action only to be told of the other.
+fn both<A, B>(instances: Result<A, Error>, clusters: Result<B, Error>) -> Result<(A, B), Error> {
+    match (instances, clusters) {
+        (Ok(instances), Ok(clusters)) => Ok((instances, clusters)),
+        (Err(mut error), Err(other)) if error.is_denied() && other.is_denied() => {
+            error.call.action = "rds:DescribeDBInstances and rds:DescribeDBClusters";
+            Err(error)
+        }
+        (Err(error), _) | (_, Err(error)) => Err(error),
+    }
 }

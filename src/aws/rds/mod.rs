@@ -8,6 +8,8 @@ mod describe;
 mod inventory;
 mod modify;
 mod pending;
+mod sweep;
 
 pub use inventory::{Described, Inventory, Other};
 pub use modify::{GroupsError, ModifyLock, PENDING_PASSWORD, Pauses, jittered};
+pub use sweep::{Found, Regions};

@@ -296,6 +296,7 @@ fn without(mut error: Error, password: &Secret<String>) -> Error {
         Fault::Other { text, .. }
         | Fault::CannotAssume { text, .. }
         | Fault::SessionTooLong { text, .. }
+        | Fault::RegionOff { text, .. }
         | Fault::AccessDenied(text)
         | Fault::NoCredentials(text)
         | Fault::CredentialsRefused(text)

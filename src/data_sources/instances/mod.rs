@@ -1,34 +1,23 @@
 //! `rdsaccess_instances`: the databases of any accounts and regions.
 
+mod failures;
 mod model;
 mod select;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
-use futures_util::future::join_all;
-
-use crate::access::{AccountId, Region};
-use crate::aws::rds::Inventory;
-use crate::aws::{self, Sessions};
+use crate::aws::rds::{Found, Inventory, Regions};
 use crate::context::Context;
 use crate::data_sources::shard;
-use crate::report::{Explain, Report};
+use crate::report::Report;
 use crate::schema::{Attr, DataSource, Query, Reports};
 
+use failures::Failure;
 use model::{ErrorModel, Instances, OtherModel, RegionOrAll, TargetModel};
 use select::Selection;
 
 /// The data source.
 pub struct InstancesDataSource;
-
-/// What one account and region answered.
-struct Answer {
-    account: AccountId,
-    /// `None`: the account could not be entered, or its regions not be listed
-    region: Option<Region>,
-    inventory: Result<Arc<Inventory>, aws::Error>,
-}
 
 impl DataSource for InstancesDataSource {
     type Context = Context;
@@ -60,101 +49,60 @@ impl DataSource for InstancesDataSource {
             Some(regions) => regions.clone(),
             None => BTreeSet::from([RegionOrAll::One(sessions.home_region().await?)]),
         };
-        let answers = ask(sessions, &accounts, &regions).await;
-        let failures: Vec<&Answer> = answers.iter().filter(|a| a.inventory.is_err()).collect();
+        let mut results = Results::new(&query.state);
+        sessions.sweep(accounts, places(&regions), |found| results.take(found)).await;
+        let failures = results.failures();
         if query.state.on_error.get().map(String::as_str) != Some("report") && !failures.is_empty() {
-            return Err(Reports(one_report_per_account(&failures)));
+            return Err(Reports(failures::one_report_per_account(&failures)));
         }
-        query.state.errors = Attr::Known(failures.iter().filter_map(|a| error_model(a)).collect());
-        fill(&mut query.state, &answers);
+        query.state.errors = Attr::Known(failures.iter().map(ErrorModel::from).collect());
+        query.state.targets = Attr::Known(results.targets);
+        query.state.others = Attr::Known(results.others);
         Ok(())
     }
 }
 
-/// Asks every account and region at once; the sessions bound how many requests are under way. An account is entered
-/// first, so that one that cannot be entered is one failure without a region.
-async fn ask(sessions: &Sessions, accounts: &BTreeSet<AccountId>, regions: &BTreeSet<RegionOrAll>) -> Vec<Answer> {
-    let by_account = accounts.iter().map(|account| async move {
-        let entered = match sessions.check_access(account).await {
-            Ok(()) => regions_of(sessions, account, regions).await,
-            Err(error) => Err(error),
-        };
-        let regions = match entered {
-            Ok(regions) => regions,
-            Err(error) => return vec![Answer { account: account.clone(), region: None, inventory: Err(error) }],
-        };
-        let asked = regions.into_iter().map(|region| async move {
-            let inventory = sessions.inventory(account, &region).await;
-            Answer { account: account.clone(), region: Some(region), inventory }
-        });
-        join_all(asked).await
+fn places(regions: &BTreeSet<RegionOrAll>) -> Regions {
+    let named = regions.iter().filter_map(|region| match region {
+        RegionOrAll::One(region) => Some(region.clone()),
+        RegionOrAll::All => None,
     });
-    join_all(by_account).await.into_iter().flatten().collect()
+    Regions { named: named.collect(), enabled: regions.contains(&RegionOrAll::All) }
 }
 
-async fn regions_of(
-    sessions: &Sessions,
-    account: &AccountId,
-    regions: &BTreeSet<RegionOrAll>,
-) -> Result<BTreeSet<Region>, aws::Error> {
-    let mut named: BTreeSet<Region> = regions
-        .iter()
-        .filter_map(|region| match region {
-            RegionOrAll::One(region) => Some(region.clone()),
-            RegionOrAll::All => None,
-        })
-        .collect();
-    if regions.contains(&RegionOrAll::All) {
-        named.extend(sessions.enabled_regions(account).await?);
+/// What was found so far. Only what is wanted is kept, and in an order that does not depend on who answered first.
+struct Results {
+    selection: Selection,
+    targets: BTreeMap<String, TargetModel>,
+    others: BTreeMap<String, OtherModel>,
+    failures: Vec<Failure>,
+}
+
+impl Results {
+    fn new(query: &Instances) -> Self {
+        let (targets, others) = (BTreeMap::new(), BTreeMap::new());
+        Self { selection: Selection::new(query), targets, others, failures: Vec::new() }
     }
-    Ok(named)
-}
 
-/// A denied account is one error, however many regions it has: the first reason stands for all.
-fn one_report_per_account(failures: &[&Answer]) -> Vec<Report> {
-    let mut reports: BTreeMap<&AccountId, (Report, Vec<String>)> = BTreeMap::new();
-    for answer in failures {
-        if let Err(error) = &answer.inventory {
-            let (_, regions) = reports.entry(&answer.account).or_insert_with(|| (Report::of(error), Vec::new()));
-            regions.extend(answer.region.as_ref().map(ToString::to_string));
+    fn take(&mut self, found: Found) {
+        let Found { account, region, inventory } = found;
+        match inventory {
+            Ok(inventory) => self.select(&inventory),
+            Err(error) => self.failures.push(Failure { account, region, error }),
         }
     }
-    reports
-        .into_iter()
-        .map(|(account, (mut report, regions))| {
-            if regions.len() > 1 {
-                report.detail.push_str(&format!(
-                    "\n\nIn account {account} these regions could not be read: {}.",
-                    crate::access::list_names(&regions)
-                ));
-            }
-            report
-        })
-        .collect()
-}
 
-fn error_model(answer: &Answer) -> Option<ErrorModel> {
-    let error = answer.inventory.as_ref().err()?;
-    Some(ErrorModel {
-        account_id: answer.account.clone().into(),
-        region: answer.region.clone().into(),
-        reason: crate::report::sentence(&error.detail()).into(),
-    })
-}
+    fn select(&mut self, inventory: &Inventory) {
+        let targets = inventory.targets.iter().filter(|t| self.selection.takes(t));
+        self.targets.extend(targets.map(|t| (t.arn.to_string(), TargetModel::from(t))));
+        let others = inventory.others.iter().filter(|o| self.selection.takes_identifier(&o.arn.identifier));
+        self.others.extend(others.map(|o| (o.arn.to_string(), OtherModel::from(o))));
+    }
 
-fn fill(state: &mut Instances, answers: &[Answer]) {
-    let selection = Selection::new(state);
-    let inventories = || answers.iter().filter_map(|a| a.inventory.as_ref().ok());
-    let targets = inventories()
-        .flat_map(|i| &i.targets)
-        .filter(|t| selection.takes(t))
-        .map(|t| (t.arn.to_string(), TargetModel::from(t)))
-        .collect();
-    let others = inventories()
-        .flat_map(|i| &i.others)
-        .filter(|o| selection.takes_identifier(&o.arn.identifier))
-        .map(|o| (o.arn.to_string(), OtherModel::from(o)))
-        .collect();
-    state.targets = Attr::Known(targets);
-    state.others = Attr::Known(others);
+    /// By account, then by region; a failure of a whole account stands first.
+    fn failures(&mut self) -> Vec<Failure> {
+        let mut failures = std::mem::take(&mut self.failures);
+        failures.sort_by(|a, b| (&a.account, &a.region).cmp(&(&b.account, &b.region)));
+        failures
+    }
 }

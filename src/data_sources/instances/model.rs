@@ -14,11 +14,17 @@ model! {
     /// `targets` holds everything that `rdsaccess_role` accepts: a standalone instance, or an Aurora or Multi-AZ cluster
     /// once. The status of a database never removes it from `targets`, and an account or region that cannot be read is
     /// an error, so that a plan never shrinks because AWS could not be asked.
+    ///
+    /// However many accounts there are, at most `max_concurrency` requests are under way. Where AWS throttles, that
+    /// account, region and service is asked more slowly, and nobody else; a request that is throttled for ten minutes
+    /// fails. The least permissions are `rds:DescribeDBInstances` and `rds:DescribeDBClusters`, with
+    /// `rds:DescribeDBSubnetGroups` for the VPC of clusters without members and `ec2:DescribeRegions` for `["*"]`.
     pub struct Instances {
         /// Accounts to look into; by default the caller's own, which needs neither Organizations nor a role. An empty set,
         /// such as the `ids` of a unit without accounts, finds nothing.
         account_ids: BTreeSet<AccountId> = optional().default_words("the caller's account"),
-        /// Regions to look into; `["*"]` stands for all regions that are enabled in each account.
+        /// Regions to look into; `*` stands for all regions that are enabled in each account, also beside names. A region
+        /// that is named and not enabled in an account is an error.
         regions: BTreeSet<RegionOrAll> = optional().not_empty().default_words("the provider's region"),
         /// Engines to keep.
         engines: BTreeSet<EngineKind> = optional().not_empty(),
@@ -34,9 +40,10 @@ model! {
         shard: ShardModel = optional(),
         /// The databases, by ARN.
         targets: BTreeMap<String, TargetModel> = computed(),
-        /// What is not a target, by ARN, with the reason.
+        /// What is not a target, by ARN, with the reason: members of clusters, replicas, secondaries of global databases,
+        /// and engines without roles for us (Oracle, Db2, RDS Custom, Neptune, DocumentDB).
         others: BTreeMap<String, OtherModel> = computed(),
-        /// What could not be read; empty unless `on_error = "report"`.
+        /// What could not be read, by account and region; empty unless `on_error = "report"`.
         errors: Vec<ErrorModel> = computed(),
     }
 }

@@ -13,6 +13,8 @@
 |                                        | or `secret_status`: that of the secret which RDS manages                   |
 | `POST /rig/accounts`                   | `{id}` and `status`: a state of an account, or `name`: renames it           |
 | `GET` `PUT /rig/issuers`               | `{issuer, jwks}`: the public keys of an OpenID Connect issuer; null: none   |
+| `POST /rig/engine`                     | `{account, region, kind, identifier, engine}`: one that moto refuses       |
+| `POST /rig/regions`                    | `{account, region, enabled}`: switches a region that needs an opt-in       |
 | `GET /rig/keys`                        | `?access_key=`: its secret, session token, account and end; null if unknown |
 | `GET /rig/sessions`                    | secret key and session token of every session that was handed out          |
 | `GET /rig/iam`                         | `?account=&region=&kind=&identifier=`: whether the database takes IAM tokens|
@@ -34,6 +36,7 @@ from .endpoints import cluster_host, instance_host
 from .faults import FAULTS
 from .lifecycle import lifecycle_of
 from .passwords import HOOK, Server
+from .regions import switch
 from .request_log import LOG
 from .settings import LOCK, SETTINGS
 from .web_identity import ISSUERS
@@ -142,6 +145,18 @@ def _put_issuer(value: dict, query: dict) -> list:
     return ISSUERS.names()
 
 
+def _set_engine(value: dict, query: dict) -> dict:
+    backend = rds_backends[value["account"]][value["region"]]
+    store = backend.clusters if value["kind"] == "cluster" else backend.databases
+    store[value["identifier"]].engine = value["engine"]
+    return value
+
+
+def _switch_region(value: dict, query: dict) -> dict:
+    switch(value["account"], value["region"], value["enabled"])
+    return value
+
+
 def _key(value: object, query: dict) -> dict | None:
     return secret_of(query["access_key"])
 
@@ -180,6 +195,8 @@ ROUTES = {
     ("POST", "/rig/accounts"): _change_account,
     ("GET", "/rig/issuers"): lambda value, query: ISSUERS.names(),
     ("PUT", "/rig/issuers"): _put_issuer,
+    ("POST", "/rig/engine"): _set_engine,
+    ("POST", "/rig/regions"): _switch_region,
     ("GET", "/rig/keys"): _key,
     ("GET", "/rig/sessions"): lambda value, query: sessions(),
     ("GET", "/rig/iam"): _takes_tokens,

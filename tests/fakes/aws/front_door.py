@@ -6,7 +6,7 @@ import io
 import time
 from collections.abc import Callable, Iterable
 
-from . import access, control
+from . import access, control, regions
 from .faults import FAULTS, Fault
 from .request_log import LOG
 from .settings import SETTINGS
@@ -43,7 +43,7 @@ class FrontDoor:
         entry, fault = LOG.open(call), FAULTS.find(call)
         hits = fault is not None and not fault.only_slow and not fault.after
         # AWS judges a request when it arrives, however long the work takes then.
-        refusal = None if hits else access.refuse(call) or _limit_page(call)
+        refusal = None if hits else regions.refuse(call) or access.refuse(call) or _limit_page(call)
         delay = SETTINGS.latency_ms + (int(fault.order.get("latency_ms", 0)) if fault else 0)
         if delay:
             time.sleep(delay / 1000)

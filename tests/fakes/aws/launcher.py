@@ -18,6 +18,7 @@ What is patched, and where:
 | secret_versions.py  | AWSCURRENT really moves, first version, reused tokens, secrets marked for deletion           |
 | access.py           | trust policies, external id, suspended accounts, delegated administrators, denied actions    |
 | web_identity.py     | OpenID Connect tokens: issuer, signature, times, audience, claims in trust policies          |
+| regions.py          | regions that need an opt-in, and the refusals where it was not given                         |
 | faults.py           | throttling, errors, lost answers, slow calls                                                 |
 | passwords.py        | a new master password reaches the real database server                                      |
 
@@ -64,7 +65,7 @@ def make_server(port: int):
     from werkzeug.serving import WSGIRequestHandler
     from werkzeug.serving import make_server as make_wsgi_server
 
-    from . import access, managed_passwords, rds_clusters, rds_instances, secret_versions, security_groups
+    from . import access, managed_passwords, rds_clusters, rds_instances, regions, secret_versions, security_groups
     from .front_door import FrontDoor
 
     class Handler(WSGIRequestHandler):
@@ -82,7 +83,7 @@ def make_server(port: int):
             if type != "info":
                 sys.stderr.write(f"launcher: {message % args if args else message}\n")
 
-    for module in (rds_instances, rds_clusters, security_groups, secret_versions, managed_passwords, access):
+    for module in (rds_instances, rds_clusters, security_groups, secret_versions, managed_passwords, access, regions):
         module.install()
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     application = FrontDoor(DomainDispatcherApplication(create_backend_app))

@@ -562,6 +562,37 @@ class Access(LauncherTest):
         self.assume("orders-eu")
 
 
+class Regions(LauncherTest):
+    def test_a_region_that_is_off_knows_nobody(self) -> None:
+        client = lambda service: self.aws.client(service, "orders-eu", "af-south-1")
+        self.refused("InvalidClientTokenId", client("rds").describe_db_instances, 403)
+        self.refused("InvalidClientTokenId", client("sts").get_caller_identity, 403)
+        self.refused("AuthFailure", client("ec2").describe_vpcs, 401)
+        self.refused("UnrecognizedClientException", client("secretsmanager").list_secrets, 400)
+        region = {"account": self.aws.ids["orders-eu"], "region": "af-south-1", "enabled": True}
+        self.aws.rig("POST", "regions", region)
+        client("rds").describe_db_instances()
+        other = self.aws.client("rds", "payments-eu", "af-south-1")
+        self.refused("InvalidClientTokenId", other.describe_db_instances, 403)
+        self.aws.rig("POST", "regions", {**region, "enabled": False})
+        self.refused("AuthFailure", client("ec2").describe_vpcs)
+
+    def test_regions_are_listed_with_their_opt_in(self) -> None:
+        ec2 = self.aws.client("ec2", "orders-eu")
+        listed = lambda **asked: {r["RegionName"]: r["OptInStatus"] for r in ec2.describe_regions(**asked)["Regions"]}
+        self.assertNotIn("af-south-1", listed())
+        self.assertEqual(listed()["eu-west-1"], "opt-in-not-required")
+        self.assertEqual(listed(AllRegions=True)["af-south-1"], "not-opted-in")
+        self.assertEqual(listed(RegionNames=["eu-west-1"]), {"eu-west-1": "opt-in-not-required"})
+        region = {"account": self.aws.ids["orders-eu"], "region": "af-south-1", "enabled": True}
+        self.aws.rig("POST", "regions", region)
+        self.assertEqual(listed()["af-south-1"], "opted-in")
+        only = [{"Name": "opt-in-status", "Values": ["opted-in"]}, {"Name": "region-name", "Values": ["af-south-1"]}]
+        self.assertEqual(listed(AllRegions=True, Filters=only), {"af-south-1": "opted-in"})
+        self.aws.rig("POST", "regions", {**region, "enabled": False})
+        self.assertEqual(listed(AllRegions=True, Filters=only), {})
+
+
 class FaultsAndLog(LauncherTest):
     def setUp(self) -> None:
         super().setUp()

@@ -170,16 +170,166 @@ fn only_the_primary_of_a_global_database_is_a_target() {
 
 #[test]
 fn other_engines_are_named_with_the_reason() {
-    let engines = ["neptune", "docdb", "oracle-ee", "db2-ae", "custom-sqlserver-ee", "custom-oracle-ee", ""];
-    let instances = engines.iter().enumerate().map(|(n, engine)| db(&format!("x{n}"), engine).build()).collect();
+    let engines = [
+        ("neptune", "graph database"),
+        ("docdb", "no SQL database"),
+        ("oracle-ee", "Oracle"),
+        ("oracle-se2-cdb", "Oracle"),
+        ("db2-ae", "Db2"),
+        ("custom-sqlserver-ee", "RDS Custom"),
+        ("custom-oracle-ee-cdb", "RDS Custom"),
+        ("new-engine", "`new-engine` is not supported"),
+        ("", "is not supported"),
+    ];
+    let instances = engines.iter().enumerate().map(|(n, (engine, _))| db(&format!("x{n}"), engine).build()).collect();
     let docdb = DbCluster::builder().db_cluster_identifier("docs").engine("docdb").build();
-    let inventory = sorted(instances, vec![docdb]);
+    let neptune = DbCluster::builder().db_cluster_identifier("graph").engine("neptune");
+    let neptune = neptune.db_cluster_members(member("x0", true)).build();
+    let inventory = sorted(instances, vec![docdb, neptune]);
     assert!(inventory.targets.is_empty());
-    assert_eq!(inventory.others.len(), engines.len() + 1);
-    for (n, engine) in engines.iter().enumerate() {
-        assert_eq!(reason(&inventory, &format!("db:x{n}")), Unsupported::Engine((*engine).to_owned()));
+    assert_eq!(inventory.others.len(), engines.len() + 2);
+    for (n, (engine, why)) in engines.iter().enumerate() {
+        let reason = reason(&inventory, &format!("db:x{n}"));
+        assert_eq!(reason, Unsupported::Engine((*engine).to_owned()));
+        assert!(reason.to_string().contains(why), "{reason}");
     }
     assert!(inventory.others.iter().all(|o| o.target.is_none()));
+}
+
+#[test]
+fn every_kind_of_instance_that_has_roles_is_a_target() {
+    use aws_sdk_rds::types::{DbSubnetGroup, Outpost, Subnet};
+    let outpost = Subnet::builder().subnet_outpost(Outpost::builder().arn("arn:aws:outposts:x").build()).build();
+    for (what, instance, engine) in [
+        ("Express", db("x", "sqlserver-ex"), EngineKind::Sqlserver),
+        ("Web", db("x", "sqlserver-web"), EngineKind::Sqlserver),
+        ("Standard", db("x", "sqlserver-se"), EngineKind::Sqlserver),
+        ("Enterprise", db("x", "sqlserver-ee"), EngineKind::Sqlserver),
+        ("MariaDB", db("x", "mariadb"), EngineKind::Mariadb),
+        ("Multi-AZ with one standby", db("x", "postgres").multi_az(true), EngineKind::Postgres),
+        (
+            "on Outposts",
+            db("x", "mysql")
+                .backup_target("outposts")
+                .db_subnet_group(DbSubnetGroup::builder().vpc_id("vpc-1").subnets(outpost).build()),
+            EngineKind::Mysql,
+        ),
+        ("source of replicas", db("x", "postgres").read_replica_db_instance_identifiers("r"), EngineKind::Postgres),
+        ("promoted replica", db("x", "postgres").read_replica_source_db_instance_identifier(""), EngineKind::Postgres),
+    ] {
+        let inventory = sorted(vec![instance.build()], vec![]);
+        assert_eq!(inventory.targets.first().map(|t| t.engine), Some(engine), "{what}");
+    }
+}
+
+#[test]
+fn the_status_never_takes_a_database_away() {
+    for status in ["creating", "deleting", "stopped", "stopping", "storage-full", "incompatible-restore", "failed"] {
+        let cluster = aurora("c").status(status).build();
+        let inventory = sorted(vec![db("i", "postgres").db_instance_status(status).build()], vec![cluster]);
+        let found: Vec<_> = inventory.targets.iter().map(|t| t.status.as_str()).collect();
+        assert_eq!(found, [status, status]);
+    }
+}
+
+#[test]
+fn every_kind_of_cluster_that_has_roles_is_a_target_once() {
+    use aws_sdk_rds::types::ClusterScalabilityType;
+    let multi_az = |engine: &str| DbCluster::builder().db_cluster_identifier("c").engine(engine).multi_az(true);
+    let (postgres, mysql) = (EngineKind::Postgres, EngineKind::Mysql);
+    for (what, cluster, engine, is_aurora) in [
+        ("Aurora PostgreSQL", aurora("c").engine_mode("provisioned"), postgres, true),
+        ("Aurora MySQL", aurora("c").engine("aurora-mysql"), mysql, true),
+        ("Aurora MySQL 5.6", aurora("c").engine("aurora"), mysql, true),
+        ("Serverless v1", aurora("c").engine_mode("serverless").capacity(0), postgres, true),
+        ("parallel query", aurora("c").engine("aurora-mysql").engine_mode("parallelquery"), mysql, true),
+        ("with endpoints of its own", aurora("c").custom_endpoints("reports.cluster-custom-x"), postgres, true),
+        ("without members", aurora("c").status("available"), postgres, true),
+        ("limitless", aurora("c").cluster_scalability_type(ClusterScalabilityType::Limitless), postgres, true),
+        ("promoted", aurora("c").replication_source_identifier(""), postgres, true),
+        ("a clone across accounts", aurora("c").cross_account_clone(true), postgres, true),
+        ("Multi-AZ PostgreSQL", multi_az("postgres"), postgres, false),
+        ("Multi-AZ MySQL", multi_az("mysql"), mysql, false),
+    ] {
+        let node = db("m", "aurora-postgresql").db_cluster_identifier("c").db_instance_class("db.serverless");
+        let inventory = sorted(vec![node.build()], vec![cluster.db_cluster_members(member("m", true)).build()]);
+        let found: Vec<_> = inventory.targets.iter().map(|t| (t.arn.to_string(), t.engine, t.aurora)).collect();
+        assert_eq!(found, [(arn("cluster:c").to_string(), engine, is_aurora)], "{what}");
+    }
+}
+
+#[test]
+fn a_name_of_a_source_is_the_cluster_or_instance_that_has_it() {
+    let far = "arn:aws:rds:eu-west-1:999999999999:db:theirs";
+    let multi_az = DbCluster::builder().db_cluster_identifier("three").engine("mysql");
+    let inventory = sorted(
+        vec![
+            db("old", "mysql").read_replica_db_cluster_identifiers("migrated").build(),
+            db("of-theirs", "mysql").read_replica_source_db_instance_identifier(far).build(),
+            db("of-three", "mysql").read_replica_source_db_cluster_identifier("three").build(),
+        ],
+        vec![
+            multi_az.build(),
+            aurora("migrated").engine("aurora-mysql").replication_source_identifier("old").build(),
+            aurora("behind").replication_source_identifier(arn("db:old").to_string()).build(),
+        ],
+    );
+    let of = |name: &str| reason(&inventory, name);
+    assert_eq!(of("cluster:migrated"), Unsupported::ReadReplica(arn("db:old").to_string()));
+    assert_eq!(of("cluster:behind"), Unsupported::ReadReplica(arn("db:old").to_string()));
+    assert_eq!(of("db:of-theirs"), Unsupported::ReadReplica(far.to_owned()));
+    assert_eq!(of("db:of-three"), Unsupported::ReadReplica(arn("cluster:three").to_string()));
+    assert_eq!(inventory.targets.len(), 2);
+}
+
+#[test]
+fn a_secondary_of_a_global_database_is_told_by_what_only_secondaries_have() {
+    use aws_sdk_rds::types::WriteForwardingStatus as Forwarding;
+    let global = |id: &str| aurora(id).global_cluster_identifier("world");
+    let primary = "arn:aws:rds:us-east-1:123456789012:cluster:main";
+    for (what, cluster, secondary) in [
+        ("with its source", global("c").replication_source_identifier(primary), true),
+        ("with its source and no members", global("c").replication_source_identifier(primary), true),
+        ("with readers only", global("c").db_cluster_members(member("a", false)), true),
+        ("forwarding", global("c").global_write_forwarding_status(Forwarding::Enabled), true),
+        ("asked to forward", global("c").global_write_forwarding_requested(true), true),
+        ("the primary", global("c").db_cluster_members(member("a", true)), false),
+        (
+            "the primary, by its replicas",
+            global("c").read_replica_identifiers("arn:aws:rds:eu-west-2:123456789012:cluster:second"),
+            false,
+        ),
+        (
+            "the primary, which forwards nothing",
+            global("c").global_write_forwarding_status(Forwarding::Disabled),
+            false,
+        ),
+        ("failed over: now it has the writer", global("c").db_cluster_members(member("b", true)), false),
+    ] {
+        let inventory = sorted(vec![], vec![cluster.build()]);
+        assert_eq!(inventory.targets.is_empty(), secondary, "{what}");
+    }
+}
+
+#[test]
+fn answers_of_two_moments_are_sorted_by_fixed_rules() {
+    // The list of clusters knows the new member; the instance was described a moment before it joined.
+    let joined = aurora("main").db_cluster_members(member("late", true)).build();
+    let inventory = sorted(vec![db("late", "aurora-postgresql").build()], vec![joined]);
+    assert_eq!(reason(&inventory, "db:late"), Unsupported::ClusterMember(arn("cluster:main")));
+    assert_eq!(inventory.targets.len(), 1);
+
+    // The cluster was made after the clusters were listed.
+    let early = db("early", "aurora-postgresql").db_cluster_identifier("new").build();
+    let inventory = sorted(vec![early], vec![]);
+    assert_eq!(reason(&inventory, "db:early"), Unsupported::ClusterMember(arn("cluster:new")));
+    assert!(inventory.targets.is_empty());
+
+    // It moved from one page to the next: the later page counts.
+    let pages = ["creating", "available"].map(|status| db("twice", "mysql").db_instance_status(status).build());
+    let inventory = sorted(pages.to_vec(), vec![]);
+    let found: Vec<_> = inventory.targets.iter().map(|t| t.status.as_str()).collect();
+    assert_eq!(found, ["available"]);
 }
 
 #[test]

@@ -1,0 +1,190 @@
+//! How fast AWS lets us ask. AWS counts requests per account, region and service; so does this folder.
+//!
+//! A [`Pace`] costs nothing until AWS throttles. Then requests of that account, region and service pass one after the
+//! other at a rate that every throttled answer halves and every other answer raises a little, so that it settles just
+//! under what AWS allows. Nobody else is slowed down: the wait happens before a request is signed, so that neither a
+//! connection nor a turn under `max_concurrency` is held meanwhile, and a long wait ages no signature.
+//!
+//! The SDK has an adaptive mode of its own. It is not used: it learns nothing in its first half second and then allows
+//! one request in two seconds, which is an eternity for an account that is asked three times; its waiters are woken
+//! together; and its number of tries would still end a call that only had to wait.
+
+mod load;
+mod sdk;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::access::{AccountId, Region};
+use crate::aws::rds::jittered;
+
+use load::Who;
+
+pub(super) use load::Load;
+pub(super) use sdk::{Paced, SharedPace};
+
+/// Requests per second: the least that a throttled account is asked.
+const SLOWEST: f64 = 0.5;
+/// The least after the first throttled answer.
+const FIRST: f64 = 2.0;
+/// Above this rate nothing is held back any more.
+const FREE: f64 = 2_000.0;
+/// What an answer that is not throttled adds to the rate: it doubles about every 1.4 seconds, however fast it is.
+const RAISE: f64 = 0.5;
+/// A limit that was not confirmed for so long is forgotten.
+const FORGET: Duration = Duration::from_secs(60);
+/// Over which time the rate before the first throttled answer is measured.
+const WINDOW: Duration = Duration::from_secs(1);
+/// How many paces are kept before those are dropped that hold nothing back.
+const KEPT: usize = 1_024;
+
+/// The pace of one account, region and service.
+#[derive(Debug)]
+pub(super) struct Pace {
+    state: Mutex<State>,
+    /// Who waits for a turn, first come, first served.
+    line: tokio::sync::Mutex<()>,
+    load: Arc<Load>,
+    who: Who,
+    patience: Duration,
+}
+
+#[derive(Debug)]
+struct State {
+    limit: Option<Limit>,
+    /// How often the rate was cut. A throttled answer to a request that was sent before the last cut says nothing new.
+    cuts: u64,
+    /// Answers since the beginning of the window.
+    answers: (Instant, u32),
+}
+
+#[derive(Debug)]
+struct Limit {
+    /// Requests per second
+    rate: f64,
+    /// When the next request may be sent
+    next: Instant,
+    throttled_at: Instant,
+}
+
+impl Limit {
+    fn gap(&self) -> Duration {
+        jittered(Duration::from_secs_f64(1.0 / self.rate))
+    }
+}
+
+impl Pace {
+    /// Nothing is held back. A request is given up when it was throttled for as long as `patience`.
+    fn new(load: Arc<Load>, who: Who, patience: Duration) -> Self {
+        let state = State { limit: None, cuts: 0, answers: (Instant::now(), 0) };
+        Self { state: Mutex::new(state), line: tokio::sync::Mutex::default(), load, who, patience }
+    }
+
+    /// Waits until a request may be sent.
+    pub(super) async fn turn(&self) {
+        if self.state().limit.is_none() {
+            return;
+        }
+        let _asleep = self.load.sleep(self.who);
+        let _first = self.line.lock().await;
+        while let Some(at) = self.try_turn() {
+            tokio::time::sleep_until(at).await;
+        }
+    }
+
+    /// Takes the turn when it is due; else says when to try again.
+    fn try_turn(&self) -> Option<Instant> {
+        let (now, mut state) = (Instant::now(), self.state());
+        let limit = state.limit.as_mut()?;
+        if now < limit.next {
+            return Some(limit.next);
+        }
+        limit.next = now + limit.gap();
+        None
+    }
+
+    /// The number that a request remembers: which cut it was sent after.
+    fn cuts(&self) -> u64 {
+        self.state().cuts
+    }
+
+    /// AWS answered that it is asked too often.
+    fn throttled(&self, sent_after: u64) {
+        let (now, mut state) = (Instant::now(), self.state());
+        if sent_after != state.cuts {
+            return;
+        }
+        state.cuts += 1;
+        let rate = match &state.limit {
+            Some(limit) => (limit.rate / 2.0).max(SLOWEST),
+            None => (state.measured(now) / 2.0).clamp(FIRST, FREE / 2.0),
+        };
+        let mut limit = Limit { rate, next: now, throttled_at: now };
+        limit.next = now + limit.gap();
+        tracing::debug!(rate, "AWS throttles: requests of this account, region and service are slowed down");
+        state.limit = Some(limit);
+    }
+
+    /// AWS answered anything else.
+    fn answered(&self, sent_after: u64) {
+        let (now, mut state) = (Instant::now(), self.state());
+        if now - state.answers.0 > WINDOW {
+            state.answers = (now, 0);
+        }
+        state.answers.1 += 1;
+        let current = sent_after == state.cuts;
+        let Some(limit) = &mut state.limit else { return };
+        if current {
+            limit.rate += RAISE;
+        }
+        if limit.rate > FREE || now - limit.throttled_at > FORGET {
+            state.limit = None;
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Answers per second lately.
+    fn measured(&self, now: Instant) -> f64 {
+        let (since, count) = self.answers;
+        f64::from(count) / (now - since).max(WINDOW / 10).as_secs_f64()
+    }
+}
+
+/// Whom AWS counts. The hub's own calls of STS and Organizations have no account: which one it is, STS tells.
+type Key = (&'static str, Option<AccountId>, Region);
+
+/// The paces in use.
+#[derive(Debug)]
+pub(super) struct Paces {
+    known: Mutex<HashMap<Key, Arc<Pace>>>,
+    load: Arc<Load>,
+    patience: Duration,
+}
+
+impl Paces {
+    pub(super) fn new(load: Arc<Load>, patience: Duration) -> Self {
+        Self { known: Mutex::default(), load, patience }
+    }
+
+    pub(super) fn of(&self, service: &'static str, account: Option<&AccountId>, region: &Region) -> Arc<Pace> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= KEPT {
+            // Thousands of places are asked once; only a pace that somebody uses or that holds back knows anything.
+            known.retain(|_, pace| Arc::strong_count(pace) > 1 || pace.state().limit.is_some());
+        }
+        let who = if account.is_some() { Who::Account } else { Who::Hub };
+        let new = || Arc::new(Pace::new(self.load.clone(), who, self.patience));
+        known.entry((service, account.cloned(), region.clone())).or_insert_with(new).clone()
+    }
+}
+
+#[cfg(test)]
+mod tests;

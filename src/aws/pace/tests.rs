@@ -1,0 +1,222 @@
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use futures_util::future::join_all;
+
+use super::*;
+use crate::aws::scene::{Scene, refusal, throttled};
+use crate::aws::{Error, Fault};
+
+fn pace() -> Arc<Pace> {
+    Arc::new(Pace::new(Arc::new(Load::new(64)), Who::Account, Duration::from_secs(600)))
+}
+
+/// What AWS does: a bucket of tokens that is filled at a rate.
+struct Bucket {
+    tokens: f64,
+    rate: f64,
+    burst: f64,
+    at: Instant,
+    refused: u32,
+}
+
+impl Bucket {
+    fn new(rate: f64, burst: f64) -> Arc<Mutex<Self>> {
+        Arc::new(Mutex::new(Self { tokens: burst, rate, burst, at: Instant::now(), refused: 0 }))
+    }
+
+    fn takes(&mut self) -> bool {
+        let now = Instant::now();
+        self.tokens = (self.tokens + self.rate * (now - self.at).as_secs_f64()).min(self.burst);
+        self.at = now;
+        let takes = self.tokens >= 1.0;
+        if takes {
+            self.tokens -= 1.0
+        } else {
+            self.refused += 1
+        }
+        takes
+    }
+}
+
+async fn ask(pace: &Pace, bucket: &Mutex<Bucket>) {
+    loop {
+        pace.turn().await;
+        let cuts = pace.cuts();
+        let taken = bucket.lock().unwrap().takes();
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        if taken {
+            return pace.answered(cuts);
+        }
+        pace.throttled(cuts);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_held_back_before_aws_throttles() {
+    let (pace, began) = (pace(), Instant::now());
+    for _ in 0..1_000 {
+        pace.turn().await;
+        pace.answered(0);
+    }
+    assert_eq!(began.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_throttled_answer_requests_pass_one_by_one_in_the_order_in_which_they_came() {
+    let (pace, passed) = (pace(), Mutex::new(Vec::new()));
+    pace.throttled(0);
+    let began = Instant::now();
+    let turns = (0..5).map(|n| {
+        let (pace, passed) = (&pace, &passed);
+        async move {
+            pace.turn().await;
+            passed.lock().unwrap().push((n, began.elapsed()));
+        }
+    });
+    join_all(turns).await;
+    let passed = passed.lock().unwrap();
+    assert!(passed.iter().map(|(n, _)| *n).eq(0..5), "{passed:?}");
+    let gaps = passed.windows(2).map(|pair| pair[1].1 - pair[0].1);
+    for gap in gaps.chain([passed[0].1]) {
+        assert!(gap >= Duration::from_millis(500) && gap < Duration::from_millis(630), "{passed:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn requests_that_were_throttled_together_slow_it_down_once() {
+    let pace = pace();
+    for _ in 0..64 {
+        pace.throttled(0);
+    }
+    assert_eq!((pace.cuts(), pace.state().limit.as_ref().unwrap().rate), (1, FIRST));
+    pace.throttled(1);
+    assert_eq!(pace.state().limit.as_ref().unwrap().rate, FIRST / 2.0);
+    for cuts in 2..20 {
+        pace.throttled(cuts);
+    }
+    assert_eq!(pace.state().limit.as_ref().unwrap().rate, SLOWEST);
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_settles_just_under_what_aws_allows_and_loses_nothing() {
+    for (rate, burst, requests) in [(20.0, 10.0, 400), (500.0, 100.0, 3_000), (2.0, 1.0, 40)] {
+        let (pace, bucket, began) = (pace(), Bucket::new(rate, burst), Instant::now());
+        join_all((0..requests).map(|_| ask(&pace, &bucket))).await;
+        let (refused, took) = (bucket.lock().unwrap().refused, began.elapsed().as_secs_f64());
+        let least = (f64::from(requests) - burst) / rate;
+        assert!(took < least * 2.0 + 5.0, "{requests} requests at {rate}/s took {took} s, at least {least} s");
+        // The first burst is sent before anything is known.
+        assert!(refused < requests + requests / 2, "{refused} of {requests} refused at {rate}/s");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_who_is_throttled_waits() {
+    let paces = Paces::new(Arc::new(Load::new(64)), Duration::from_secs(600));
+    let (account, other) = ("222222222222".parse().unwrap(), "333333333333".parse().unwrap());
+    let (here, there): (Region, Region) = ("eu-west-1".parse().unwrap(), "us-east-1".parse().unwrap());
+    paces.of("rds", Some(&account), &here).throttled(0);
+    let began = Instant::now();
+    for pace in [
+        paces.of("rds", Some(&other), &here),
+        paces.of("rds", Some(&account), &there),
+        paces.of("ec2", Some(&account), &here),
+    ] {
+        pace.turn().await;
+    }
+    assert_eq!(began.elapsed(), Duration::ZERO);
+    paces.of("rds", Some(&account), &here).turn().await;
+    assert!(began.elapsed() >= Duration::from_millis(500));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_limit_that_aws_no_longer_confirms_is_forgotten() {
+    let pace = pace();
+    pace.throttled(0);
+    for _ in 0..200 {
+        pace.turn().await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        pace.answered(1);
+    }
+    let faster = pace.state().limit.as_ref().map(|limit| limit.rate);
+    assert!(faster.is_none_or(|rate| rate > 50.0), "{faster:?}");
+    tokio::time::sleep(FORGET).await;
+    pace.answered(1);
+    assert!(pace.state().limit.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_goes_away_while_waiting_takes_no_turn() {
+    let (pace, began) = (pace(), Instant::now());
+    pace.throttled(0);
+    let gone = tokio::time::timeout(Duration::from_millis(100), pace.turn());
+    assert!(gone.await.is_err());
+    pace.turn().await;
+    assert!(began.elapsed() < Duration::from_millis(630), "{:?}", began.elapsed());
+}
+
+#[test]
+fn paces_that_hold_nothing_back_are_not_kept() {
+    let paces = Paces::new(Arc::new(Load::new(64)), Duration::from_secs(600));
+    let region: Region = "eu-west-1".parse().unwrap();
+    let account = |n: usize| format!("{n:012}").parse::<AccountId>().unwrap();
+    paces.of("rds", Some(&account(0)), &region).throttled(0);
+    let used = paces.of("rds", Some(&account(1)), &region);
+    for n in 2..KEPT * 3 {
+        paces.of("rds", Some(&account(n)), &region);
+    }
+    assert!(paces.known.lock().unwrap().len() <= KEPT);
+    assert!(paces.of("rds", Some(&account(0)), &region).state().limit.is_some(), "it still holds back");
+    assert!(Arc::ptr_eq(&used, &paces.of("rds", Some(&account(1)), &region)), "somebody uses it");
+}
+
+/// The outcome of one call through the SDK, and how often AWS was asked.
+async fn call(answers: impl Fn(u32) -> Option<(u16, String)> + Send + Sync + 'static) -> (Result<(), Error>, usize) {
+    let count = AtomicU32::new(0);
+    let scene = Scene::new(move |asked| match asked.action.as_str() {
+        "DescribeDBInstances" => answers(count.fetch_add(1, Ordering::SeqCst)),
+        _ => None,
+    });
+    let (account, region) = ("222222222222".parse().unwrap(), "eu-west-1".parse().unwrap());
+    let outcome = scene.sessions(4).inventory(&account, &region).await;
+    (outcome.map(drop), scene.asked("DescribeDBInstances").len())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_throttled_call_is_tried_for_as_long_as_it_takes() {
+    let (outcome, asked) = call(|n| (n < 30).then(throttled)).await;
+    outcome.unwrap();
+    assert_eq!(asked, 31);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_always_throttled_ends_when_the_patience_does() {
+    let began = Instant::now();
+    let (outcome, asked) = call(|_| Some(throttled())).await;
+    assert_eq!(outcome.unwrap_err().fault, Fault::Throttled("Rate exceeded".to_owned()));
+    assert!(began.elapsed() >= Duration::from_secs(600) && began.elapsed() < Duration::from_secs(620));
+    assert!(asked > 230 && asked < 310, "{asked} tries in ten minutes");
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_code_for_slower_is_understood() {
+    for code in ["Throttling", "ThrottlingException", "TooManyRequestsException", "RequestLimitExceeded"] {
+        let (outcome, asked) = call(move |n| (n < 12).then(|| refusal(400, code, "slower"))).await;
+        outcome.unwrap();
+        assert_eq!(asked, 13, "{code}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn other_failures_are_tried_as_often_as_ever_and_throttling_does_not_use_that_up() {
+    let broken = || refusal(500, "InternalFailure", "broken");
+    let (outcome, asked) = call(move |_| Some(broken())).await;
+    assert!(outcome.is_err());
+    assert_eq!(asked, 8);
+    let (outcome, asked) = call(move |n| if n < 20 { Some(throttled()) } else { Some(broken()) }).await;
+    assert!(outcome.is_err());
+    assert_eq!(asked, 28);
+    let (outcome, asked) = call(|_| Some(refusal(403, "AccessDenied", "no"))).await;
+    assert!(matches!(outcome.unwrap_err().fault, Fault::AccessDenied(_)));
+    assert_eq!(asked, 1);
+}
