@@ -1,4 +1,5 @@
-//! The control API beside AWS: `GET` and `DELETE /control/counters`, `GET` and `PUT /control/settings`.
+//! The control API beside AWS: `GET` and `DELETE /control/counters`, `GET` and `PUT /control/settings`, and
+//! `GET /control/accounts` with the ids of all member accounts.
 
 use std::sync::Arc;
 
@@ -31,6 +32,11 @@ pub(crate) async fn change_settings(State(server): State<Arc<Server>>, body: Byt
         }
         Err(why) => (StatusCode::BAD_REQUEST, why.to_string()).into_response(),
     }
+}
+
+pub(crate) async fn accounts(State(server): State<Arc<Server>>) -> Response {
+    let organization = &server.world().organization;
+    json(&(1..=organization.accounts).map(|number| organization.account_id(number)).collect::<Vec<_>>())
 }
 
 fn json(value: &impl Serialize) -> Response {

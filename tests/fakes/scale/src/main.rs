@@ -60,6 +60,7 @@ async fn main() -> Result<(), Failure> {
     let router = Router::new()
         .route("/", post(door::answer))
         .route("/control/counters", get(control::counters).delete(control::forget_counters))
+        .route("/control/accounts", get(control::accounts))
         .route("/control/settings", get(control::settings).put(control::change_settings))
         .with_state(server);
     axum::serve(listener, router).with_graceful_shutdown(parent_is_gone()).await?;
