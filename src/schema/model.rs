@@ -23,6 +23,9 @@ pub trait Model: Clone + PartialEq + Default + Send + Sync + 'static {
     /// The fields as values.
     fn fields(&self) -> BTreeMap<String, Value>;
 
+    /// The fields as values, made out of the model.
+    fn into_fields(self) -> BTreeMap<String, Value>;
+
     /// The object as a value.
     fn to_value(&self) -> Value {
         Value::Object(self.fields())
@@ -69,19 +72,32 @@ pub fn encode_field<K: Kind>(attr: &Attr<K>) -> Value {
     }
 }
 
+/// Makes a value out of one field; used by [`model!`](crate::model).
+pub fn field_into_value<K: Kind>(attr: Attr<K>) -> Value {
+    match attr {
+        Attr::Null => Value::Null,
+        Attr::Unknown => Value::unknown(),
+        Attr::Known(value) => value.into_value(),
+    }
+}
+
 /// Carries typed changes over to a raw object: a field that the typed code did not change keeps its raw value, with its
 /// notation (`720h` stays `720h`) and its refinements.
 pub fn overlay<M: Model>(raw: &Value, before: &M, after: &M) -> Value {
-    let (old, new) = (before.fields(), after.fields());
-    Value::Object(
-        new.into_iter()
-            .map(|(name, value)| {
-                let kept = old.get(&name) == Some(&value);
-                let value = if kept { raw.attribute(&name).clone() } else { value };
-                (name, value)
-            })
-            .collect(),
-    )
+    keep_notation(raw, &before.fields(), after.fields())
+}
+
+/// As [`overlay`], made out of the new model.
+pub fn overlay_with<M: Model>(raw: &Value, before: &M, after: M) -> Value {
+    keep_notation(raw, &before.fields(), after.into_fields())
+}
+
+fn keep_notation(raw: &Value, old: &BTreeMap<String, Value>, new: BTreeMap<String, Value>) -> Value {
+    let kept = |(name, value): (String, Value)| {
+        let value = if old.get(&name) == Some(&value) { raw.attribute(&name).clone() } else { value };
+        (name, value)
+    };
+    Value::Object(new.into_iter().map(kept).collect())
 }
 
 /// Declares a model: a struct, its attributes with documentation, and the conversion between both.
@@ -130,6 +146,12 @@ macro_rules! model {
             fn fields(&self) -> std::collections::BTreeMap<String, $crate::value::Value> {
                 std::collections::BTreeMap::from([
                     $((stringify!($field).to_owned(), $crate::schema::encode_field(&self.$field))),*
+                ])
+            }
+
+            fn into_fields(self) -> std::collections::BTreeMap<String, $crate::value::Value> {
+                std::collections::BTreeMap::from([
+                    $((stringify!($field).to_owned(), $crate::schema::field_into_value(self.$field))),*
                 ])
             }
         }
