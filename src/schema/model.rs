@@ -88,7 +88,7 @@ pub fn overlay<M: Model>(raw: &Value, before: &M, after: &M) -> Value {
 }
 
 /// As [`overlay`], made out of the new model.
-pub fn overlay_with<M: Model>(raw: &Value, before: &M, after: M) -> Value {
+pub(super) fn overlay_with<M: Model>(raw: &Value, before: &M, after: M) -> Value {
     keep_notation(raw, &before.fields(), after.into_fields())
 }
 
@@ -156,4 +156,54 @@ macro_rules! model {
             }
         }
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::access::Region;
+
+    model! {
+        /// Holds others.
+        struct Outer {
+            /// Text.
+            name: String = required(),
+            /// Others.
+            inner: BTreeMap<String, Inner> = computed(),
+            /// Others in a row.
+            row: Vec<Inner> = computed(),
+        }
+    }
+
+    model! {
+        /// Is held.
+        struct Inner {
+            /// Parsed.
+            region: Region = computed(),
+            /// Set.
+            groups: BTreeSet<String> = computed(),
+            /// Not known.
+            size: i64 = computed(),
+        }
+    }
+
+    #[test]
+    fn a_value_made_out_of_a_model_is_that_of_the_model() {
+        let inner = Inner {
+            region: Attr::Known("eu-west-1".parse().unwrap()),
+            groups: Attr::Known(BTreeSet::from(["b".to_owned(), "a".to_owned()])),
+            size: Attr::Unknown,
+        };
+        let row = vec![Inner::default(), inner.clone()];
+        let all = Outer {
+            name: Attr::Known("all".to_owned()),
+            inner: Attr::Known(BTreeMap::from([("one".to_owned(), inner)])),
+            row: Attr::Known(row),
+        };
+        let (before, raw) = (Outer { inner: Attr::Null, ..all.clone() }, all.to_value());
+        assert_eq!(all.clone().into_value(), all.encode());
+        assert_eq!(overlay_with(&raw, &before, all.clone()), overlay(&raw, &before, &all));
+    }
 }
