@@ -14,8 +14,8 @@ lint: ## formatting and clippy, warnings are errors
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 
-test-fakes: install ## the fake AWS and the check of IAM tokens, held against boto3; the stand-in for Vault, against hvac
-	cd tests/fakes && $(PYTHON) -m unittest aws.test_launcher aws.test_partitions aws.test_web_identity databases.test_iam_tokens databases.test_iam_server vault.test_vault
+test-fakes: install ## the fake AWS, the one for scale and the check of IAM tokens, held against boto3; the stand-in for Vault, against hvac
+	cd tests/fakes && $(PYTHON) -m unittest aws.test_launcher aws.test_partitions aws.test_web_identity databases.test_iam_tokens databases.test_iam_server vault.test_vault scale.test_fake_aws
 
 test-rust: install ## unit, protocol and acceptance tests
 	cargo nextest run --workspace

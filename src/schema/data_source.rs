@@ -8,7 +8,7 @@ use crate::report::Report;
 use crate::value::Value;
 
 use super::attribute::Attribute;
-use super::model::{Model, decode, overlay};
+use super::model::{Model, decode, overlay_with};
 use super::plan::with_defaults;
 use super::reports::Reports;
 use super::validate::validate;
@@ -97,7 +97,7 @@ impl<D: DataSource> AnyDataSource<D::Context> for D {
             };
             let mut query = Query { state: asked.clone(), warnings: Vec::new() };
             match DataSource::read(self, context, &mut query).await {
-                Ok(()) => (Some(overlay(&config, &asked, &query.state)), query.warnings),
+                Ok(()) => (Some(overlay_with(&config, &asked, query.state)), query.warnings),
                 Err(Reports(errors)) => (None, [query.warnings, errors].concat()),
             }
         })

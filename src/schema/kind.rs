@@ -31,6 +31,11 @@ pub trait Kind: Sized {
 
     /// The value on the wire.
     fn encode(&self) -> Value;
+
+    /// The value on the wire, made out of what is here: an inventory of an organization is not held twice.
+    fn into_value(self) -> Value {
+        self.encode()
+    }
 }
 
 /// A report about a value that does not fit its attribute.
@@ -89,6 +94,10 @@ impl Kind for String {
 
     fn encode(&self) -> Value {
         Value::string(self.as_str())
+    }
+
+    fn into_value(self) -> Value {
+        Value::String(self)
     }
 }
 
@@ -186,6 +195,10 @@ impl<M: Model> Kind for M {
     fn encode(&self) -> Value {
         self.to_value()
     }
+
+    fn into_value(self) -> Value {
+        Value::Object(self.into_fields())
+    }
 }
 
 /// The shape of a collection of this element.
@@ -238,6 +251,10 @@ impl<K: Kind> Kind for Vec<K> {
     fn encode(&self) -> Value {
         Value::List(self.iter().map(Kind::encode).collect())
     }
+
+    fn into_value(self) -> Value {
+        Value::List(self.into_iter().map(Kind::into_value).collect())
+    }
 }
 
 impl<K: Kind + Ord> Kind for BTreeSet<K> {
@@ -263,6 +280,10 @@ impl<K: Kind + Ord> Kind for BTreeSet<K> {
     fn encode(&self) -> Value {
         Value::Set(self.iter().map(Kind::encode).collect())
     }
+
+    fn into_value(self) -> Value {
+        Value::Set(self.into_iter().map(Kind::into_value).collect())
+    }
 }
 
 impl<K: Kind> Kind for BTreeMap<String, K> {
@@ -286,5 +307,9 @@ impl<K: Kind> Kind for BTreeMap<String, K> {
 
     fn encode(&self) -> Value {
         Value::Map(self.iter().map(|(key, element)| (key.clone(), element.encode())).collect())
+    }
+
+    fn into_value(self) -> Value {
+        Value::Map(self.into_iter().map(|(key, element)| (key, element.into_value())).collect())
     }
 }

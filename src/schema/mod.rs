@@ -27,7 +27,7 @@ pub use data_source::{Answer, AnyDataSource, DataSource, Query};
 pub use ephemeral::{AnyEphemeral, Ephemeral, Opened, Opening};
 pub use function::{Function, FunctionError, Parameter};
 pub use kind::{Kind, misfit, parse_text};
-pub use model::{Model, decode, decode_field, decode_object, encode_field, overlay};
+pub use model::{Model, decode, decode_field, decode_object, encode_field, field_into_value, overlay};
 pub use private::Private;
 pub use provider::Provider;
 pub use reports::Reports;

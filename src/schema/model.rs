@@ -23,6 +23,9 @@ pub trait Model: Clone + PartialEq + Default + Send + Sync + 'static {
     /// The fields as values.
     fn fields(&self) -> BTreeMap<String, Value>;
 
+    /// The fields as values, made out of the model.
+    fn into_fields(self) -> BTreeMap<String, Value>;
+
     /// The object as a value.
     fn to_value(&self) -> Value {
         Value::Object(self.fields())
@@ -69,19 +72,32 @@ pub fn encode_field<K: Kind>(attr: &Attr<K>) -> Value {
     }
 }
 
+/// Makes a value out of one field; used by [`model!`](crate::model).
+pub fn field_into_value<K: Kind>(attr: Attr<K>) -> Value {
+    match attr {
+        Attr::Null => Value::Null,
+        Attr::Unknown => Value::unknown(),
+        Attr::Known(value) => value.into_value(),
+    }
+}
+
 /// Carries typed changes over to a raw object: a field that the typed code did not change keeps its raw value, with its
 /// notation (`720h` stays `720h`) and its refinements.
 pub fn overlay<M: Model>(raw: &Value, before: &M, after: &M) -> Value {
-    let (old, new) = (before.fields(), after.fields());
-    Value::Object(
-        new.into_iter()
-            .map(|(name, value)| {
-                let kept = old.get(&name) == Some(&value);
-                let value = if kept { raw.attribute(&name).clone() } else { value };
-                (name, value)
-            })
-            .collect(),
-    )
+    keep_notation(raw, &before.fields(), after.fields())
+}
+
+/// As [`overlay`], made out of the new model.
+pub(super) fn overlay_with<M: Model>(raw: &Value, before: &M, after: M) -> Value {
+    keep_notation(raw, &before.fields(), after.into_fields())
+}
+
+fn keep_notation(raw: &Value, old: &BTreeMap<String, Value>, new: BTreeMap<String, Value>) -> Value {
+    let kept = |(name, value): (String, Value)| {
+        let value = if old.get(&name) == Some(&value) { raw.attribute(&name).clone() } else { value };
+        (name, value)
+    };
+    Value::Object(new.into_iter().map(kept).collect())
 }
 
 /// Declares a model: a struct, its attributes with documentation, and the conversion between both.
@@ -132,6 +148,62 @@ macro_rules! model {
                     $((stringify!($field).to_owned(), $crate::schema::encode_field(&self.$field))),*
                 ])
             }
+
+            fn into_fields(self) -> std::collections::BTreeMap<String, $crate::value::Value> {
+                std::collections::BTreeMap::from([
+                    $((stringify!($field).to_owned(), $crate::schema::field_into_value(self.$field))),*
+                ])
+            }
         }
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::access::Region;
+
+    model! {
+        /// Holds others.
+        struct Outer {
+            /// Text.
+            name: String = required(),
+            /// Others.
+            inner: BTreeMap<String, Inner> = computed(),
+            /// Others in a row.
+            row: Vec<Inner> = computed(),
+        }
+    }
+
+    model! {
+        /// Is held.
+        struct Inner {
+            /// Parsed.
+            region: Region = computed(),
+            /// Set.
+            groups: BTreeSet<String> = computed(),
+            /// Not known.
+            size: i64 = computed(),
+        }
+    }
+
+    #[test]
+    fn a_value_made_out_of_a_model_is_that_of_the_model() {
+        let inner = Inner {
+            region: Attr::Known("eu-west-1".parse().unwrap()),
+            groups: Attr::Known(BTreeSet::from(["b".to_owned(), "a".to_owned()])),
+            size: Attr::Unknown,
+        };
+        let row = vec![Inner::default(), inner.clone()];
+        let all = Outer {
+            name: Attr::Known("all".to_owned()),
+            inner: Attr::Known(BTreeMap::from([("one".to_owned(), inner)])),
+            row: Attr::Known(row),
+        };
+        let (before, raw) = (Outer { inner: Attr::Null, ..all.clone() }, all.to_value());
+        assert_eq!(all.clone().into_value(), all.encode());
+        assert_eq!(overlay_with(&raw, &before, all.clone()), overlay(&raw, &before, &all));
+    }
 }

@@ -16,3 +16,4 @@ mod log;
 mod messages;
 mod mutual_tls;
 mod reattach;
+mod scale;

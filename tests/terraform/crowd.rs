@@ -20,6 +20,8 @@ const BETWEEN_SAMPLES: Duration = Duration::from_millis(20);
 /// Milliseconds that a connection takes to end after the client closed it.
 const GOODBYE: u64 = 20;
 const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
+/// Linux counts the time of processes in hundredths of a second.
+const TICKS: u64 = 100;
 
 /// A client that is fed the same statements until it is told to stop.
 pub(crate) struct Feed {
@@ -183,6 +185,19 @@ pub(crate) struct Watched {
     pub(crate) time: Duration,
     /// The most memory that a provider process ever held, in MiB
     pub(crate) memory: u64,
+    /// What all provider processes together took of the processor
+    pub(crate) provider_cpu: Duration,
+    /// What Terraform itself took
+    pub(crate) terraform_cpu: Duration,
+    /// The most memory that Terraform itself ever held, in MiB
+    pub(crate) terraform_memory: u64,
+}
+
+/// What a process has taken so far.
+#[derive(Debug, Clone, Copy, Default)]
+struct Taken {
+    kibibytes: u64,
+    ticks: u64,
 }
 
 /// Runs a Terraform command and looks at the memory of its provider processes.
@@ -195,9 +210,12 @@ pub(crate) fn watch(workspace: &Workspace<'_>, arguments: &[&str]) -> Watched {
     command.stderr(File::create(file("stderr.txt")).expect("a file"));
     let begin = Instant::now();
     let mut child = command.spawn().expect("the command runs");
-    let mut kibibytes = 0;
+    let (mut terraform, mut providers) = (Taken::default(), BTreeMap::new());
     let status = loop {
-        kibibytes = providers_of(child.id()).into_iter().map(high_water_mark).max().unwrap_or(0).max(kibibytes);
+        for pid in providers_of(child.id()) {
+            providers.extend(taken(pid).map(|now| (pid, now)));
+        }
+        terraform = taken(child.id()).unwrap_or(terraform);
         match child.try_wait().expect("the command is waited for") {
             Some(status) => break status,
             None => std::thread::sleep(BETWEEN_LOOKS),
@@ -206,7 +224,24 @@ pub(crate) fn watch(workspace: &Workspace<'_>, arguments: &[&str]) -> Watched {
     let time = begin.elapsed();
     let text = |name: &str| fs::read_to_string(file(name)).expect("what it said");
     let run = Run { code: status.code().unwrap_or(-1), stdout: text("stdout.txt"), stderr: text("stderr.txt") };
-    Watched { run, time, memory: kibibytes / 1024 }
+    let cpu = |ticks: u64| Duration::from_millis(ticks * 1000 / TICKS);
+    Watched {
+        run,
+        time,
+        memory: providers.values().map(|one| one.kibibytes).max().unwrap_or(0) / 1024,
+        provider_cpu: cpu(providers.values().map(|one| one.ticks).sum()),
+        terraform_cpu: cpu(terraform.ticks),
+        terraform_memory: terraform.kibibytes / 1024,
+    }
+}
+
+/// What a process has taken; nothing where it has just ended.
+fn taken(pid: u32) -> Option<Taken> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, fields) = stat.rsplit_once(") ")?;
+    // The state is the third field of `proc(5)`; user and system time are the 14th and 15th.
+    let times = fields.split(' ').skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap_or(0));
+    Some(Taken { kibibytes: high_water_mark(pid), ticks: times.sum() }).filter(|taken| taken.kibibytes > 0)
 }
 
 /// `VmHWM` of a process in KiB; nothing where it has just ended.

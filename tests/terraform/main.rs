@@ -68,6 +68,7 @@ mod role_terms;
 mod rotation;
 mod rotation_age;
 mod scale;
+mod scale_plan;
 mod schema;
 mod secrets;
 mod security_group;

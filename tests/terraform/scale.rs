@@ -26,7 +26,7 @@ fn name(number: usize) -> String {
 }
 
 /// A database with many roles on a server of its own, and so many others on four servers.
-fn fleet(others: usize) -> Rig {
+pub(crate) fn fleet(others: usize) -> Rig {
     let wish = |number: usize| {
         let shared = SERVERS.len() - 1;
         let server = if number == 0 { 0 } else { (number - 1) % shared + 1 };
@@ -46,7 +46,7 @@ fn fleet(others: usize) -> Rig {
     rig
 }
 
-fn configuration(rig: &Rig, many: usize) -> String {
+pub(crate) fn configuration(rig: &Rig, many: usize) -> String {
     let mut targets = String::new();
     for (number, database) in rig.made.databases.iter().enumerate() {
         targets += &format!(

@@ -43,13 +43,14 @@ pub enum Described {
 }
 
 impl Inventory {
-    /// The answer for one ARN.
+    /// The answer for one ARN. Both lists are sorted by it, and each of a thousand resources asks.
     pub fn find(&self, arn: &Arn) -> Described {
-        if let Ok(at) = self.targets.binary_search_by(|t| t.arn.cmp(arn)) {
-            return Described::Target(self.targets[at].clone());
+        let target = self.targets.binary_search_by(|target| target.arn.cmp(arn)).ok();
+        if let Some(target) = target.and_then(|at| self.targets.get(at)) {
+            return Described::Target(target.clone());
         }
-        let at = self.others.binary_search_by(|o| o.arn.cmp(arn)).ok();
-        at.map_or(Described::Gone, |at| Described::Unsupported(self.others[at].clone()))
+        let other = self.others.binary_search_by(|other| other.arn.cmp(arn)).ok();
+        other.and_then(|at| self.others.get(at)).cloned().map_or(Described::Gone, Described::Unsupported)
     }
 
     /// The ARN of the database with this resource id, which stays the same when the database is renamed.

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rmpv::Value as Pack;
+use rmpv::{Value as Pack, ValueRef as PackRef};
 use unicode_normalization::UnicodeNormalization;
 
 use crate::value::{DynamicValue, Number, Path, Refinement, Type, Value};
@@ -151,68 +151,134 @@ fn bound(pack: &Pack) -> Option<(Number, bool)> {
     }
 }
 
+/// Written without a tree of the whole message: an organization's databases are tens of megabytes.
 pub(super) fn encode(value: &Value, kind: &Type) -> Result<Vec<u8>, Error> {
-    Ok(write(&to_pack(value, kind, &Path::root())?))
+    let mut bytes = Vec::new();
+    put(&mut bytes, value, kind, &Place::Root)?;
+    Ok(bytes)
+}
+
+/// Where a value is. Paths are made for errors only.
+enum Place<'a> {
+    Root,
+    Field(&'a Place<'a>, &'a str),
+    Key(&'a Place<'a>, &'a str),
+    Index(&'a Place<'a>, usize),
+}
+
+impl Place<'_> {
+    fn path(&self) -> Path {
+        match self {
+            Self::Root => Path::root(),
+            Self::Field(at, name) => at.path().field(name),
+            Self::Key(at, key) => at.path().key(key),
+            Self::Index(at, index) => at.path().index(*index),
+        }
+    }
 }
 
 fn write(pack: &Pack) -> Vec<u8> {
     let mut bytes = Vec::new();
-    // Writing into a vector cannot fail.
-    let _infallible = rmpv::encode::write_value(&mut bytes, pack);
+    put_pack(&mut bytes, pack);
     bytes
 }
 
-fn to_pack(value: &Value, kind: &Type, at: &Path) -> Result<Pack, Error> {
-    match (kind, value) {
-        (_, Value::Null) => Ok(Pack::Nil),
-        (_, Value::Unknown(refinement)) => Ok(unknown(refinement)),
-        (Type::Bool, Value::Bool(value)) => Ok(Pack::Boolean(*value)),
-        (Type::Number, Value::Number(number)) => Ok(number_pack(number)),
-        (Type::String, Value::String(text)) => Ok(Pack::from(text.nfc().collect::<String>())),
-        (Type::List(element), Value::List(elements)) => pack_all(elements.iter(), element, at),
-        (Type::Set(element), Value::Set(elements)) => pack_all(elements.iter(), element, at),
-        (Type::Tuple(kinds), Value::List(elements)) if kinds.len() == elements.len() => Ok(Pack::Array(
-            kinds
-                .iter()
-                .zip(elements)
-                .enumerate()
-                .map(|(index, (kind, element))| to_pack(element, kind, &at.index(index)))
-                .collect::<Result<_, _>>()?,
-        )),
-        (Type::Map(element), Value::Map(entries)) => Ok(Pack::Map(
-            entries
-                .iter()
-                .map(|(key, value)| {
-                    Ok((Pack::from(key.nfc().collect::<String>()), to_pack(value, element, &at.key(key))?))
-                })
-                .collect::<Result<_, Error>>()?,
-        )),
-        (Type::Object(attributes), Value::Object(object)) => {
-            if let Some(extra) = object.keys().find(|name| !attributes.contains_key(*name)) {
-                return Err(Error::mismatch(at, format!("an object without the attribute `{extra}`")));
-            }
-            Ok(Pack::Map(
-                attributes
-                    .iter()
-                    .map(|(name, kind)| {
-                        let value = object.get(name).unwrap_or(&Value::Null);
-                        Ok((Pack::from(name.as_str()), to_pack(value, kind, &at.field(name))?))
-                    })
-                    .collect::<Result<_, Error>>()?,
-            ))
+fn put_pack(bytes: &mut Vec<u8>, pack: &Pack) {
+    // Writing into a vector cannot fail.
+    let _infallible = rmpv::encode::write_value(bytes, pack);
+}
+
+/// A text in the form that Terraform compares by.
+fn put_text(bytes: &mut Vec<u8>, text: &str) {
+    let normal;
+    let text = if unicode_normalization::is_nfc(text) {
+        text
+    } else {
+        normal = text.nfc().collect::<String>();
+        normal.as_str()
+    };
+    let _infallible = rmpv::encode::write_value_ref(bytes, &PackRef::from(text));
+}
+
+/// The head of an array or map: a tag with a short length in it, or a tag and a length of 16 or 32 bits.
+fn put_length(bytes: &mut Vec<u8>, length: usize, [short, medium, long]: [u8; 3]) {
+    match (u8::try_from(length), u16::try_from(length), u32::try_from(length)) {
+        (Ok(length @ ..=15), ..) => bytes.push(short | length),
+        (_, Ok(length), _) => {
+            bytes.push(medium);
+            bytes.extend(length.to_be_bytes());
         }
-        (Type::Dynamic, Value::Dynamic(dynamic)) => Ok(Pack::Array(vec![
-            Pack::Binary(type_to_json(&dynamic.kind)),
-            to_pack(&dynamic.value, &dynamic.kind, at)?,
-        ])),
-        _ => Err(Error::mismatch(at, describe(kind))),
+        (.., length) => {
+            bytes.push(long);
+            bytes.extend(length.unwrap_or(u32::MAX).to_be_bytes());
+        }
     }
 }
 
-fn pack_all<'v>(elements: impl Iterator<Item = &'v Value>, kind: &Type, at: &Path) -> Result<Pack, Error> {
-    let packed: Result<Vec<Pack>, Error> =
-        elements.enumerate().map(|(index, element)| to_pack(element, kind, &at.index(index))).collect();
-    packed.map(Pack::Array)
+const ARRAY: [u8; 3] = [0x90, 0xdc, 0xdd];
+const MAP: [u8; 3] = [0x80, 0xde, 0xdf];
+
+fn put(bytes: &mut Vec<u8>, value: &Value, kind: &Type, at: &Place<'_>) -> Result<(), Error> {
+    match (kind, value) {
+        (_, Value::Null) => put_pack(bytes, &Pack::Nil),
+        (_, Value::Unknown(refinement)) => put_pack(bytes, &unknown(refinement)),
+        (Type::Bool, Value::Bool(value)) => put_pack(bytes, &Pack::Boolean(*value)),
+        (Type::Number, Value::Number(number)) => put_pack(bytes, &number_pack(number)),
+        (Type::String, Value::String(text)) => put_text(bytes, text),
+        (Type::List(element), Value::List(elements)) => put_all(bytes, elements.iter(), element, at)?,
+        (Type::Set(element), Value::Set(elements)) => put_all(bytes, elements.iter(), element, at)?,
+        (Type::Tuple(kinds), Value::List(elements)) if kinds.len() == elements.len() => {
+            put_length(bytes, elements.len(), ARRAY);
+            for (index, (kind, element)) in kinds.iter().zip(elements).enumerate() {
+                put(bytes, element, kind, &Place::Index(at, index))?;
+            }
+        }
+        (Type::Map(element), Value::Map(entries)) => {
+            put_length(bytes, entries.len(), MAP);
+            for (key, value) in entries {
+                put_text(bytes, key);
+                put(bytes, value, element, &Place::Key(at, key))?;
+            }
+        }
+        (Type::Object(attributes), Value::Object(object)) => put_object(bytes, object, attributes, at)?,
+        (Type::Dynamic, Value::Dynamic(dynamic)) => {
+            put_length(bytes, 2, ARRAY);
+            put_pack(bytes, &Pack::Binary(type_to_json(&dynamic.kind)));
+            put(bytes, &dynamic.value, &dynamic.kind, at)?;
+        }
+        _ => return Err(Error::mismatch(&at.path(), describe(kind))),
+    }
+    Ok(())
+}
+
+fn put_object(
+    bytes: &mut Vec<u8>,
+    object: &BTreeMap<String, Value>,
+    attributes: &BTreeMap<String, Type>,
+    at: &Place<'_>,
+) -> Result<(), Error> {
+    if let Some(extra) = object.keys().find(|name| !attributes.contains_key(*name)) {
+        return Err(Error::mismatch(&at.path(), format!("an object without the attribute `{extra}`")));
+    }
+    put_length(bytes, attributes.len(), MAP);
+    for (name, kind) in attributes {
+        put_text(bytes, name);
+        put(bytes, object.get(name).unwrap_or(&Value::Null), kind, &Place::Field(at, name))?;
+    }
+    Ok(())
+}
+
+fn put_all<'v>(
+    bytes: &mut Vec<u8>,
+    elements: impl ExactSizeIterator<Item = &'v Value>,
+    kind: &Type,
+    at: &Place<'_>,
+) -> Result<(), Error> {
+    put_length(bytes, elements.len(), ARRAY);
+    for (index, element) in elements.enumerate() {
+        put(bytes, element, kind, &Place::Index(at, index))?;
+    }
+    Ok(())
 }
 
 /// Whole numbers beyond 64 bits travel as texts, also those that a float could hold.

@@ -41,6 +41,28 @@ fn bytes_are_those_that_terraform_sends() {
 }
 
 #[test]
+fn collections_of_every_length_have_the_head_that_a_library_writes() {
+    for length in [0, 15, 16, 0xffff, 0x1_0000] {
+        let numbers = (0..length).map(Value::from).collect::<Vec<_>>();
+        let packed = rmpv::Value::Array((0..length).map(rmpv::Value::from).collect());
+        assert_eq!(encode(&Value::List(numbers), &Type::list(Type::Number)).unwrap(), write(&packed), "{length}");
+        let entry = |number: i64| (format!("{number:06}"), Value::from(number));
+        let packed = (0..length).map(|n| (format!("{n:06}").into(), n.into())).collect();
+        let map = Value::Map((0..length).map(entry).collect());
+        assert_eq!(encode(&map, &Type::map(Type::Number)).unwrap(), write(&rmpv::Value::Map(packed)), "{length}");
+    }
+}
+
+#[test]
+fn an_error_names_the_place() {
+    let kind = Type::map(Type::list(Type::object([("size", Type::Number)])));
+    let object = Value::Object(BTreeMap::from([("size".to_owned(), Value::string("large"))]));
+    let value = Value::Map(BTreeMap::from([("a".to_owned(), Value::List(vec![Value::Null, object]))]));
+    let place = Path::root().key("a").index(1).field("size");
+    assert_eq!(encode(&value, &kind), Err(Error::mismatch(&place, "a number")));
+}
+
+#[test]
 fn every_extension_is_unknown() {
     for tag in [1u8, 12, 99, 0xff] {
         assert!(decode(&[0xd4, tag, 0x07], &Type::Number).unwrap().is_unknown());
