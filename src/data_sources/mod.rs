@@ -3,8 +3,10 @@
 mod accounts;
 mod agents;
 mod instances;
+pub mod policy;
 mod shard;
 
 pub use accounts::AccountsDataSource;
 pub use agents::AgentsDataSource;
 pub use instances::InstancesDataSource;
+pub use policy::PolicyDataSource;

@@ -57,6 +57,7 @@ mod namespace;
 mod offline;
 mod parallel;
 mod password_wo;
+mod policy;
 mod rig;
 mod rig_tests;
 mod role;
