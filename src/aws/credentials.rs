@@ -131,7 +131,8 @@ pub(super) const DEFAULT_SESSION_NAME: &str = "rdsaccess-provider";
 fn cannot_assume(error: Error, role_arn: &str, external_id: bool) -> Error {
     let role_arn = role_arn.to_owned();
     let text = match &error.fault {
-        Fault::AccessDenied(text) | Fault::NotFound(text) => text.clone(),
+        Fault::AccessDenied(text) => text.clone(),
+        Fault::NotFound(text) => format!("NoSuchEntity: {text}"),
         Fault::Other { code, text } => format!("{code}: {text}"),
         _ => return error,
     };

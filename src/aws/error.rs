@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::entry;
 use crate::access::{AccountId, Region};
 use crate::report::{Explain, Reach};
 
@@ -28,7 +29,15 @@ impl Error {
 
     /// Whether the account cannot be entered: its role, the external id, the trust policy, or the account itself.
     pub fn is_cannot_enter(&self) -> bool {
-        matches!(self.fault, Fault::CannotAssume { .. })
+        matches!(
+            self.fault,
+            Fault::CannotAssume { .. } | Fault::AccountLeaving { .. } | Fault::NotInOrganization { .. }
+        )
+    }
+
+    /// Whether a role was refused in the words that AWS also has for an account that is closed.
+    pub(super) fn is_refused_entry(&self) -> bool {
+        matches!(&self.fault, Fault::CannotAssume { text, .. } if entry::is_refusal(text))
     }
 }
 
@@ -108,6 +117,20 @@ pub enum Fault {
         /// The words of AWS
         text: String,
     },
+    /// The account cannot be entered, and Organizations says that AWS is taking it away
+    #[error("the account is {state} in AWS Organizations: {text}")]
+    AccountLeaving {
+        /// `SUSPENDED`, `PENDING_CLOSURE` or `CLOSED`
+        state: String,
+        /// The words of AWS to the attempt to enter it
+        text: String,
+    },
+    /// The account cannot be entered, and Organizations does not know it (any more)
+    #[error("AWS Organizations knows no such account in the organization, and its role cannot be assumed: {text}")]
+    NotInOrganization {
+        /// The words of AWS to the attempt to enter it
+        text: String,
+    },
     /// The default chain found no credentials, or a source of them failed
     #[error("no AWS credentials: {0}")]
     NoCredentials(String),
@@ -169,6 +192,8 @@ impl Explain for Error {
             Fault::AccessDenied(_) | Fault::CannotAssume { .. } | Fault::Unreachable(_) | Fault::Throttled(_) => {
                 Reach::OutOfReach
             }
+            Fault::AccountLeaving { .. } => Reach::Leaving,
+            Fault::NotInOrganization { .. } => Reach::Strange,
             Fault::Unfit(_) => Reach::Unfit,
             _ => Reach::Fine,
         }
@@ -178,6 +203,8 @@ impl Explain for Error {
         match &self.fault {
             Fault::AccessDenied(_) => "AWS denied access",
             Fault::CannotAssume { .. } => "Cannot enter the account",
+            Fault::AccountLeaving { .. } => "The account is suspended or closed",
+            Fault::NotInOrganization { .. } => "The account is not in the organization",
             Fault::NoCredentials(_) => "No AWS credentials",
             Fault::CredentialsRefused(_) => "AWS refused the credentials",
             Fault::NoRegion => "No AWS region",
@@ -208,7 +235,11 @@ impl Explain for Error {
         let Call { action, region, .. } = &*self.call;
         let step = match &self.fault {
             Fault::AccessDenied(text) => return Some(allow_step(&self.call, text)),
-            Fault::CannotAssume { role_arn, external_id, .. } => return Some(assume_step(role_arn, *external_id)),
+            Fault::CannotAssume { role_arn, external_id, text } => {
+                return Some(entry::next_step(&self.call, role_arn, *external_id, text));
+            }
+            Fault::AccountLeaving { .. } => leaving_step(),
+            Fault::NotInOrganization { .. } => strange_step(),
             Fault::NoCredentials(_) => {
                 "Give the provider credentials: environment variables, a profile, SSO (`aws sso login`), an instance \
                  role, or `assume_role_with_web_identity` in the provider block"
@@ -268,16 +299,20 @@ fn allow_step(call: &Call, text: &str) -> String {
     )
 }
 
-fn assume_step(role_arn: &str, external_id: bool) -> String {
-    let word = if external_id {
-        "asks for exactly the external id that is set in `member_role` or `assume_role`"
-    } else {
-        "asks for no external id (none is set)"
-    };
-    format!(
-        "Check that the role {role_arn} exists, that its trust policy names the caller and {word}, that the caller may \
-         sts:AssumeRole on it, and that the account is active"
-    )
+/// What becomes of the objects in an account that AWS takes away.
+fn leaving_step() -> String {
+    "AWS removes what is in the account with it, 90 days after it was closed. Until then its objects stay in the state as \
+     they were last seen, and nothing in the account can be changed; a destroy takes them out of the state. Take the \
+     account's databases out of the configuration, or have AWS Support reopen the account"
+        .to_owned()
+}
+
+fn strange_step() -> String {
+    "An account that has left the organization still has its databases, so its objects stay in the state as they were \
+     last seen and a destroy is refused. Let the account in again, or let the trust policy of its role name the caller; if \
+     it is gone for good, take its objects out of the state with `removed { from = … lifecycle { destroy = false } }` or \
+     `terraform state rm`"
+        .to_owned()
 }
 
 #[cfg(test)]

@@ -1,8 +1,10 @@
 //! Finding the database that `target_arn` names, and saying what is wrong with it.
 
+use std::sync::PoisonError;
+
 use crate::access::{Arn, Target, Unsupported};
 use crate::aws::rds::{Described, Other};
-use crate::report::{Explain, Reach, Severity};
+use crate::report::{Explain, Reach, Report, Severity};
 use crate::schema::Reports;
 
 use super::{Context, OnUnreachable};
@@ -166,14 +168,51 @@ impl Context {
     /// Whether a refresh should keep the prior state: every error says that nothing could be learned, and the provider
     /// block asks for it.
     pub fn keeps_state(&self, reports: &Reports) -> bool {
-        let out_of_reach = reports.0.iter().all(|r| r.severity == Severity::Warning || r.reach != Reach::Fine);
-        self.on_unreachable() == OnUnreachable::Keep && out_of_reach
+        let mut errors = reports.0.iter().filter(|report| report.severity == Severity::Error).peekable();
+        match errors.peek() {
+            Some(_) => errors.all(|report| is_lost(report.reach) || self.is_kept() && report.reach != Reach::Fine),
+            None => self.is_kept(),
+        }
     }
 
     /// Whether a refresh should keep the prior state although AWS or a store could not be asked.
     pub fn keeps<E: Explain>(&self, error: &E) -> bool {
-        self.on_unreachable() == OnUnreachable::Keep && error.reach() == Reach::OutOfReach
+        is_lost(error.reach()) || self.is_kept() && error.reach() == Reach::OutOfReach
     }
+
+    fn is_kept(&self) -> bool {
+        self.on_unreachable() == OnUnreachable::Keep
+    }
+
+    /// The warnings of a refresh that keeps the prior state. What is the matter with a whole account is said once, and
+    /// not for each of its objects.
+    pub fn warnings(&self, Reports(reports): Reports) -> Vec<Report> {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_new = |report: &Report| !is_lost(report.reach) || told.insert(report.detail.clone());
+        reports.into_iter().filter(is_new).map(Report::as_warning).collect()
+    }
+
+    /// What a destroy says of an object in an account that AWS is taking away; none where the errors say anything else.
+    /// `object` begins the sentence, with a capital.
+    pub fn leaves_with_account(&self, reports: &Reports, object: &str) -> Option<Report> {
+        let error = reports.0.iter().find(|report| report.severity == Severity::Error)?;
+        let all_leave = reports.0.iter().all(|r| r.severity == Severity::Warning || r.reach == Reach::Leaving);
+        all_leave.then(|| {
+            let why = error.detail.split("\n\n").next().unwrap_or_default();
+            Report::warning(
+                "Left to go with its account",
+                format!(
+                    "{object} was not removed, because nobody can enter the account any more: AWS removes it with the \
+                     account. Should the account be reopened it is still there, and can be imported. {why}"
+                ),
+            )
+        })
+    }
+}
+
+/// Whether an account is out of reach for good, by what AWS Organizations says of it.
+fn is_lost(reach: Reach) -> bool {
+    matches!(reach, Reach::Leaving | Reach::Strange)
 }
 
 /// Reads the answer of AWS for one ARN.

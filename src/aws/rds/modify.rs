@@ -295,6 +295,8 @@ fn without(mut error: Error, password: &Secret<String>) -> Error {
     match &mut error.fault {
         Fault::Other { text, .. }
         | Fault::CannotAssume { text, .. }
+        | Fault::AccountLeaving { text, .. }
+        | Fault::NotInOrganization { text }
         | Fault::AccessDenied(text)
         | Fault::NoCredentials(text)
         | Fault::CredentialsRefused(text)

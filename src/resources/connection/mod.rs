@@ -66,8 +66,7 @@ impl Resource for ConnectionResource {
         match look(context, reading).await {
             Err(failure) if failure.may_keep(context, reading) => {
                 let name = reading.state.name.get().cloned().unwrap_or_default();
-                let Reports(reports) = failure.about(&name).into();
-                reading.warnings.extend(reports.into_iter().map(Report::as_warning));
+                reading.warnings.extend(context.warnings(failure.about(&name).into()));
                 Ok(true)
             }
             looked => Ok(looked?),

@@ -24,7 +24,7 @@ pub(super) async fn read(context: &Context, reading: &mut Reading<MasterCredenti
     let arn = target_arn(&reading.state)?;
     let described = match context.aws()?.describe(&arn).await {
         Ok(described) => described,
-        Err(error) if context.keeps(&error) => return keep(reading, Report::of(&error)),
+        Err(error) if context.keeps(&error) => return keep(context, reading, Report::of(&error)),
         Err(error) => return Err(error.into()),
     };
     let target = match found(&arn, Takes::Writers, described)? {
@@ -45,14 +45,14 @@ pub(super) async fn read(context: &Context, reading: &mut Reading<MasterCredenti
         Ok(store) => store,
         Err(reports) if context.keeps_state(&reports) && !reading.imported => {
             rotation::forget_refresh(&mut reading.private);
-            reading.warnings.extend(reports.0.into_iter().map(Report::as_warning));
+            reading.warnings.extend(context.warnings(reports));
             return Ok(true);
         }
         Err(reports) => return Err(reports),
     };
     let held = match held(&*store, &arn, target.as_ref(), &reading.state).await {
         Ok(held) => held,
-        Err(error) if context.keeps(&error) => return keep(reading, Report::of(&error)),
+        Err(error) if context.keeps(&error) => return keep(context, reading, Report::of(&error)),
         Err(error) => return Err(error.into()),
     };
     let there = held.as_ref().is_some_and(|held| !held.deleted);
@@ -145,13 +145,13 @@ async fn read_managed(
         && context.refresh() == Refresh::Database
     {
         return match context.on_unreachable() {
-            OnUnreachable::Keep => keep(reading, Report::of(&error)),
+            OnUnreachable::Keep => keep(context, reading, Report::of(&error)),
             OnUnreachable::Fail => Err(error.into()),
         };
     }
     match look_at_rds(context, reading, &target, &secret_ref).await {
         Err(reports) if !reading.imported && context.keeps_state(&reports) => {
-            reading.warnings.extend(reports.0.into_iter().map(Report::as_warning));
+            reading.warnings.extend(context.warnings(reports));
             Ok(true)
         }
         outcome => outcome.map(|()| true),
@@ -219,12 +219,12 @@ pub(super) async fn log_in_as_rds(
 }
 
 /// The prior state with a warning. An import has no state that could be kept.
-fn keep(reading: &mut Reading<MasterCredential>, report: Report) -> Result<bool, Reports> {
+fn keep(context: &Context, reading: &mut Reading<MasterCredential>, report: Report) -> Result<bool, Reports> {
     if reading.imported {
         return Err(report.into());
     }
     rotation::forget_refresh(&mut reading.private);
-    reading.warnings.push(report.as_warning());
+    reading.warnings.extend(context.warnings(report.into()));
     Ok(true)
 }
 
@@ -299,13 +299,13 @@ async fn log_in(
 ) -> Result<(), Reports> {
     if let Err(error) = check_ready(target.clone()) {
         if context.on_unreachable() == OnUnreachable::Keep {
-            return keep(reading, Report::of(&error)).map(drop);
+            return keep(context, reading, Report::of(&error)).map(drop);
         }
         return Err(error.into());
     }
     let stored = match store.value(secret_ref, proven).await {
         Ok(stored) => stored,
-        Err(error) if context.keeps(&error) => return keep(reading, Report::of(&error)).map(drop),
+        Err(error) if context.keeps(&error) => return keep(context, reading, Report::of(&error)).map(drop),
         Err(error) => return Err(error.into()),
     };
     let username = steps::username(target)?;
@@ -313,7 +313,7 @@ async fn log_in(
         Attempt::Accepted => OK,
         Attempt::Refused => "the proven password is refused",
         Attempt::OutOfReach(error) if context.keeps_unreachable(&error) => {
-            return keep(reading, Report::of(&error)).map(drop);
+            return keep(context, reading, Report::of(&error)).map(drop);
         }
         Attempt::OutOfReach(error) => return Err(error.into()),
     };
@@ -383,6 +383,15 @@ pub(super) fn left_renamed(secret: &SecretRef, arn: &Arn, renamed: &Arn) -> Repo
              {renamed}; otherwise delete it by hand when it is no longer needed."
         ),
     )
+}
+
+/// What a destroy leaves in another account than that of the database, or in Vault.
+pub(super) fn left_elsewhere(state: &MasterCredential, arn: &Arn) -> Option<Report> {
+    let is_elsewhere = match state.secret_ref.get()? {
+        SecretRef::SecretsManager { account_id, .. } => *account_id != arn.account_id,
+        SecretRef::Vault { .. } => true,
+    };
+    (is_elsewhere && !state.is_managed()).then(|| left_behind(state))
 }
 
 /// What a destroy says of what stays.

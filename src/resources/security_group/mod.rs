@@ -44,8 +44,8 @@ impl Resource for SecurityGroupResource {
         let (arn, id) = names(&reading.state)?;
         let found = match context.aws()?.describe(&arn).await {
             Ok(described) => crate::context::found(&arn, Takes::ReplicasToo, described)?,
-            Err(error) if context.keeps(&error) => {
-                reading.warnings.push(Report::of(&error).as_warning());
+            Err(error) if !reading.imported && context.keeps(&error) => {
+                reading.warnings.extend(context.warnings(error.into()));
                 return Ok(true);
             }
             Err(error) => return Err(error.into()),
@@ -105,7 +105,15 @@ impl Resource for SecurityGroupResource {
 
     async fn delete(&self, context: &Context, apply: &mut Apply<SecurityGroup>) -> Result<(), Reports> {
         let (arn, id) = names(&apply.state)?;
-        let groups = steps::groups(context, &arn).await?;
+        let groups = match steps::groups(context, &arn).await {
+            Ok(groups) => groups,
+            Err(reports) => {
+                let object = format!("The security group {id} of {arn}");
+                let warning = context.leaves_with_account(&reports, &object).ok_or(reports)?;
+                apply.warnings.push(warning);
+                return Ok(());
+            }
+        };
         if steps::find(&groups, &id).await?.is_none() {
             return Ok(());
         }
