@@ -76,6 +76,10 @@ impl Call {
         self
     }
 
+    fn account_words(&self) -> String {
+        self.account.as_ref().map_or_else(|| "the account".to_owned(), |account| format!("account {account}"))
+    }
+
     /// The part before the colon: `rds`, `ec2`, `sts`, `organizations`, `secretsmanager`.
     pub fn service(&self) -> &'static str {
         self.action.split(':').next().unwrap_or_default()
@@ -238,8 +242,8 @@ impl Explain for Error {
             Fault::CannotAssume { role_arn, external_id, text } => {
                 return Some(entry::next_step(&self.call, role_arn, *external_id, text));
             }
-            Fault::AccountLeaving { .. } => leaving_step(),
-            Fault::NotInOrganization { .. } => strange_step(),
+            Fault::AccountLeaving { .. } => leaving_step(&self.call.account_words()),
+            Fault::NotInOrganization { .. } => strange_step(&self.call.account_words()),
             Fault::NoCredentials(_) => {
                 "Give the provider credentials: environment variables, a profile, SSO (`aws sso login`), an instance \
                  role, or `assume_role_with_web_identity` in the provider block"
@@ -300,19 +304,21 @@ fn allow_step(call: &Call, text: &str) -> String {
 }
 
 /// What becomes of the objects in an account that AWS takes away.
-fn leaving_step() -> String {
-    "AWS removes what is in the account with it, 90 days after it was closed. Until then its objects stay in the state as \
-     they were last seen, and nothing in the account can be changed; a destroy takes them out of the state. Take the \
-     account's databases out of the configuration, or have AWS Support reopen the account"
-        .to_owned()
+fn leaving_step(account: &str) -> String {
+    format!(
+        "AWS removes what is in {account} with it, 90 days after it was closed. Until then its objects stay in the state \
+         as they were last seen, and nothing in it can be changed; a destroy takes them out of the state. Take its databases \
+         out of the configuration, or have AWS Support reopen it"
+    )
 }
 
-fn strange_step() -> String {
-    "An account that has left the organization still has its databases, so its objects stay in the state as they were \
-     last seen and a destroy is refused. Let the account in again, or let the trust policy of its role name the caller; if \
-     it is gone for good, take its objects out of the state with `removed { from = … lifecycle { destroy = false } }` or \
-     `terraform state rm`"
-        .to_owned()
+fn strange_step(account: &str) -> String {
+    format!(
+        "Whoever leaves the organization keeps the databases, so the objects in {account} stay in the state as they were \
+         last seen, and a destroy is refused. Let the trust policy of its role name the caller, or take it back into the \
+         organization; if it is gone for good, take its objects out of the state with \
+         `removed {{ from = … lifecycle {{ destroy = false }} }}` or `terraform state rm`"
+    )
 }
 
 #[cfg(test)]
@@ -355,6 +361,23 @@ mod tests {
         }
         assert!(detail(true).contains("exactly the external id"));
         assert!(detail(false).contains("no external id"));
+    }
+
+    #[test]
+    fn an_account_on_its_way_out_is_told_with_its_state_and_what_becomes_of_it() {
+        let text = || "is not authorized to perform: sts:AssumeRole".to_owned();
+        let enter = || Call { account: "210987654321".parse().ok(), ..Call::new("sts:AssumeRole") };
+        let leaving = enter().failed(Fault::AccountLeaving { state: "CLOSED".to_owned(), text: text() });
+        assert_eq!((leaving.reach(), leaving.is_cannot_enter()), (Reach::Leaving, true));
+        let detail = Report::of(&leaving).detail;
+        assert!(
+            detail.contains("the account is CLOSED") && detail.contains("account 210987654321 with it"),
+            "{detail}"
+        );
+        let strange = enter().failed(Fault::NotInOrganization { text: text() });
+        assert_eq!((strange.reach(), strange.is_cannot_enter()), (Reach::Strange, true));
+        let detail = Report::of(&strange).detail;
+        assert!(detail.contains("a destroy is refused") && detail.contains("removed { from"), "{detail}");
     }
 
     #[test]

@@ -188,7 +188,9 @@ impl Context {
     /// not for each of its objects.
     pub fn warnings(&self, Reports(reports): Reports) -> Vec<Report> {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_new = |report: &Report| !is_lost(report.reach) || told.insert(report.detail.clone());
+        // The last paragraph says what becomes of the account, without the object.
+        let of_account = |report: &Report| report.detail.rsplit("\n\n").next().unwrap_or_default().to_owned();
+        let is_new = |report: &Report| !is_lost(report.reach) || told.insert(of_account(report));
         reports.into_iter().filter(is_new).map(Report::as_warning).collect()
     }
 

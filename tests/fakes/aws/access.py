@@ -58,6 +58,10 @@ class DenyList:
 
 
 DENIED = DenyList()
+EXTERNAL_ID_TOO_SHORT = (
+    "1 validation error detected: Value '{}' at 'externalId' failed to satisfy constraint: "
+    "Member must have length greater than or equal to 2"
+)
 _ends: dict[str, float] = {}
 
 
@@ -146,13 +150,20 @@ def _refuse_organizations(call: Call) -> Refusal | None:
 def _refuse_assume_role(call: Call) -> Refusal | None:
     arn = call.params.get("RoleArn", "")
     account, name = _account_of_role(arn), arn.split("/")[-1]
+    if len(call.params.get("ExternalId", "xx")) < 2:
+        return Refusal("ValidationError", EXTERNAL_ID_TOO_SHORT.format(call.params["ExternalId"]))
+    # One sentence for a role that is missing, one that refuses and an account that is closed: AWS tells strangers nothing.
     message = f"User: {call.principal} is not authorized to perform: {call.iam_action} on resource: {arn}"
     denied = Refusal("AccessDenied", message, 403)
     if account not in iam_backends or _is_suspended(account):
         return denied
     role = next((role for role in iam_backends[account]["aws"].roles.values() if role.name == name), None)
-    if role is None or not _trusted(call, role):
+    if role is None:
         return denied
+    if not _trusted(call, role):
+        # Within one account it names the kind of policy.
+        own = f" because no role trust policy allows the {call.iam_action} action" if account == call.account else ""
+        return Refusal("AccessDenied", message + own, 403)
     return _refuse_duration(call, role)
 
 

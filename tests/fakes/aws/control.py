@@ -11,7 +11,7 @@
 | `POST /rig/versions`                   | `{account, region, secret, version, seconds}`: makes a version older       |
 | `POST /rig/status`                     | `{account, region, kind, identifier}` and `status`: sets a resting status,  |
 |                                        | or `secret_status`: that of the secret which RDS manages                   |
-| `POST /rig/accounts`                   | `{id, status}`: ACTIVE, SUSPENDED or PENDING_CLOSURE                       |
+| `POST /rig/accounts`                   | `{id, status}`: ACTIVE, SUSPENDED, PENDING_CLOSURE or CLOSED               |
 | `GET /rig/keys`                        | `?access_key=`: its secret, session token, account and end; null if unknown |
 | `GET /rig/sessions`                    | secret key and session token of every session that was handed out          |
 | `GET /rig/iam`                         | `?account=&region=&kind=&identifier=`: whether the database takes IAM tokens|
@@ -113,11 +113,13 @@ def _age_version(value: dict, query: dict) -> dict:
 
 
 def _set_account_status(value: dict, query: dict) -> dict:
-    if value["status"] not in ("ACTIVE", "SUSPENDED", "PENDING_CLOSURE"):
-        raise ValueError(f"status {value['status']}: ACTIVE, SUSPENDED or PENDING_CLOSURE")
+    if value["status"] not in ("ACTIVE", "SUSPENDED", "PENDING_CLOSURE", "CLOSED"):
+        raise ValueError(f"status {value['status']}: ACTIVE, SUSPENDED, PENDING_CLOSURE or CLOSED")
     management, partition = organizations_backends.master_accounts[value["id"]]
     account = organizations_backends[management][partition].get_account_by_id(value["id"])
-    account.status = account.state = value["status"]
+    account.state = value["status"]
+    # The older field has no word of its own for a closed account.
+    account.status = "SUSPENDED" if value["status"] == "CLOSED" else value["status"]
     return value
 
 
