@@ -314,9 +314,9 @@ fn leaving_step(account: &str) -> String {
 
 fn strange_step(account: &str) -> String {
     format!(
-        "Whoever leaves the organization keeps the databases, so the objects in {account} stay in the state as they were \
-         last seen, and a destroy is refused. Let the trust policy of its role name the caller, or take it back into the \
-         organization; if it is gone for good, take its objects out of the state with \
+        "Check that it is {account} that is meant. An account that leaves the organization keeps its databases, so the \
+         objects in {account} stay in the state as they were last seen, and a destroy is refused. Let the trust policy of \
+         its role name the caller, or take it back into the organization; if it is gone for good, take its objects out of the state with \
          `removed {{ from = … lifecycle {{ destroy = false }} }}` or `terraform state rm`"
     )
 }

@@ -184,6 +184,12 @@ impl Context {
         self.on_unreachable() == OnUnreachable::Keep
     }
 
+    /// Whether the errors say that an account is suspended, closed or gone.
+    pub fn is_lost(&self, Reports(reports): &Reports) -> bool {
+        let mut errors = reports.iter().filter(|report| report.severity == Severity::Error).peekable();
+        errors.peek().is_some() && errors.all(|report| is_lost(report.reach))
+    }
+
     /// The warnings of a refresh that keeps the prior state. What is the matter with a whole account is said once, and
     /// not for each of its objects.
     pub fn warnings(&self, Reports(reports): Reports) -> Vec<Report> {
@@ -250,5 +256,72 @@ pub fn check_ready(target: Target) -> Result<Target, Error> {
         Err(Error::NoEndpoint { arn, status })
     } else {
         Ok(target)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aws::{Call, Error as AwsError, Fault};
+    use crate::context::Clock;
+
+    fn error(fault: Fault) -> AwsError {
+        let account = "210987654321".parse().ok();
+        AwsError::new(Call { account, ..Call::new("sts:AssumeRole") }, fault)
+    }
+
+    fn leaving() -> AwsError {
+        error(Fault::AccountLeaving { state: "CLOSED".to_owned(), text: "no".to_owned() })
+    }
+
+    fn strange() -> AwsError {
+        error(Fault::NotInOrganization { text: "no".to_owned() })
+    }
+
+    fn refused() -> AwsError {
+        let (role_arn, text) = ("arn:aws:iam::210987654321:role/X".to_owned(), "no".to_owned());
+        error(Fault::CannotAssume { role_arn, external_id: false, text })
+    }
+
+    #[test]
+    fn only_a_lost_account_is_kept_without_being_asked_for() {
+        let context = Context::with_clock(Clock::default());
+        for (error, kept) in [(leaving(), true), (strange(), true), (refused(), false)] {
+            assert_eq!(context.keeps(&error), kept, "{error}");
+            assert_eq!(context.keeps_state(&error.clone().into()), kept, "{error}");
+            assert_eq!(context.is_lost(&error.clone().into()), kept, "{error}");
+        }
+        let mixed = Reports(vec![Report::of(&leaving()), Report::of(&refused())]);
+        assert!(!context.keeps_state(&mixed) && !context.is_lost(&mixed));
+        let warned = Reports(vec![Report::of(&leaving()), Report::of(&refused()).as_warning()]);
+        assert!(context.keeps_state(&warned) && context.is_lost(&warned));
+        let none = Reports(vec![Report::of(&leaving()).as_warning()]);
+        assert!(!context.keeps_state(&none) && !context.is_lost(&none), "no error says so");
+    }
+
+    #[test]
+    fn only_what_goes_with_its_account_may_be_left() {
+        let context = Context::with_clock(Clock::default());
+        let left = |reports: Reports| context.leaves_with_account(&reports, "The role `hoop_ro`");
+        let warning = left(leaving().into()).unwrap();
+        assert_eq!(warning.severity, Severity::Warning);
+        assert!(warning.detail.starts_with("The role `hoop_ro` was not removed") && warning.detail.contains("CLOSED"));
+        for kept in [strange(), refused()] {
+            assert_eq!(left(kept.into()), None, "its databases may be there still");
+        }
+        assert_eq!(left(Reports(vec![Report::of(&leaving()), Report::of(&refused())])), None);
+        assert_eq!(left(Reports(Vec::new())), None);
+    }
+
+    #[test]
+    fn a_lost_account_is_told_once_and_anything_else_each_time() {
+        let context = Context::with_clock(Clock::default());
+        assert_eq!(context.warnings(leaving().into()).len(), 1);
+        assert_eq!(context.warnings(leaving().into()).len(), 0);
+        let mut other = leaving();
+        other.call.account = "123456789012".parse().ok();
+        assert_eq!(context.warnings(other.into()).len(), 1, "another account");
+        assert_eq!(context.warnings(refused().into()).len(), 1);
+        assert_eq!(context.warnings(refused().into()).len(), 1);
     }
 }

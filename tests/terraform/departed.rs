@@ -6,6 +6,7 @@ use crate::blocks;
 use crate::fixture::{fill, has_role, secret_of};
 use crate::gateway::{ADMIN, FakeGateway};
 use crate::rig::{Database, Rig};
+use crate::sql::as_owner;
 use crate::wish::{DatabaseWish, Wish};
 use crate::workspace::{Run, Workspace};
 
@@ -139,6 +140,10 @@ fn kept(run: &Run, account: &str, state: &str) {
     only_about_the_account(&said);
 }
 
+fn refresh(workspace: &Workspace<'_>) -> Run {
+    workspace.run(&["apply", "-refresh-only", "-auto-approve", "-input=false", "-no-color"]).ok()
+}
+
 /// Once for the account, not for each of its objects. The client itself warns of the provider under development.
 fn only_about_the_account(said: &str) {
     let ours = said.matches("Warning: ").count() - said.matches("Warning: Provider development overrides").count();
@@ -152,6 +157,11 @@ fn a_refresh_keeps_what_is_in_a_suspended_account_and_a_destroy_lets_it_go() {
     let (going, staying) = (rig.database(0), rig.database(1));
     let workspace = workspace(&rig, &gateway);
     workspace.apply().ok();
+    // What was wrong before cannot be repaired any more.
+    as_owner(going, "postgres", "ALTER ROLE hoop_ro NOLOGIN");
+    refresh(&workspace);
+    let drift = flat(&workspace.run(&["plan", "-refresh=false", "-input=false", "-no-color"]).ok().stdout);
+    contains_all(&drift, &["rdsaccess_role.beside[\"going\"] will be updated in-place", "1 to change"]);
     let before = workspace.state()["values"]["root_module"]["resources"].clone();
     let of_going = |resources: &Value| -> Vec<Value> {
         let all = resources.as_array().expect("resources").iter();
@@ -165,8 +175,7 @@ fn a_refresh_keeps_what_is_in_a_suspended_account_and_a_destroy_lets_it_go() {
         assert_eq!(rig.calls("DescribeAccount").len(), 1, "Organizations is asked once for the account");
         assert_eq!(calls_inside(&rig, going), Vec::<Value>::new());
     }
-    let refreshed = workspace.run(&["apply", "-refresh-only", "-auto-approve", "-input=false", "-no-color"]).ok();
-    kept(&refreshed, &going.account_id, "SUSPENDED");
+    kept(&refresh(&workspace), &going.account_id, "SUSPENDED");
     let after = workspace.state()["values"]["root_module"]["resources"].clone();
     assert_eq!(of_going(&after), of_going(&before), "all of it is kept as it was");
 

@@ -45,7 +45,7 @@ pub(in crate::aws) struct Standings {
     /// Whether Organizations does not answer this caller at all
     is_barred: AtomicBool,
     turns: Semaphore,
-    /// Accounts that need not be tried again, with what is to be said of them
+    /// Accounts on their way out, which need not be tried again, with what is to be said of them
     lost: Mutex<HashMap<AccountId, Error>>,
 }
 
@@ -77,7 +77,10 @@ impl Sessions {
         let Fault::CannotAssume { text, .. } = &error.fault else { return error };
         let fault = match self.standing(account).await {
             Some(Standing::Leaving(state)) => Fault::AccountLeaving { state, text: text.clone() },
-            Some(Standing::Stranger) => Fault::NotInOrganization { text: text.clone() },
+            // An account may join while we run, so that it is tried again.
+            Some(Standing::Stranger) => {
+                return Error { fault: Fault::NotInOrganization { text: text.clone() }, ..error };
+            }
             Some(Standing::Member) | None => return error,
         };
         let error = Error { fault, ..error };

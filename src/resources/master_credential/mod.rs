@@ -16,6 +16,7 @@ use crate::context::{Context, Found, Takes, found};
 use crate::report::Report;
 use crate::schema::{Apply, Attr, Change, Reading, Reports, Resource};
 
+use super::lost;
 use super::rotation::leave_old_place;
 use managed::Want;
 use model::{MasterCredential, MasterCredentialIdentity};
@@ -46,10 +47,11 @@ takes over a secret of this provider that still logs in, and one that `adopt_sec
     }
 
     async fn plan(&self, context: &Context, change: &mut Change<MasterCredential>) -> Result<(), Reports> {
-        plan::plan(context, change).await
+        if lost::rests(change) { Ok(()) } else { plan::plan(context, change).await }
     }
 
     async fn read(&self, context: &Context, reading: &mut Reading<MasterCredential>) -> Result<bool, Reports> {
+        lost::forget(&mut reading.private);
         observe::read(context, reading).await
     }
 

@@ -11,6 +11,7 @@ use super::error::Error;
 use super::model::{MasterCredential, RDS_MANAGED, Rotation};
 use super::steps::{self, GONE, Secured};
 use super::{key, managed, target_arn};
+use crate::resources::lost;
 use crate::resources::rotation::{self, OK};
 
 /// What `credential` says when RDS does not manage the password that it is to manage.
@@ -45,7 +46,7 @@ pub(super) async fn read(context: &Context, reading: &mut Reading<MasterCredenti
         Ok(store) => store,
         Err(reports) if context.keeps_state(&reports) && !reading.imported => {
             rotation::forget_refresh(&mut reading.private);
-            reading.warnings.extend(context.warnings(reports));
+            lost::keep(context, reading, reports);
             return Ok(true);
         }
         Err(reports) => return Err(reports),
@@ -151,7 +152,7 @@ async fn read_managed(
     }
     match look_at_rds(context, reading, &target, &secret_ref).await {
         Err(reports) if !reading.imported && context.keeps_state(&reports) => {
-            reading.warnings.extend(context.warnings(reports));
+            lost::keep(context, reading, reports);
             Ok(true)
         }
         outcome => outcome.map(|()| true),
@@ -224,7 +225,7 @@ fn keep(context: &Context, reading: &mut Reading<MasterCredential>, report: Repo
         return Err(report.into());
     }
     rotation::forget_refresh(&mut reading.private);
-    reading.warnings.extend(context.warnings(report.into()));
+    lost::keep(context, reading, report.into());
     Ok(true)
 }
 

@@ -20,8 +20,8 @@ use crate::engine::{Observed, Ownership, RemovalAction};
 use crate::report::{Reach, Report};
 use crate::schema::{Apply, Attr, Change, Reading, Reports, Resource};
 
-use super::import;
 use super::rotation::{OK, forget_refresh, leave_noted, note_left, note_refresh};
+use super::{import, lost};
 use bench::Bench;
 use error::Error;
 use model::{Role, RoleIdentity};
@@ -47,16 +47,17 @@ impl Resource for RoleResource {
     }
 
     async fn plan(&self, context: &Context, change: &mut Change<Role>) -> Result<(), Reports> {
-        plan::plan(context, change).await
+        if lost::rests(change) { Ok(()) } else { plan::plan(context, change).await }
     }
 
     async fn read(&self, context: &Context, reading: &mut Reading<Role>) -> Result<bool, Reports> {
         let arn = target_arn(&reading.state)?;
+        lost::forget(&mut reading.private);
         let target = match context.aws()?.describe(&arn).await {
             Ok(described) => found(&arn, Takes::Writers, described)?,
             Err(error) if !reading.imported && context.keeps(&error) => {
                 forget_refresh(&mut reading.private);
-                reading.warnings.extend(context.warnings(error.into()));
+                lost::keep(context, reading, error.into());
                 return Ok(true);
             }
             Err(error) => return Err(error.into()),
@@ -72,7 +73,7 @@ impl Resource for RoleResource {
             {
                 reading.state = before;
                 forget_refresh(&mut reading.private);
-                reading.warnings.extend(context.warnings(reports));
+                lost::keep(context, reading, reports);
                 Ok(true)
             }
             outcome => outcome,
