@@ -130,8 +130,14 @@ pub enum Fault {
         text: String,
     },
     /// The account cannot be entered, and Organizations does not know it (any more)
-    #[error("AWS Organizations knows no such account in the organization, and its role cannot be assumed: {text}")]
+    #[error(
+        "the role {role_arn} cannot be assumed, and AWS Organizations knows no such account in the organization: {text}"
+    )]
     NotInOrganization {
+        /// The role
+        role_arn: String,
+        /// Whether an external id was sent
+        external_id: bool,
         /// The words of AWS to the attempt to enter it
         text: String,
     },
@@ -206,9 +212,8 @@ impl Explain for Error {
     fn summary(&self) -> String {
         match &self.fault {
             Fault::AccessDenied(_) => "AWS denied access",
-            Fault::CannotAssume { .. } => "Cannot enter the account",
+            Fault::CannotAssume { .. } | Fault::NotInOrganization { .. } => "Cannot enter the account",
             Fault::AccountLeaving { .. } => "The account is suspended or closed",
-            Fault::NotInOrganization { .. } => "The account is not in the organization",
             Fault::NoCredentials(_) => "No AWS credentials",
             Fault::CredentialsRefused(_) => "AWS refused the credentials",
             Fault::NoRegion => "No AWS region",
@@ -243,7 +248,10 @@ impl Explain for Error {
                 return Some(entry::next_step(&self.call, role_arn, *external_id, text));
             }
             Fault::AccountLeaving { .. } => leaving_step(&self.call.account_words()),
-            Fault::NotInOrganization { .. } => strange_step(&self.call.account_words()),
+            Fault::NotInOrganization { role_arn, external_id, text } => {
+                let way_in = entry::next_step(&self.call, role_arn, *external_id, text);
+                strange_step(&self.call.account_words(), &way_in)
+            }
             Fault::NoCredentials(_) => {
                 "Give the provider credentials: environment variables, a profile, SSO (`aws sso login`), an instance \
                  role, or `assume_role_with_web_identity` in the provider block"
@@ -312,12 +320,12 @@ fn leaving_step(account: &str) -> String {
     )
 }
 
-fn strange_step(account: &str) -> String {
+/// The ways into an account that Organizations does not know, and out of it.
+fn strange_step(account: &str, way_in: &str) -> String {
     format!(
-        "Check that it is {account} that is meant. An account that leaves the organization keeps its databases, so the \
-         objects in {account} stay in the state as they were last seen, and a destroy is refused. Let the trust policy of \
-         its role name the caller, or take it back into the organization; if it is gone for good, take its objects out of the state with \
-         `removed {{ from = … lifecycle {{ destroy = false }} }}` or `terraform state rm`"
+        "Check that {account} is meant and that it has not left the organization: an account that leaves keeps its databases, \
+         so what is known of objects in it stays in the state, and a destroy is refused. {way_in}. If it is gone for good, take \
+         its objects out of the state with `removed {{ from = … lifecycle {{ destroy = false }} }}` or `terraform state rm`"
     )
 }
 
@@ -374,10 +382,13 @@ mod tests {
             detail.contains("the account is CLOSED") && detail.contains("account 210987654321 with it"),
             "{detail}"
         );
-        let strange = enter().failed(Fault::NotInOrganization { text: text() });
+        let role_arn = "arn:aws:iam::210987654321:role/X".to_owned();
+        let strange = enter().failed(Fault::NotInOrganization { role_arn, external_id: false, text: text() });
         assert_eq!((strange.reach(), strange.is_cannot_enter()), (Reach::Strange, true));
         let detail = Report::of(&strange).detail;
-        assert!(detail.contains("a destroy is refused") && detail.contains("removed { from"), "{detail}");
+        for part in ["a destroy is refused", "removed { from", "the role arn:aws:iam::210987654321:role/X exists"] {
+            assert!(detail.contains(part), "{part} is not in {detail}");
+        }
     }
 
     #[test]

@@ -275,7 +275,8 @@ mod tests {
     }
 
     fn strange() -> AwsError {
-        error(Fault::NotInOrganization { text: "no".to_owned() })
+        let (role_arn, text) = ("arn:aws:iam::210987654321:role/X".to_owned(), "no".to_owned());
+        error(Fault::NotInOrganization { role_arn, external_id: false, text })
     }
 
     fn refused() -> AwsError {

@@ -74,12 +74,12 @@ impl Sessions {
         if !error.is_refused_entry() || error.call.account.as_ref() != Some(account) {
             return error;
         }
-        let Fault::CannotAssume { text, .. } = &error.fault else { return error };
+        let Fault::CannotAssume { role_arn, external_id, text } = error.fault.clone() else { return error };
         let fault = match self.standing(account).await {
-            Some(Standing::Leaving(state)) => Fault::AccountLeaving { state, text: text.clone() },
+            Some(Standing::Leaving(state)) => Fault::AccountLeaving { state, text },
             // An account may join while we run, so that it is tried again.
             Some(Standing::Stranger) => {
-                return Error { fault: Fault::NotInOrganization { text: text.clone() }, ..error };
+                return Error { fault: Fault::NotInOrganization { role_arn, external_id, text }, ..error };
             }
             Some(Standing::Member) | None => return error,
         };

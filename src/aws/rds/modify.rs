@@ -296,7 +296,7 @@ fn without(mut error: Error, password: &Secret<String>) -> Error {
         Fault::Other { text, .. }
         | Fault::CannotAssume { text, .. }
         | Fault::AccountLeaving { text, .. }
-        | Fault::NotInOrganization { text }
+        | Fault::NotInOrganization { text, .. }
         | Fault::AccessDenied(text)
         | Fault::NoCredentials(text)
         | Fault::CredentialsRefused(text)
