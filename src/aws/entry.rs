@@ -160,10 +160,8 @@ pub(super) fn next_step(call: &Call, role_arn: &str, external_id: bool, text: &s
             external_id_words(external_id)
         );
     }
-    let caller = call.identity.as_deref().map_or_else(|| "the caller".to_owned(), principal);
-    let trusts = format!(
-        "{{ \"Effect\": \"Allow\", \"Principal\": {{ \"AWS\": \"{caller}\" }}, \"Action\": \"sts:AssumeRole\" }}"
-    );
+    let known = call.identity.as_deref().map(principal);
+    let caller = known.clone().unwrap_or_else(|| "the caller".to_owned());
     match Cause::of(text) {
         Cause::NotAllowed(Policy::Caller(kind)) => {
             format!("The {kind} of {caller} is in the way, not the account: allow sts:AssumeRole on {role_arn} there")
@@ -173,7 +171,7 @@ pub(super) fn next_step(call: &Call, role_arn: &str, external_id: bool, text: &s
         }
         // AWS also says so of a caller whose own policy is lacking, where the trust policy names the account only.
         Cause::NotAllowed(Policy::Trust) => format!(
-            "The role {role_arn} exists. Check that its trust policy holds {trusts} and {}, and that a policy of \
+            "The role {role_arn} exists. Check that its trust policy names {caller} and {}, and that a policy of \
              {caller} allows sts:AssumeRole on it",
             external_id_words(external_id)
         ),
@@ -211,20 +209,29 @@ pub(super) fn next_step(call: &Call, role_arn: &str, external_id: bool, text: &s
             call.region.as_ref().map_or_else(|| "the region".to_owned(), ToString::to_string)
         ),
         Cause::RootUser => "Use an IAM role or user: AWS lets the root user take no role".to_owned(),
-        Cause::Untold => untold(call, role_arn, external_id, &caller, &trusts),
+        Cause::Untold => untold(call, role_arn, external_id, known.as_deref()),
     }
 }
 
-/// The causes that remain, the likeliest first.
-fn untold(call: &Call, role_arn: &str, external_id: bool, caller: &str, trusts: &str) -> String {
+/// The causes that remain, the likeliest first. The caller is not known yet when the provider takes its own first role.
+fn untold(call: &Call, role_arn: &str, external_id: bool, caller: Option<&str>) -> String {
     let name = role_arn.rsplit('/').next().unwrap_or(role_arn);
     let place = call.account.as_ref().map_or_else(|| "its account".to_owned(), |account| format!("account {account}"));
+    let statement = caller.map_or_else(String::new, |caller| {
+        format!(
+            " ({{ \"Effect\": \"Allow\", \"Principal\": {{ \"AWS\": \"{caller}\" }}, \"Action\": \"sts:AssumeRole\" }})"
+        )
+    });
+    let simulate = caller.map_or_else(String::new, |caller| {
+        format!(
+            "; `aws iam simulate-principal-policy --policy-source-arn {caller} --action-names sts:AssumeRole \
+             --resource-arns {role_arn}` shows what the caller may"
+        )
+    });
     format!(
-        "AWS does not tell the possible causes apart. Check that the role {role_arn} exists, that its trust policy names the \
-         caller ({trusts}) and {}, that the caller may sts:AssumeRole on it, and that the account is active. \
-         `aws iam get-role --role-name {name}` inside {place} shows role and trust policy; `aws iam \
-         simulate-principal-policy --policy-source-arn {caller} --action-names sts:AssumeRole --resource-arns {role_arn}` \
-         shows what the caller may",
+        "AWS does not tell the possible causes apart. Check that the role {role_arn} exists, that its trust policy names \
+         the caller{statement} and {}, that the caller may sts:AssumeRole on it, and that the account is active. \
+         `aws iam get-role --role-name {name}` inside {place} shows role and trust policy{simulate}",
         external_id_words(external_id)
     )
 }
@@ -303,6 +310,8 @@ mod tests {
             }
         }
         assert!(step(&denied(""), true).contains("asks for exactly the external id"));
+        let first = next_step(&Call::new("sts:AssumeRole"), ROLE, false, &denied(""));
+        assert!(first.contains("names the caller and asks") && !first.contains("simulate"), "{first}");
     }
 
     #[test]

@@ -418,3 +418,27 @@ pub(super) fn left_behind(state: &MasterCredential) -> Report {
         ),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_outside_of_the_account_that_goes_is_named() {
+        let arn: Arn = "arn:aws:rds:eu-west-1:111111111111:db:ledger".parse().unwrap();
+        let state = |secret_ref: &str, method: &str| MasterCredential {
+            target_arn: arn.clone().into(),
+            secret_ref: secret_ref.parse::<SecretRef>().unwrap().into(),
+            method: method.to_owned().into(),
+            ..MasterCredential::default()
+        };
+        let beside = "arn:aws:secretsmanager:eu-west-1:111111111111:secret:a-AbCdEf";
+        assert_eq!(left_elsewhere(&state(beside, "password"), &arn), None, "it goes with the account");
+        for secret_ref in ["arn:aws:secretsmanager:eu-west-1:222222222222:secret:a-AbCdEf", "vault:kv2::secret:a/b"] {
+            let warning = left_elsewhere(&state(secret_ref, "password"), &arn).unwrap();
+            assert!(warning.detail.contains(secret_ref) && warning.detail.contains("was kept"), "{warning}");
+            assert_eq!(left_elsewhere(&state(secret_ref, RDS_MANAGED), &arn), None, "RDS keeps its own");
+        }
+        assert_eq!(left_elsewhere(&MasterCredential::default(), &arn), None);
+    }
+}
