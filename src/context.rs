@@ -12,8 +12,9 @@ mod target;
 mod tokens;
 mod vault;
 
+use std::collections::HashSet;
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::SystemTime;
 
 use crate::access::{TlsMode, Trust};
@@ -95,6 +96,8 @@ pub struct Context {
     trust: OnceLock<Trust>,
     servers: Servers,
     tokens: TokenSources,
+    /// What was said of whole accounts
+    told: Mutex<HashSet<String>>,
 }
 
 impl Context {
@@ -107,6 +110,7 @@ impl Context {
             trust: OnceLock::new(),
             servers: Servers::default(),
             tokens: TokenSources::default(),
+            told: Mutex::default(),
             parts,
         }
     }

@@ -44,6 +44,10 @@ pub enum Reach {
     OutOfReach,
     /// An administrator's login was refused
     Refused,
+    /// AWS is taking the account away in which the object is
+    Leaving,
+    /// The account in which the object is cannot be entered, and is not in the organization (any more)
+    Strange,
     /// Whoever should take a value never will, because it breaks a rule: with another value it may work
     Unfit,
 }

@@ -163,7 +163,8 @@ fn cannot_assume(error: Error, role_arn: &str, external_id: bool) -> Error {
             let text = text.clone();
             return Error { fault: Fault::SessionTooLong { role_arn, text }, ..error };
         }
-        Fault::AccessDenied(text) | Fault::NotFound(text) => text.clone(),
+        Fault::AccessDenied(text) => text.clone(),
+        Fault::NotFound(text) => format!("NoSuchEntity: {text}"),
         Fault::Other { code, text } => format!("{code}: {text}"),
         _ => return error,
     };

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::entry;
 use super::web_identity::WebIdentityFault;
 use crate::access::{AccountId, Region};
 use crate::report::{Explain, Reach};
@@ -34,7 +35,15 @@ impl Error {
 
     /// Whether the account cannot be entered: its role, the external id, the trust policy, or the account itself.
     pub fn is_cannot_enter(&self) -> bool {
-        matches!(self.fault, Fault::CannotAssume { .. })
+        matches!(
+            self.fault,
+            Fault::CannotAssume { .. } | Fault::AccountLeaving { .. } | Fault::NotInOrganization { .. }
+        )
+    }
+
+    /// Whether a role was refused in the words that AWS also has for an account that is closed.
+    pub(super) fn is_refused_entry(&self) -> bool {
+        matches!(&self.fault, Fault::CannotAssume { text, .. } if entry::is_refusal(text))
     }
 }
 
@@ -71,6 +80,10 @@ impl Call {
     pub fn by(mut self, identity: impl Into<String>) -> Self {
         self.identity = Some(identity.into());
         self
+    }
+
+    fn account_words(&self) -> String {
+        self.account.as_ref().map_or_else(|| "the account".to_owned(), |account| format!("account {account}"))
     }
 
     /// The part before the colon: `rds`, `ec2`, `sts`, `organizations`, `secretsmanager`.
@@ -123,6 +136,26 @@ pub enum Fault {
         /// The role
         role_arn: String,
         /// The words of AWS
+        text: String,
+    },
+    /// The account cannot be entered, and Organizations says that AWS is taking it away
+    #[error("the account is {state} in AWS Organizations: {text}")]
+    AccountLeaving {
+        /// `SUSPENDED`, `PENDING_CLOSURE` or `CLOSED`
+        state: String,
+        /// The words of AWS to the attempt to enter it
+        text: String,
+    },
+    /// The account cannot be entered, and Organizations does not know it (any more)
+    #[error(
+        "the role {role_arn} cannot be assumed, and AWS Organizations knows no such account in the organization: {text}"
+    )]
+    NotInOrganization {
+        /// The role
+        role_arn: String,
+        /// Whether an external id was sent
+        external_id: bool,
+        /// The words of AWS to the attempt to enter it
         text: String,
     },
     /// The default chain found no credentials, or a source of them failed
@@ -196,6 +229,8 @@ impl Explain for Error {
             | Fault::RegionOff { .. }
             | Fault::Unreachable(_)
             | Fault::Throttled(_) => Reach::OutOfReach,
+            Fault::AccountLeaving { .. } => Reach::Leaving,
+            Fault::NotInOrganization { .. } => Reach::Strange,
             Fault::Unfit(_) => Reach::Unfit,
             _ => Reach::Fine,
         }
@@ -204,7 +239,8 @@ impl Explain for Error {
     fn summary(&self) -> String {
         match &self.fault {
             Fault::AccessDenied(_) => "AWS denied access",
-            Fault::CannotAssume { .. } => "Cannot enter the account",
+            Fault::CannotAssume { .. } | Fault::NotInOrganization { .. } => "Cannot enter the account",
+            Fault::AccountLeaving { .. } => "The account is suspended or closed",
             Fault::WebIdentity(fault) => fault.summary(),
             Fault::SessionTooLong { .. } => "The session is too long",
             Fault::NoCredentials(_) => "No AWS credentials",
@@ -239,7 +275,14 @@ impl Explain for Error {
         let Call { action, region, .. } = &*self.call;
         let step = match &self.fault {
             Fault::AccessDenied(text) => return Some(allow_step(&self.call, text)),
-            Fault::CannotAssume { role_arn, external_id, .. } => return Some(assume_step(role_arn, *external_id)),
+            Fault::CannotAssume { role_arn, external_id, text } => {
+                return Some(entry::next_step(&self.call, role_arn, *external_id, text));
+            }
+            Fault::AccountLeaving { .. } => leaving_step(&self.call.account_words()),
+            Fault::NotInOrganization { role_arn, external_id, text } => {
+                let way_in = entry::next_step(&self.call, role_arn, *external_id, text);
+                strange_step(&self.call.account_words(), &way_in)
+            }
             Fault::WebIdentity(fault) => fault.next_step(),
             Fault::SessionTooLong { .. } => {
                 "Set `duration` of `member_role` or `assume_role` to at most `1h` where the \
@@ -341,15 +384,21 @@ fn region_step(call: &Call, enabled: Option<bool>) -> String {
     }
 }
 
-fn assume_step(role_arn: &str, external_id: bool) -> String {
-    let word = if external_id {
-        "asks for exactly the external id that is set in `member_role` or `assume_role`"
-    } else {
-        "asks for no external id (none is set)"
-    };
+/// What becomes of the objects in an account that AWS takes away.
+fn leaving_step(account: &str) -> String {
     format!(
-        "Check that the role {role_arn} exists, that its trust policy names the caller and {word}, that the caller may \
-         sts:AssumeRole on it, and that the account is active"
+        "AWS removes what is in {account} with it, 90 days after it was closed. Until then its objects stay in the state \
+         as they were last seen, and nothing in it can be changed; a destroy takes them out of the state. Take its databases \
+         out of the configuration, or have AWS Support reopen it"
+    )
+}
+
+/// The ways into an account that Organizations does not know, and out of it.
+fn strange_step(account: &str, way_in: &str) -> String {
+    format!(
+        "Check that {account} is meant and that it has not left the organization: an account that leaves keeps its databases, \
+         so what is known of objects in it stays in the state, and a destroy is refused. {way_in}. If it is gone for good, take \
+         its objects out of the state with `removed {{ from = … lifecycle {{ destroy = false }} }}` or `terraform state rm`"
     )
 }
 
@@ -393,6 +442,26 @@ mod tests {
         }
         assert!(detail(true).contains("exactly the external id"));
         assert!(detail(false).contains("no external id"));
+    }
+
+    #[test]
+    fn an_account_on_its_way_out_is_told_with_its_state_and_what_becomes_of_it() {
+        let text = || "is not authorized to perform: sts:AssumeRole".to_owned();
+        let enter = || Call { account: "210987654321".parse().ok(), ..Call::new("sts:AssumeRole") };
+        let leaving = enter().failed(Fault::AccountLeaving { state: "CLOSED".to_owned(), text: text() });
+        assert_eq!((leaving.reach(), leaving.is_cannot_enter()), (Reach::Leaving, true));
+        let detail = Report::of(&leaving).detail;
+        assert!(
+            detail.contains("the account is CLOSED") && detail.contains("account 210987654321 with it"),
+            "{detail}"
+        );
+        let role_arn = "arn:aws:iam::210987654321:role/X".to_owned();
+        let strange = enter().failed(Fault::NotInOrganization { role_arn, external_id: false, text: text() });
+        assert_eq!((strange.reach(), strange.is_cannot_enter()), (Reach::Strange, true));
+        let detail = Report::of(&strange).detail;
+        for part in ["a destroy is refused", "removed { from", "the role arn:aws:iam::210987654321:role/X exists"] {
+            assert!(detail.contains(part), "{part} is not in {detail}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Settings -> Sessions (one per process, lazy, shared)
-//!               |- caller, home_region, check_access
+//!               |- caller, home_region, check_access, entry
 //!               |- session(account, region) -> Session   credentials of the account, renewed
 //!               |- inventory, describe, describe_now, modify_lock       rds/
 //!               |- organization, account_tags                           organizations/
@@ -17,6 +17,7 @@
 
 mod credentials;
 pub mod ec2;
+mod entry;
 mod error;
 mod fault;
 mod http;
@@ -37,6 +38,7 @@ pub mod settings;
 mod token;
 mod web_identity;
 
+pub use entry::{Entry, EntryState};
 pub use error::{Call, Error, Fault};
 pub use identity::IdentityProof;
 pub use sessions::{Caller, Session, Sessions};

@@ -16,7 +16,7 @@ use aws_types::sdk_config::SharedTimeSource;
 use super::credentials::{HeldCredentials, Source};
 use super::http::{behavior_version, bounded_client};
 use super::once::OncePerKey;
-use super::organizations;
+use super::organizations::{self, Standings};
 use super::pace::{Load, Pace, Paced, Paces, SharedPace};
 use super::profile::Profile;
 use super::rds::Inventory;
@@ -45,6 +45,7 @@ struct Inner {
     hub: OncePerKey<(), Arc<Hub>>,
     caller: OncePerKey<(), Arc<Caller>>,
     accounts: OncePerKey<AccountId, Arc<AccountAccess>>,
+    standings: Standings,
     inventories: OncePerKey<(AccountId, Region), Arc<Inventory>>,
     load: Arc<Load>,
     paces: Paces,
@@ -99,6 +100,7 @@ impl Sessions {
             hub: OncePerKey::default(),
             caller: OncePerKey::default(),
             accounts: OncePerKey::default(),
+            standings: Standings::default(),
             inventories: OncePerKey::default(),
             modify_locks: Mutex::default(),
         }))
@@ -138,9 +140,10 @@ impl Sessions {
     /// own account needs no role.
     ///
     /// # Errors
-    /// [`Fault::CannotAssume`] and whatever [`Sessions::caller`] reports.
+    /// [`Fault::CannotAssume`], [`Fault::AccountLeaving`], [`Fault::NotInOrganization`] and whatever
+    /// [`Sessions::caller`] reports.
     pub async fn session(&self, account: &AccountId, region: &Region) -> Result<Session, Error> {
-        let access = self.0.accounts.get(account, || self.enter(account)).await?;
+        let access = self.access(account).await?;
         let config = self.configure(&self.hub().await?.config, &access.credentials, region);
         Ok(Session {
             sessions: self.clone(),
@@ -171,7 +174,40 @@ impl Sessions {
     /// # Errors
     /// The reason why not.
     pub async fn check_access(&self, account: &AccountId) -> Result<(), Error> {
+        self.access(account).await.map(drop)
+    }
+
+    /// As [`Sessions::check_access`], with the error of entering alone: Organizations is not asked.
+    pub(super) async fn try_enter(&self, account: &AccountId) -> Result<(), Error> {
         self.0.accounts.get(account, || self.enter(account)).await.map(drop)
+    }
+
+    /// Whether an account that has an external id of its own in `overrides` takes the general one. An id that is meant
+    /// for another account is never tried: the account would read it in its CloudTrail.
+    pub(super) async fn enters_with_general_id(&self, account: &AccountId) -> bool {
+        let general = &self.0.settings.member_role;
+        let own = general.overrides.get(account).and_then(|special| special.external_id.as_ref());
+        if own.is_none() || general.external_id.is_none() || own == general.external_id.as_ref() {
+            return false;
+        }
+        match self.role_credentials(account, |role| role.external_id.clone_from(&general.external_id)).await {
+            Ok((credentials, _)) => credentials.current().await.is_ok(),
+            Err(_) => false,
+        }
+    }
+
+    async fn access(&self, account: &AccountId) -> Result<Arc<AccountAccess>, Error> {
+        if let Some(error) = self.0.standings.lost(account) {
+            return Err(error);
+        }
+        match self.0.accounts.get(account, || self.enter(account)).await {
+            Err(error) => Err(self.with_standing(account, error).await),
+            entered => entered,
+        }
+    }
+
+    pub(super) fn standings(&self) -> &Standings {
+        &self.0.standings
     }
 
     /// The credentials of the hub identity. Needs the network only when their source does.
@@ -320,7 +356,20 @@ impl Sessions {
             let identity = caller.arn.clone();
             return Ok(Arc::new(AccountAccess { credentials: hub.credentials.clone(), identity }));
         }
-        let role = member_role(&self.0.settings, &caller, account);
+        let (credentials, identity) = self.role_credentials(account, |_| {}).await?;
+        credentials.current().await?;
+        Ok(Arc::new(AccountAccess { credentials, identity }))
+    }
+
+    /// The credentials of the role that opens an account, not asked for yet, and its ARN.
+    async fn role_credentials(
+        &self,
+        account: &AccountId,
+        change: impl FnOnce(&mut AssumeRole) + Send,
+    ) -> Result<(HeldCredentials, String), Error> {
+        let (hub, caller) = (self.hub().await?, self.caller().await?);
+        let mut role = member_role(&self.0.settings, &caller, account);
+        change(&mut role);
         let identity = role.role_arn.clone();
         let call = Call {
             account: Some(account.clone()),
@@ -329,8 +378,7 @@ impl Sessions {
         };
         let clock: SharedTimeSource = hub.config.time_source().unwrap_or_default();
         let credentials = HeldCredentials::new(Source::Role { sts: hub.sts.clone(), role, call }, clock);
-        credentials.current().await?;
-        Ok(Arc::new(AccountAccess { credentials, identity }))
+        Ok((credentials, identity))
     }
 
     fn sts(&self, config: &SdkConfig, credentials: &HeldCredentials, region: &Region) -> aws_sdk_sts::Client {
@@ -528,6 +576,7 @@ mod tests {
         check(sessions.organization());
         check(sessions.account_tags([arn.account_id.clone()]));
         check(sessions.describe(&arn));
+        check(sessions.entry(&arn.account_id));
         check(sessions.describe_now(&arn));
         check(sessions.inventory(&arn.account_id, &arn.region));
         check(sessions.enabled_regions(&arn.account_id));

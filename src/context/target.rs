@@ -1,8 +1,10 @@
 //! Finding the database that `target_arn` names, and saying what is wrong with it.
 
+use std::sync::PoisonError;
+
 use crate::access::{Arn, Target, Unsupported};
 use crate::aws::rds::{Described, Other};
-use crate::report::{Explain, Reach, Severity};
+use crate::report::{Explain, Reach, Report, Severity};
 use crate::schema::Reports;
 
 use super::{Context, OnUnreachable};
@@ -166,14 +168,59 @@ impl Context {
     /// Whether a refresh should keep the prior state: every error says that nothing could be learned, and the provider
     /// block asks for it.
     pub fn keeps_state(&self, reports: &Reports) -> bool {
-        let out_of_reach = reports.0.iter().all(|r| r.severity == Severity::Warning || r.reach != Reach::Fine);
-        self.on_unreachable() == OnUnreachable::Keep && out_of_reach
+        let mut errors = reports.0.iter().filter(|report| report.severity == Severity::Error).peekable();
+        match errors.peek() {
+            Some(_) => errors.all(|report| is_lost(report.reach) || self.is_kept() && report.reach != Reach::Fine),
+            None => self.is_kept(),
+        }
     }
 
     /// Whether a refresh should keep the prior state although AWS or a store could not be asked.
     pub fn keeps<E: Explain>(&self, error: &E) -> bool {
-        self.on_unreachable() == OnUnreachable::Keep && error.reach() == Reach::OutOfReach
+        is_lost(error.reach()) || self.is_kept() && error.reach() == Reach::OutOfReach
     }
+
+    fn is_kept(&self) -> bool {
+        self.on_unreachable() == OnUnreachable::Keep
+    }
+
+    /// Whether the errors say that an account is suspended, closed or gone.
+    pub fn is_lost(&self, Reports(reports): &Reports) -> bool {
+        let mut errors = reports.iter().filter(|report| report.severity == Severity::Error).peekable();
+        errors.peek().is_some() && errors.all(|report| is_lost(report.reach))
+    }
+
+    /// The warnings of a refresh that keeps the prior state. What is the matter with a whole account is said once, and
+    /// not for each of its objects.
+    pub fn warnings(&self, Reports(reports): Reports) -> Vec<Report> {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        // The last paragraph says what becomes of the account, without the object.
+        let of_account = |report: &Report| report.detail.rsplit("\n\n").next().unwrap_or_default().to_owned();
+        let is_new = |report: &Report| !is_lost(report.reach) || told.insert(of_account(report));
+        reports.into_iter().filter(is_new).map(Report::as_warning).collect()
+    }
+
+    /// What a destroy says of an object in an account that AWS is taking away; none where the errors say anything else.
+    /// `object` begins the sentence, with a capital.
+    pub fn leaves_with_account(&self, reports: &Reports, object: &str) -> Option<Report> {
+        let error = reports.0.iter().find(|report| report.severity == Severity::Error)?;
+        let all_leave = reports.0.iter().all(|r| r.severity == Severity::Warning || r.reach == Reach::Leaving);
+        all_leave.then(|| {
+            let why = error.detail.split("\n\n").next().unwrap_or_default();
+            Report::warning(
+                "Left to go with its account",
+                format!(
+                    "{object} was not removed, because nobody can enter the account any more: AWS removes it with the \
+                     account. Should the account be reopened it is still there, and can be imported. {why}"
+                ),
+            )
+        })
+    }
+}
+
+/// Whether an account is out of reach for good, by what AWS Organizations says of it.
+fn is_lost(reach: Reach) -> bool {
+    matches!(reach, Reach::Leaving | Reach::Strange)
 }
 
 /// Reads the answer of AWS for one ARN.
@@ -209,5 +256,73 @@ pub fn check_ready(target: Target) -> Result<Target, Error> {
         Err(Error::NoEndpoint { arn, status })
     } else {
         Ok(target)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aws::{Call, Error as AwsError, Fault};
+    use crate::context::Clock;
+
+    fn error(fault: Fault) -> AwsError {
+        let account = "210987654321".parse().ok();
+        AwsError::new(Call { account, ..Call::new("sts:AssumeRole") }, fault)
+    }
+
+    fn leaving() -> AwsError {
+        error(Fault::AccountLeaving { state: "CLOSED".to_owned(), text: "no".to_owned() })
+    }
+
+    fn strange() -> AwsError {
+        let (role_arn, text) = ("arn:aws:iam::210987654321:role/X".to_owned(), "no".to_owned());
+        error(Fault::NotInOrganization { role_arn, external_id: false, text })
+    }
+
+    fn refused() -> AwsError {
+        let (role_arn, text) = ("arn:aws:iam::210987654321:role/X".to_owned(), "no".to_owned());
+        error(Fault::CannotAssume { role_arn, external_id: false, text })
+    }
+
+    #[test]
+    fn only_a_lost_account_is_kept_without_being_asked_for() {
+        let context = Context::with_clock(Clock::default());
+        for (error, kept) in [(leaving(), true), (strange(), true), (refused(), false)] {
+            assert_eq!(context.keeps(&error), kept, "{error}");
+            assert_eq!(context.keeps_state(&error.clone().into()), kept, "{error}");
+            assert_eq!(context.is_lost(&error.clone().into()), kept, "{error}");
+        }
+        let mixed = Reports(vec![Report::of(&leaving()), Report::of(&refused())]);
+        assert!(!context.keeps_state(&mixed) && !context.is_lost(&mixed));
+        let warned = Reports(vec![Report::of(&leaving()), Report::of(&refused()).as_warning()]);
+        assert!(context.keeps_state(&warned) && context.is_lost(&warned));
+        let none = Reports(vec![Report::of(&leaving()).as_warning()]);
+        assert!(!context.keeps_state(&none) && !context.is_lost(&none), "no error says so");
+    }
+
+    #[test]
+    fn only_what_goes_with_its_account_may_be_left() {
+        let context = Context::with_clock(Clock::default());
+        let left = |reports: Reports| context.leaves_with_account(&reports, "The role `hoop_ro`");
+        let warning = left(leaving().into()).unwrap();
+        assert_eq!(warning.severity, Severity::Warning);
+        assert!(warning.detail.starts_with("The role `hoop_ro` was not removed") && warning.detail.contains("CLOSED"));
+        for kept in [strange(), refused()] {
+            assert_eq!(left(kept.into()), None, "its databases may be there still");
+        }
+        assert_eq!(left(Reports(vec![Report::of(&leaving()), Report::of(&refused())])), None);
+        assert_eq!(left(Reports(Vec::new())), None);
+    }
+
+    #[test]
+    fn a_lost_account_is_told_once_and_anything_else_each_time() {
+        let context = Context::with_clock(Clock::default());
+        assert_eq!(context.warnings(leaving().into()).len(), 1);
+        assert_eq!(context.warnings(leaving().into()).len(), 0);
+        let mut other = leaving();
+        other.call.account = "123456789012".parse().ok();
+        assert_eq!(context.warnings(other.into()).len(), 1, "another account");
+        assert_eq!(context.warnings(refused().into()).len(), 1);
+        assert_eq!(context.warnings(refused().into()).len(), 1);
     }
 }

@@ -52,7 +52,9 @@ model! {
         /// How servers of databases are verified.
         tls: Tls = optional(),
         /// What a refresh does with a target that AWS says exists but that cannot be reached or entered: `fail` stops
-        /// the plan, `keep` keeps the prior state with one warning per target.
+        /// the plan, `keep` keeps the prior state with one warning per target. Where an account cannot be entered and
+        /// AWS Organizations says that it is suspended, closing, closed or no longer in the organization, the prior
+        /// state is kept in any case; the hub needs `organizations:DescribeAccount` for that.
         on_unreachable: String = optional().one_of(&["fail", "keep"]).defaults_to("fail"),
         /// What a refresh looks at: `database` opens sessions on the databases, `aws` asks AWS, the gateway and
         /// the stores only, for plans on pull requests. Also from the environment variable `RDSACCESS_REFRESH`.

@@ -2,6 +2,7 @@
 
 mod connection;
 mod import;
+mod lost;
 mod master_credential;
 mod role;
 mod rotation;

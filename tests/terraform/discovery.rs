@@ -1,5 +1,6 @@
 //! Finding accounts and databases with the data sources, by the real `terraform` against the fake AWS.
 
+mod access;
 mod accounts;
 mod fan_out;
 mod instances;

@@ -14,6 +14,7 @@
 //! | `connection*` | the tests of `rdsaccess_connection`                                               |
 //! | `access`     | the tests of roles and connections together                                        |
 //! | `fixture`    | tables, secrets and processes that several tests of roles need                       |
+//! | `departed`   | accounts that are suspended, closed, or no longer in the organization              |
 //! | `crowd`      | other people at work on a server, and what a server and a provider process hold       |
 //! | `kv`         | asks the stand-in for Vault as somebody else does                                  |
 //! | `vault`      | secrets in Vault, from create to destroy                                            |
@@ -37,6 +38,7 @@ mod connection_failures;
 mod connection_turns;
 mod credential_drift;
 mod crowd;
+mod departed;
 mod discovery;
 mod ephemeral;
 mod faults;

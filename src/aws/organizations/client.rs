@@ -121,7 +121,7 @@ fn account(found: sdk::Account, parent: &Unit) -> Result<Account, String> {
 }
 
 /// `State` is the successor of `Status` and tells more; endpoints that do not send it yet send `Status`.
-fn status(state: Option<&sdk::AccountState>, status: Option<&sdk::AccountStatus>) -> String {
+pub(super) fn status(state: Option<&sdk::AccountState>, status: Option<&sdk::AccountStatus>) -> String {
     state.map(|s| s.as_str()).or(status.map(|s| s.as_str())).unwrap_or("UNKNOWN").to_owned()
 }
 

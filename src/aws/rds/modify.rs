@@ -297,6 +297,8 @@ fn without(mut error: Error, password: &Secret<String>) -> Error {
         | Fault::CannotAssume { text, .. }
         | Fault::SessionTooLong { text, .. }
         | Fault::RegionOff { text, .. }
+        | Fault::AccountLeaving { text, .. }
+        | Fault::NotInOrganization { text, .. }
         | Fault::AccessDenied(text)
         | Fault::NoCredentials(text)
         | Fault::CredentialsRefused(text)

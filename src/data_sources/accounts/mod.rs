@@ -1,5 +1,6 @@
 //! `rdsaccess_accounts`: the accounts of the organization, with the tree of organizational units.
 
+mod access;
 mod handle;
 mod model;
 mod select;
@@ -43,6 +44,9 @@ impl DataSource for AccountsDataSource {
             chosen.retain(|account| select::has_tags(&query.state, tags.get(&account.id)));
         }
         fill(&mut query.state, &tree, &chosen, tags);
+        if query.state.check_access.get() == Some(&true) {
+            access::check(sessions, &mut query.state, &chosen).await;
+        }
         Ok(())
     }
 }

@@ -8,6 +8,7 @@ use crate::access::{AccountId, Invalid};
 use crate::aws::organizations::{Account, Unit, UnitRef};
 use crate::data_sources::shard::ShardModel;
 use crate::model;
+use crate::schema::Attr;
 use crate::value::Value;
 
 model! {
@@ -32,6 +33,9 @@ model! {
         exclude_ids: BTreeSet<AccountId> = optional(),
         /// Whether to read the tags of the accounts, one call for each; they are read in any case when `tags` filters.
         include_tags: bool = optional().defaults_to(false),
+        /// Whether to enter each account that the filters leave and to say in `access` how that went; one call to STS for
+        /// each. What is found never fails the run.
+        check_access: bool = optional().defaults_to(false),
         /// What every `handle` begins with.
         handle_prefix: String = optional().check("lower-case letters, digits and `-`", is_prefix),
         /// A part of the accounts, so that several states, or jobs of a pipeline, share the organization: an account is
@@ -73,6 +77,25 @@ model! {
         handle: String = computed(),
         /// Tags; null unless `include_tags` is set or `tags` filters.
         tags: BTreeMap<String, String> = computed(),
+        /// Whether the account can be entered; null unless `check_access` is set.
+        access: AccessModel = computed(),
+    }
+}
+
+model! {
+    /// Whether an account can be entered.
+    pub struct AccessModel {
+        /// `ok`: the role was taken, or it is the caller's own account. `suspended`: Organizations says that the account is
+        /// suspended, closing or closed; it was not tried. `external id wrong`: the role takes
+        /// `member_role.external_id` and not the one that `member_role.overrides` sets for the account, which was tried
+        /// too, or STS says that what is set can be no external id. `role missing`: STS says that there is no such role,
+        /// or that no role can have this ARN. `denied`: STS refuses. AWS gives the same answer for a role that is missing,
+        /// a trust policy that does not name the caller and an external id that is not the agreed one, so all of these are
+        /// `denied` unless something proves more; `reason` lists the causes that remain, the likeliest first. `unknown`:
+        /// STS gave no answer (throttled, no network), so that nothing was learned.
+        state: String = computed(),
+        /// The words of AWS and what to do next; null where `state` is `ok`.
+        reason: String = computed(),
     }
 }
 
@@ -104,6 +127,7 @@ impl AccountModel {
             ou_path: account.ou_path.to_string().into(),
             handle: handle.into(),
             tags: tags.into(),
+            access: Attr::Null,
         }
     }
 }

@@ -131,6 +131,7 @@ pub const HUB: &[Permission] = &[
     needs("organizations:ListAccountsForParent", &[Discovery], On::Units, When::Always),
     needs("organizations:ListOrganizationalUnitsForParent", &[Discovery], On::Units, When::Always),
     needs("organizations:ListTagsForResource", &[Discovery], On::Accounts, When::Always),
+    needs("organizations:DescribeAccount", ENTERING, On::Accounts, When::Always),
     needs("sts:AssumeRole", ENTERING, On::MemberRoles, When::Always),
 ];
 

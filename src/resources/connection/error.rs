@@ -2,7 +2,7 @@
 
 use crate::access::list_names;
 use crate::gateway;
-use crate::report::Explain;
+use crate::report::{Explain, Reach};
 use crate::store;
 use crate::value::Path;
 
@@ -104,6 +104,13 @@ impl Explain for Error {
             Self::NotInSync { .. } => "The gateway connection has another password",
         }
         .to_owned()
+    }
+
+    fn reach(&self) -> Reach {
+        match self {
+            Self::NoPassword { why, .. } => why.reach(),
+            _ => Reach::Fine,
+        }
     }
 
     fn next_step(&self) -> Option<String> {

@@ -31,6 +31,7 @@ use crate::report::Report;
 use crate::schema::{Apply, Change, Limits, Reading, Reports, Resource};
 use crate::store::Fault;
 
+use super::lost;
 use error::Error;
 use imported::Unclaimed;
 use model::{COPY, Connection, ConnectionIdentity, REFERENCE};
@@ -59,15 +60,15 @@ impl Resource for ConnectionResource {
     }
 
     async fn plan(&self, _context: &Context, change: &mut Change<Connection>) -> Result<(), Reports> {
-        plan::plan(change)
+        if lost::rests(change) { Ok(()) } else { plan::plan(change) }
     }
 
     async fn read(&self, context: &Context, reading: &mut Reading<Connection>) -> Result<bool, Reports> {
+        lost::forget(&mut reading.private);
         match look(context, reading).await {
             Err(failure) if failure.may_keep(context, reading) => {
                 let name = reading.state.name.get().cloned().unwrap_or_default();
-                let Reports(reports) = failure.about(&name).into();
-                reading.warnings.extend(reports.into_iter().map(Report::as_warning));
+                lost::keep(context, reading, failure.about(&name).into());
                 Ok(true)
             }
             looked => Ok(looked?),

@@ -16,6 +16,7 @@ use crate::context::{Context, Found, Takes, found};
 use crate::report::Report;
 use crate::schema::{Apply, Attr, Change, Reading, Reports, Resource};
 
+use super::lost;
 use super::rotation::leave_old_place;
 use managed::Want;
 use model::{MasterCredential, MasterCredentialIdentity};
@@ -46,10 +47,11 @@ takes over a secret of this provider that still logs in, and one that `adopt_sec
     }
 
     async fn plan(&self, context: &Context, change: &mut Change<MasterCredential>) -> Result<(), Reports> {
-        plan::plan(context, change).await
+        if lost::rests(change) { Ok(()) } else { plan::plan(context, change).await }
     }
 
     async fn read(&self, context: &Context, reading: &mut Reading<MasterCredential>) -> Result<bool, Reports> {
+        lost::forget(&mut reading.private);
         observe::read(context, reading).await
     }
 
@@ -88,10 +90,11 @@ takes over a secret of this provider that still logs in, and one that `adopt_sec
 
     async fn delete(&self, context: &Context, apply: &mut Apply<MasterCredential>) -> Result<(), Reports> {
         let arn = target_arn(&apply.state)?;
-        let described = context.aws()?.describe(&arn).await;
-        if let Ok(described) = described
-            && found(&arn, Takes::ReplicasToo, described) == Ok(Found::Gone)
-        {
+        let described = match context.aws()?.describe(&arn).await {
+            Ok(described) => described,
+            Err(error) => return leave(context, apply, &arn, error),
+        };
+        if found(&arn, Takes::ReplicasToo, described) == Ok(Found::Gone) {
             if apply.state.is_managed() {
                 // RDS deletes its secret with the database.
                 return Ok(());
@@ -126,6 +129,31 @@ takes over a secret of this provider that still logs in, and one that `adopt_sec
             _ => Err(Report::error("Incomplete identity", "`target_arn` is missing.").into()),
         }
     }
+}
+
+/// Takes leave of a password whose database cannot be asked: nothing is undone in any case, but whether the database is
+/// there decides over its secret, so an account that cannot be entered is an error unless AWS takes it away.
+///
+/// # Errors
+/// The account cannot be entered.
+fn leave(
+    context: &Context,
+    apply: &mut Apply<MasterCredential>,
+    arn: &Arn,
+    error: crate::aws::Error,
+) -> Result<(), Reports> {
+    let is_barred = error.is_cannot_enter();
+    let reports = Reports::from(error);
+    match context.leaves_with_account(&reports, &format!("The master password of {arn}")) {
+        Some(warning) => {
+            // The account may be reopened, and then nothing else knows the password.
+            apply.warnings.extend(observe::left_elsewhere(&apply.state, arn));
+            apply.warnings.push(warning);
+        }
+        None if is_barred => return Err(reports),
+        None => apply.warnings.push(observe::left_behind(&apply.state)),
+    }
+    Ok(())
 }
 
 /// Changes a password that RDS is to manage.

@@ -11,6 +11,7 @@ use super::error::Error;
 use super::model::{MasterCredential, RDS_MANAGED, Rotation};
 use super::steps::{self, GONE, Secured};
 use super::{key, managed, target_arn};
+use crate::resources::lost;
 use crate::resources::rotation::{self, OK};
 
 /// What `credential` says when RDS does not manage the password that it is to manage.
@@ -24,7 +25,7 @@ pub(super) async fn read(context: &Context, reading: &mut Reading<MasterCredenti
     let arn = target_arn(&reading.state)?;
     let described = match context.aws()?.describe(&arn).await {
         Ok(described) => described,
-        Err(error) if context.keeps(&error) => return keep(reading, Report::of(&error)),
+        Err(error) if context.keeps(&error) => return keep(context, reading, Report::of(&error)),
         Err(error) => return Err(error.into()),
     };
     let target = match found(&arn, Takes::Writers, described)? {
@@ -45,14 +46,14 @@ pub(super) async fn read(context: &Context, reading: &mut Reading<MasterCredenti
         Ok(store) => store,
         Err(reports) if context.keeps_state(&reports) && !reading.imported => {
             rotation::forget_refresh(&mut reading.private);
-            reading.warnings.extend(reports.0.into_iter().map(Report::as_warning));
+            lost::keep(context, reading, reports);
             return Ok(true);
         }
         Err(reports) => return Err(reports),
     };
     let held = match held(&*store, &arn, target.as_ref(), &reading.state).await {
         Ok(held) => held,
-        Err(error) if context.keeps(&error) => return keep(reading, Report::of(&error)),
+        Err(error) if context.keeps(&error) => return keep(context, reading, Report::of(&error)),
         Err(error) => return Err(error.into()),
     };
     let there = held.as_ref().is_some_and(|held| !held.deleted);
@@ -145,13 +146,13 @@ async fn read_managed(
         && context.refresh() == Refresh::Database
     {
         return match context.on_unreachable() {
-            OnUnreachable::Keep => keep(reading, Report::of(&error)),
+            OnUnreachable::Keep => keep(context, reading, Report::of(&error)),
             OnUnreachable::Fail => Err(error.into()),
         };
     }
     match look_at_rds(context, reading, &target, &secret_ref).await {
         Err(reports) if !reading.imported && context.keeps_state(&reports) => {
-            reading.warnings.extend(reports.0.into_iter().map(Report::as_warning));
+            lost::keep(context, reading, reports);
             Ok(true)
         }
         outcome => outcome.map(|()| true),
@@ -219,12 +220,12 @@ pub(super) async fn log_in_as_rds(
 }
 
 /// The prior state with a warning. An import has no state that could be kept.
-fn keep(reading: &mut Reading<MasterCredential>, report: Report) -> Result<bool, Reports> {
+fn keep(context: &Context, reading: &mut Reading<MasterCredential>, report: Report) -> Result<bool, Reports> {
     if reading.imported {
         return Err(report.into());
     }
     rotation::forget_refresh(&mut reading.private);
-    reading.warnings.push(report.as_warning());
+    lost::keep(context, reading, report.into());
     Ok(true)
 }
 
@@ -299,13 +300,13 @@ async fn log_in(
 ) -> Result<(), Reports> {
     if let Err(error) = check_ready(target.clone()) {
         if context.on_unreachable() == OnUnreachable::Keep {
-            return keep(reading, Report::of(&error)).map(drop);
+            return keep(context, reading, Report::of(&error)).map(drop);
         }
         return Err(error.into());
     }
     let stored = match store.value(secret_ref, proven).await {
         Ok(stored) => stored,
-        Err(error) if context.keeps(&error) => return keep(reading, Report::of(&error)).map(drop),
+        Err(error) if context.keeps(&error) => return keep(context, reading, Report::of(&error)).map(drop),
         Err(error) => return Err(error.into()),
     };
     let username = steps::username(target)?;
@@ -313,7 +314,7 @@ async fn log_in(
         Attempt::Accepted => OK,
         Attempt::Refused => "the proven password is refused",
         Attempt::OutOfReach(error) if context.keeps_unreachable(&error) => {
-            return keep(reading, Report::of(&error)).map(drop);
+            return keep(context, reading, Report::of(&error)).map(drop);
         }
         Attempt::OutOfReach(error) => return Err(error.into()),
     };
@@ -385,6 +386,15 @@ pub(super) fn left_renamed(secret: &SecretRef, arn: &Arn, renamed: &Arn) -> Repo
     )
 }
 
+/// What a destroy leaves in another account than that of the database, or in Vault.
+pub(super) fn left_elsewhere(state: &MasterCredential, arn: &Arn) -> Option<Report> {
+    let is_elsewhere = match state.secret_ref.get()? {
+        SecretRef::SecretsManager { account_id, .. } => *account_id != arn.account_id,
+        SecretRef::Vault { .. } => true,
+    };
+    (is_elsewhere && !state.is_managed()).then(|| left_behind(state))
+}
+
 /// What a destroy says of what stays.
 pub(super) fn left_behind(state: &MasterCredential) -> Report {
     let text = |name: Option<String>, other: &str| name.unwrap_or_else(|| other.to_owned());
@@ -407,4 +417,28 @@ pub(super) fn left_behind(state: &MasterCredential) -> Report {
              knows the password. Delete the secret by hand when the password is replaced or no longer needed."
         ),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_outside_of_the_account_that_goes_is_named() {
+        let arn: Arn = "arn:aws:rds:eu-west-1:111111111111:db:ledger".parse().unwrap();
+        let state = |secret_ref: &str, method: &str| MasterCredential {
+            target_arn: arn.clone().into(),
+            secret_ref: secret_ref.parse::<SecretRef>().unwrap().into(),
+            method: method.to_owned().into(),
+            ..MasterCredential::default()
+        };
+        let beside = "arn:aws:secretsmanager:eu-west-1:111111111111:secret:a-AbCdEf";
+        assert_eq!(left_elsewhere(&state(beside, "password"), &arn), None, "it goes with the account");
+        for secret_ref in ["arn:aws:secretsmanager:eu-west-1:222222222222:secret:a-AbCdEf", "vault:kv2::secret:a/b"] {
+            let warning = left_elsewhere(&state(secret_ref, "password"), &arn).unwrap();
+            assert!(warning.detail.contains(secret_ref) && warning.detail.contains("was kept"), "{warning}");
+            assert_eq!(left_elsewhere(&state(secret_ref, RDS_MANAGED), &arn), None, "RDS keeps its own");
+        }
+        assert_eq!(left_elsewhere(&MasterCredential::default(), &arn), None);
+    }
 }

@@ -20,8 +20,8 @@ use crate::engine::{Observed, Ownership, RemovalAction};
 use crate::report::{Reach, Report};
 use crate::schema::{Apply, Attr, Change, Reading, Reports, Resource};
 
-use super::import;
 use super::rotation::{OK, forget_refresh, leave_noted, note_left, note_refresh};
+use super::{import, lost};
 use bench::Bench;
 use error::Error;
 use model::{Role, RoleIdentity};
@@ -47,16 +47,17 @@ impl Resource for RoleResource {
     }
 
     async fn plan(&self, context: &Context, change: &mut Change<Role>) -> Result<(), Reports> {
-        plan::plan(context, change).await
+        if lost::rests(change) { Ok(()) } else { plan::plan(context, change).await }
     }
 
     async fn read(&self, context: &Context, reading: &mut Reading<Role>) -> Result<bool, Reports> {
         let arn = target_arn(&reading.state)?;
+        lost::forget(&mut reading.private);
         let target = match context.aws()?.describe(&arn).await {
             Ok(described) => found(&arn, Takes::Writers, described)?,
             Err(error) if !reading.imported && context.keeps(&error) => {
                 forget_refresh(&mut reading.private);
-                reading.warnings.push(Report::of(&error).as_warning());
+                lost::keep(context, reading, error.into());
                 return Ok(true);
             }
             Err(error) => return Err(error.into()),
@@ -72,7 +73,7 @@ impl Resource for RoleResource {
             {
                 reading.state = before;
                 forget_refresh(&mut reading.private);
-                reading.warnings.extend(reports.0.into_iter().map(Report::as_warning));
+                lost::keep(context, reading, reports);
                 Ok(true)
             }
             outcome => outcome,
@@ -145,7 +146,10 @@ impl Resource for RoleResource {
     async fn delete(&self, context: &Context, apply: &mut Apply<Role>) -> Result<(), Reports> {
         let arn = target_arn(&apply.state)?;
         let removal = steps::removal(&apply.state);
-        let found = context.find_now(&arn, Takes::Writers).await?;
+        let found = match context.find_now(&arn, Takes::Writers).await {
+            Ok(found) => found,
+            Err(reports) => return leave(context, apply, &arn, reports).await,
+        };
         // A database that was made anew under the same ARN holds nothing of this role.
         let another = match &found {
             Found::Target(target) => apply.state.target_resource_id.get() != Some(&target.resource_id),
@@ -186,6 +190,23 @@ impl Resource for RoleResource {
     fn import_identity(identity: &RoleIdentity) -> Result<Role, Reports> {
         Ok(Role { target_arn: identity.target_arn.clone(), name: identity.name.clone(), ..Role::default() })
     }
+}
+
+/// Takes leave of a role whose account AWS takes away: what lives elsewhere is deleted, the role goes with the account.
+///
+/// # Errors
+/// The reports, where they say anything else.
+async fn leave(context: &Context, apply: &mut Apply<Role>, arn: &Arn, reports: Reports) -> Result<(), Reports> {
+    let name = apply.state.name.get().map(ToString::to_string).unwrap_or_default();
+    let object = format!("The role `{name}` of {arn}");
+    let warning = context.leaves_with_account(&reports, &object).ok_or(reports)?;
+    apply.warnings.push(warning);
+    if steps::removal(&apply.state).is_some_and(|how| how.action == RemovalAction::Drop) {
+        secret::forget_elsewhere(context, &apply.state, arn).await?;
+        let settings = apply.state.store_settings();
+        apply.warnings.extend(leave_noted(context, settings.as_ref(), arn, &mut apply.private).await);
+    }
+    Ok(())
 }
 
 /// Brings the state up to date with the database. `false` when neither role nor secret is there.

@@ -304,6 +304,24 @@ pub(super) async fn forget(context: &Context, state: &Role, arn: &Arn, current: 
     Ok(())
 }
 
+/// Schedules the secret of a role for deletion whose account AWS takes away. A secret in such an account goes with it.
+pub(super) async fn forget_elsewhere(context: &Context, state: &Role, arn: &Arn) -> Result<(), Reports> {
+    let goes = |reports: &Reports| context.leaves_with_account(reports, "").is_some();
+    let store = store_in_use(context, state, arn)?;
+    let known = state.secret_ref.get().cloned();
+    let today = match secret_of_today(context, state, arn).await {
+        Err(reports) if goes(&reports) => None,
+        today => today?.filter(|today| known.as_ref() != Some(today)),
+    };
+    for secret_ref in known.iter().chain(&today) {
+        match store.forget(secret_ref).await.map_err(Reports::from) {
+            Err(reports) if !goes(&reports) => return Err(reports),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;

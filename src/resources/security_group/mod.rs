@@ -13,7 +13,7 @@ use crate::context::{Context, Found, Takes};
 use crate::report::Report;
 use crate::schema::{Apply, Attr, Change, Reading, Reports, Resource};
 
-use super::import;
+use super::{import, lost};
 use model::{SecurityGroup, SecurityGroupIdentity};
 
 /// The resource.
@@ -37,15 +37,16 @@ impl Resource for SecurityGroupResource {
     }
 
     async fn plan(&self, context: &Context, change: &mut Change<SecurityGroup>) -> Result<(), Reports> {
-        plan::plan(context, change).await
+        if lost::rests(change) { Ok(()) } else { plan::plan(context, change).await }
     }
 
     async fn read(&self, context: &Context, reading: &mut Reading<SecurityGroup>) -> Result<bool, Reports> {
         let (arn, id) = names(&reading.state)?;
+        lost::forget(&mut reading.private);
         let found = match context.aws()?.describe(&arn).await {
             Ok(described) => crate::context::found(&arn, Takes::ReplicasToo, described)?,
-            Err(error) if context.keeps(&error) => {
-                reading.warnings.push(Report::of(&error).as_warning());
+            Err(error) if !reading.imported && context.keeps(&error) => {
+                lost::keep(context, reading, error.into());
                 return Ok(true);
             }
             Err(error) => return Err(error.into()),
@@ -105,7 +106,15 @@ impl Resource for SecurityGroupResource {
 
     async fn delete(&self, context: &Context, apply: &mut Apply<SecurityGroup>) -> Result<(), Reports> {
         let (arn, id) = names(&apply.state)?;
-        let groups = steps::groups(context, &arn).await?;
+        let groups = match steps::groups(context, &arn).await {
+            Ok(groups) => groups,
+            Err(reports) => {
+                let object = format!("The security group {id} of {arn}");
+                let warning = context.leaves_with_account(&reports, &object).ok_or(reports)?;
+                apply.warnings.push(warning);
+                return Ok(());
+            }
+        };
         if steps::find(&groups, &id).await?.is_none() {
             return Ok(());
         }

@@ -59,6 +59,10 @@ class DenyList:
 
 
 DENIED = DenyList()
+EXTERNAL_ID_TOO_SHORT = (
+    "1 validation error detected: Value '{}' at 'externalId' failed to satisfy constraint: "
+    "Member must have length greater than or equal to 2"
+)
 _ends: dict[str, float] = {}
 
 
@@ -167,6 +171,9 @@ def _refuse_organizations(call: Call) -> Refusal | None:
 def _refuse_assume_role(call: Call) -> Refusal | None:
     arn = call.params.get("RoleArn", "")
     account = _account_of_role(arn)
+    if len(call.params.get("ExternalId", "xx")) < 2:
+        return Refusal("ValidationError", EXTERNAL_ID_TOO_SHORT.format(call.params["ExternalId"]))
+    # One sentence for a role that is missing, one that refuses and an account that is closed: AWS tells strangers nothing.
     message = f"User: {call.principal} is not authorized to perform: {call.iam_action} on resource: {arn}"
     denied = Refusal("AccessDenied", message, 403)
     if call.action == "AssumeRoleWithWebIdentity":
@@ -178,8 +185,14 @@ def _refuse_assume_role(call: Call) -> Refusal | None:
         return denied
     roles = iam_backends[account][_partition_of(arn)].roles.values()
     role = next((role for role in roles if role.arn == arn), None)
-    if role is None or not _trusted(call, role):
+    if role is None:
         return denied
+    if not _trusted(call, role):
+        if call.action == "AssumeRoleWithWebIdentity":
+            return denied
+        # Within one account it names the kind of policy.
+        own = f" because no role trust policy allows the {call.iam_action} action" if account == call.account else ""
+        return Refusal("AccessDenied", message + own, 403)
     return _refuse_duration(call, role)
 
 

@@ -509,6 +509,13 @@ class Access(LauncherTest):
         self.aws.rig("POST", "accounts", {"id": account, "status": "ACTIVE", "name": "sandbox"})
         self.assume("sandbox")
 
+    def test_across_accounts_a_refusal_tells_nothing_and_within_one_it_names_the_policy(self) -> None:
+        words = lambda **more: self.refused("AccessDenied", self.assume, 403, **more)
+        for more in ({"role": "NoSuchRole"}, {"ExternalId": "something-else"}, {"account": "999999999999"}):
+            self.assertRegex(words(**more), r"not authorized to perform: sts:AssumeRole on resource: arn:\S+$")
+        member = self.aws.client("sts", "payments-eu")
+        self.assertTrue(words(client=member).endswith("because no role trust policy allows the sts:AssumeRole action"))
+
     def test_durations_are_limited(self) -> None:
         self.refused("ValidationError", self.assume, DurationSeconds=7200)
 

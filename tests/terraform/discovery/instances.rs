@@ -217,7 +217,8 @@ fn an_account_that_is_denied_destroys_nothing() {
     rig.control("DELETE", "deny", &Value::Null);
     rig.control("POST", "deny", &json!({ "actions": ["sts:AssumeRole"], "account": denied }));
     let arn = format!("arn:aws:iam::{denied}:role/{role}");
-    refused(&workspace.plan_run(), &["Cannot enter the account", &format!("Check that the role {arn} exists"), denied]);
+    let ours = format!("is in the way, not the account: allow sts:AssumeRole on {arn} there");
+    refused(&workspace.plan_run(), &["Cannot enter the account", "The identity-based policy of", &ours, denied]);
 
     rig.control("DELETE", "deny", &Value::Null);
     workspace.plan().nothing();
@@ -231,7 +232,10 @@ fn every_account_that_cannot_be_read_is_one_error() {
     let accounts = ["payments-eu", "orders-eu", "payments-prod"];
     let workspace = workspace(&rig, "", &in_accounts(&rig, &accounts, ""));
     let run = workspace.plan_run();
-    contains_all(&run.error(), &["AWS denied access", "Cannot enter the account", "that the account is active"]);
+    contains_all(
+        &run.error(),
+        &["AWS denied access", "The account is suspended or closed", "is SUSPENDED in AWS Organizations"],
+    );
     assert_eq!(errors(&run), 2, "{}", run.stderr);
 
     workspace.write("main.tf", &in_accounts(&rig, &accounts, "  on_error = \"report\""));
