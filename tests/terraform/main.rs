@@ -8,6 +8,7 @@
 //! | `workspace`  | a directory with a configuration, and the Terraform commands in it                 |
 //! | `leaks`      | looks for secrets in what a run leaves, in every form that programs give them       |
 //! | `gateway`    | starts the stand-in of the gateway and steers it                                   |
+//! | `receiver`   | takes webhooks and answers as it is told to                                        |
 //! | `sql`        | logins and statements through `psql` and `mariadb`                                 |
 //! | `tds`        | logins to SQL Server                                                               |
 //! | `token`      | tokens of IAM authentication, made by botocore                                     |
@@ -52,9 +53,13 @@ mod master_credential_managed_repairs;
 mod master_credential_refusals;
 mod mixed;
 mod namespace;
+mod notification;
+mod notification_failures;
 mod offline;
 mod parallel;
 mod password_wo;
+#[path = "../fakes/receiver.rs"]
+mod receiver;
 mod rig;
 mod rig_tests;
 mod role;
