@@ -191,3 +191,142 @@ fn port(endpoint: Option<&Endpoint>) -> String {
 fn text(json: &Value) -> Secret<String> {
     Secret::new(json.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::super::event::Database;
+    use super::*;
+
+    fn event() -> Event {
+        let endpoint = Some(Endpoint { host: "ledger.x.eu-west-1.rds.amazonaws.com".to_owned(), port: 5432 });
+        let role = |username: &str, suffix, secret: &str, problem: Option<&str>| Outcome {
+            username: username.to_owned(),
+            suffix,
+            endpoint: endpoint.clone(),
+            default_database: "shop".to_owned(),
+            secret: secret.parse().map_or(SecretPlace::Unnamed, SecretPlace::At),
+            completed_at: "2026-01-05T10:01:05Z".to_owned(),
+            problem: problem.map(str::to_owned),
+        };
+        Event {
+            id: "6f0d7f6a-3f5e-5a6c-8a2f-0d5f3d1c2b7a".to_owned(),
+            organization: "1f0e".to_owned(),
+            account_arn: "arn:aws:iam::999900001111:user/hub".to_owned(),
+            created_at: "2026-01-05T10:00:00Z".to_owned(),
+            database: Database {
+                arn: "arn:aws:rds:eu-west-1:111122223333:db:ledger".parse().unwrap(),
+                engine: "postgres".to_owned(),
+                endpoint: endpoint.clone(),
+                master: "admin1".to_owned(),
+                tags: BTreeMap::from([("bu".to_owned(), "banking".to_owned()), ("team".to_owned(), "pay".to_owned())]),
+            },
+            roles: vec![
+                role("hoop_ro", "ro", "vault:kv2::teamkv:rdsaccess/ledger/hoop_ro", None),
+                role("hoop_rw", "rw", "", Some("credential: locked")),
+            ],
+        }
+    }
+
+    #[test]
+    fn a_webhook_gets_the_job_as_the_gateway_shows_it() {
+        let hook = HookStatus { exit_code: 0, output: "done\n".to_owned(), seconds: 2 };
+        let why = "1 of 2 roles are not in order: hoop_rw: credential: locked";
+        let expected = json!({
+            "event_type": "dbroles.job.finished",
+            "event_payload": {
+                "org_id": "1f0e",
+                "id": "6f0d7f6a-3f5e-5a6c-8a2f-0d5f3d1c2b7a",
+                "created_at": "2026-01-05T10:00:00Z",
+                "completed_at": "2026-01-05T10:01:07Z",
+                "spec": {
+                    "account_arn": "arn:aws:iam::999900001111:user/hub",
+                    "db_arn": "arn:aws:rds:eu-west-1:111122223333:db:ledger",
+                    "db_name": "ledger",
+                    "db_engine": "postgres",
+                    "db_tags": [{"key": "bu", "value": "banking"}, {"key": "team", "value": "pay"}],
+                },
+                "status": {
+                    "phase": "failed",
+                    "message": why,
+                    "result": [
+                        {
+                            "user_role": "hoop_ro", "status": "completed", "message": "",
+                            "completed_at": "2026-01-05T10:01:05Z",
+                            "credentials_info": {
+                                "secrets_manager_provider": "vault",
+                                "secret_id": "teamkv/rdsaccess/ledger/hoop_ro",
+                                "secret_keys": ["HOST", "PORT", "USER", "PASSWORD", "DB"],
+                            },
+                        },
+                        {
+                            "user_role": "hoop_rw", "status": "failed", "message": "credential: locked",
+                            "completed_at": "2026-01-05T10:01:05Z",
+                            "credentials_info": {
+                                "secrets_manager_provider": "database", "secret_id": "", "secret_keys": [],
+                            },
+                        },
+                    ],
+                },
+                "hook_status": {"exit_code": 0, "output": "done\n", "execution_time_sec": 2},
+            },
+        });
+        assert_eq!(event().payload("2026-01-05T10:01:07Z", Some(&hook)), expected);
+        assert_eq!(event().payload("x", None)["event_payload"]["hook_status"], Value::Null);
+    }
+
+    #[test]
+    fn a_command_gets_the_request_and_the_response_as_the_agent_does() {
+        let passwords = Passwords { master: "m-hunter2".into(), roles: vec!["r-hunter2".into()] };
+        let read = |text: Secret<String>| -> Value { serde_json::from_str(text.expose()).unwrap() };
+        let request = json!({
+            "org_id": "1f0e",
+            "sid": "6f0d7f6a-3f5e-5a6c-8a2f-0d5f3d1c2b7a",
+            "resource_id": "arn:aws:rds:eu-west-1:111122223333:db:ledger",
+            "hostname": "ledger.x.eu-west-1.rds.amazonaws.com",
+            "port": "5432",
+            "master_user": "admin1",
+            "master_password": "m-hunter2",
+            "database_type": "postgres",
+            "database_tags": [{"bu": "banking"}, {"team": "pay"}],
+            "vault_provider": {"secret_id": "teamkv/rdsaccess/ledger/"},
+            "exec_hook": {"command": ["python3", "hook.py"], "input_file": ""},
+        });
+        assert_eq!(read(event().request(&passwords, &["python3", "hook.py"].map(str::to_owned))), request);
+        let response = read(event().response(&passwords));
+        assert_eq!((&response["status"], &response["sid"]), (&json!("failed"), &request["sid"]));
+        let first = json!({
+            "db_credentials": {
+                "host": "ledger.x.eu-west-1.rds.amazonaws.com", "port": "5432", "user": "hoop_ro",
+                "password": "r-hunter2", "default_database": "shop", "options": {},
+                "secrets_manager_provider": "vault", "secret_id": "teamkv/rdsaccess/ledger/hoop_ro",
+                "secret_keys": ["HOST", "PORT", "USER", "PASSWORD", "DB"],
+            },
+            "role_suffix_name": "ro", "status": "completed", "message": "", "completed_at": "2026-01-05T10:01:05Z",
+        });
+        assert_eq!(response["result"][0], first);
+        let second = &response["result"][1];
+        assert_eq!((&second["status"], &second["message"]), (&json!("failed"), &json!("credential: locked")));
+        assert_eq!(second["db_credentials"]["password"], "", "nobody knows it");
+    }
+
+    #[test]
+    fn without_passwords_nothing_of_them_is_there() {
+        let mut event = event();
+        event.roles.remove(0);
+        let text = event.response(&Passwords::none());
+        let read: Value = serde_json::from_str(text.expose()).unwrap();
+        assert_eq!(read["result"][0]["db_credentials"]["password"], "");
+        let request: Value = serde_json::from_str(event.request(&Passwords::none(), &[]).expose()).unwrap();
+        assert_eq!((&request["master_password"], &request["vault_provider"]), (&json!(""), &Value::Null));
+    }
+
+    #[test]
+    fn a_role_whose_time_is_not_known_was_ready_when_the_event_was_begun() {
+        let mut event = event();
+        event.roles[0].completed_at.clear();
+        let job = event.payload("x", None);
+        assert_eq!(job["event_payload"]["status"]["result"][0]["completed_at"], "2026-01-05T10:00:00Z");
+    }
+}

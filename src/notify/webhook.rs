@@ -303,3 +303,36 @@ fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let until = SystemTime::from(jiff::fmt::rfc2822::parse(text).ok()?.timestamp());
     Some(until.duration_since(now).unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The example of the specification of Standard Webhooks.
+    #[test]
+    fn the_signature_is_that_of_the_specification() {
+        let key = Secret::from("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
+        let receiver = Receiver::endpoint("https://h.example.com".parse().unwrap(), &key).unwrap();
+        let now = UNIX_EPOCH + Duration::from_secs(1_614_265_330);
+        let id = "msg_p5jXN8AQM9LWM0D4loKWxJek";
+        let headers = receiver.headers(id, now, r#"{"test": 2432232314}"#).ok().unwrap();
+        for prefix in ["webhook", "svix"] {
+            assert_eq!(headers[format!("{prefix}-id").as_str()], id);
+            assert_eq!(headers[format!("{prefix}-timestamp").as_str()], "1614265330");
+            let signature = &headers[format!("{prefix}-signature").as_str()];
+            assert_eq!(signature, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+        }
+    }
+
+    #[test]
+    fn an_address_has_no_user_and_is_shown_without_its_query() {
+        let address: Address = "https://h.example.com/a?token=hunter2#x".parse().unwrap();
+        assert_eq!((address.to_string().as_str(), address.is_clear_text()), ("https://h.example.com/a", false));
+        assert!("http://h.example.com".parse::<Address>().unwrap().is_clear_text());
+        assert!(!"http://127.0.0.1:8080/a".parse::<Address>().unwrap().is_clear_text());
+        for text in ["", "h.example.com", "ftp://h.example.com", "https://u:hunter2@h.example.com"] {
+            let error = text.parse::<Address>().unwrap_err().to_string();
+            assert!(error.contains("is expected") && !error.contains("hunter2"), "{error}");
+        }
+    }
+}

@@ -12,6 +12,9 @@ use crate::workspace::Workspace;
 const IT: &str = "rdsaccess_notification.it";
 /// `whsec_` and `a key of Standard Webhooks!` in base64.
 pub(crate) const KEY: &str = "whsec_YSBrZXkgb2YgU3RhbmRhcmQgV2ViaG9va3Mh";
+/// The key comes as a person would give it: through the environment, and nothing writes it down.
+pub(crate) const KEY_VARIABLE: &str =
+    "variable \"key\" {\n  type      = string\n  ephemeral = true\n  default   = null\n}\n";
 const MASTER: &str = "Master-0f-Ledger";
 const ROLES: [(&str, &str); 3] = [("ro", "read_only"), ("rw", "read_write"), ("ddl", "ddl")];
 
@@ -47,6 +50,7 @@ resource "rdsaccess_role" "{short}" {{
         .collect();
     format!(
         r#"{provider}
+{KEY_VARIABLE}
 locals {{
   arn = "{arn}"
 }}
@@ -63,7 +67,7 @@ resource "rdsaccess_master_credential" "it" {{
 resource "rdsaccess_notification" "it" {{
   target_arn = local.arn
   results    = [rdsaccess_role.ro, rdsaccess_role.rw, rdsaccess_role.ddl]
-  webhook    = {{ url = "{url}/roles", secret_wo = "{KEY}" }}
+  webhook    = {{ url = "{url}/roles", secret_wo = var.key }}
   {notification}
 }}
 "#,
@@ -147,6 +151,7 @@ fn is_the_documented_event(taken: &Taken, database: &Database, it: &Value, roles
 fn the_whole_chain_tells_the_webhook_and_runs_the_documented_script_and_no_secret_is_left() {
     let (rig, receiver) = (rig(), Receiver::start());
     let mut workspace = Workspace::new(&rig);
+    workspace.set("TF_VAR_key", KEY);
     for variable in ["TF_LOG_PROVIDER", "RUST_LOG"] {
         workspace.set(variable, "trace");
     }

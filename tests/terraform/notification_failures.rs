@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::blocks;
 use crate::fixture::within;
 use crate::killed::{SOON, kill_provider, start};
-use crate::notification::KEY;
+use crate::notification::{KEY, KEY_VARIABLE};
 use crate::receiver::{Answer, Receiver};
 use crate::rig::{Rig, python};
 use crate::wish::{DatabaseWish, Wish};
@@ -22,6 +22,7 @@ fn rig() -> Rig {
 fn configuration(rig: &Rig, provider: &str, role: &str, notification: &str) -> String {
     format!(
         r#"{provider}
+{KEY_VARIABLE}
 resource "rdsaccess_notification" "it" {{
   target_arn = "{arn}"
   results = [{{
@@ -41,13 +42,14 @@ resource "rdsaccess_notification" "it" {{
 }
 
 fn workspace<'a>(rig: &'a Rig, notification: &str) -> Workspace<'a> {
-    let workspace = Workspace::new(rig);
+    let mut workspace = Workspace::new(rig);
+    workspace.set("TF_VAR_key", KEY);
     workspace.write("main.tf", &configuration(rig, "allow_command = true", "", notification));
     workspace
 }
 
 fn webhook(receiver: &Receiver) -> String {
-    format!("webhook = {{ url = \"{}/roles\", secret_wo = \"{KEY}\" }}", receiver.url)
+    format!("webhook = {{ url = \"{}/roles\", secret_wo = var.key }}", receiver.url)
 }
 
 fn it(workspace: &Workspace<'_>) -> Value {
@@ -126,7 +128,7 @@ fn a_refusal_fails_the_apply_in_the_receivers_words_and_the_next_apply_sends_aga
 #[test]
 fn a_role_that_is_not_in_order_makes_the_event_a_failed_one() {
     let (rig, receiver) = (rig(), Receiver::start());
-    let workspace = Workspace::new(&rig);
+    let workspace = workspace(&rig, "");
     let role =
         "coverage = { shop = \"complete\", books = \"missing SELECT on 1 table: a\" }\n  credential = \"locked\"";
     workspace.write("main.tf", &configuration(&rig, "", role, &webhook(&receiver)));
@@ -146,11 +148,10 @@ fn a_role_that_is_not_in_order_makes_the_event_a_failed_one() {
 fn svix_gets_the_event_through_its_api_and_an_event_that_it_has_counts_as_sent() {
     let (rig, receiver) = (rig(), Receiver::start());
     let token = "testsk_hunter2-of-svix.eu";
-    let svix = format!(
-        "webhook = {{ url = \"{}\", secret_wo = \"{token}\", svix = {{ app_id = \"1f0e/a\" }} }}",
-        receiver.url
-    );
-    let workspace = workspace(&rig, &svix);
+    let svix =
+        format!("webhook = {{ url = \"{}\", secret_wo = var.key, svix = {{ app_id = \"1f0e/a\" }} }}", receiver.url);
+    let mut workspace = workspace(&rig, &svix);
+    workspace.set("TF_VAR_key", token);
     receiver.answers([
         Answer::Status(401, "", "bad token testsk_hunter2-of-svix.eu"),
         Answer::Status(409, "", "there is one"),
@@ -202,7 +203,7 @@ fn a_command_that_fails_or_is_late_is_a_warning_with_its_output_and_its_exit_cod
     let (state, said) = ran(&rig, "echo waiting; sleep 600 & sleep 600", "timeout = \"1s\"");
     assert_eq!((&state["exit_code"], &state["output"]), (&json!(124), &json!("waiting\n")));
     assert!(said.contains("out of time"), "{said}");
-    let (state, _) = ran(&rig, "head -c 100000 /dev/zero | tr '\\\\0' x", "");
+    let (state, _) = ran(&rig, "head -c 100000 /dev/zero | tr '\\0' x", "");
     let output = state["output"].as_str().unwrap();
     assert!(output.starts_with(&"x".repeat(4096)) && output.ends_with("\n[cut at 4096 bytes, the output has 100000]"));
     assert_eq!(output.len(), 4096 + 43);
