@@ -134,6 +134,7 @@ fn inner_base64(alphabet: &impl base64::Engine, secret: &str, shift: usize) -> S
 
 #[cfg(test)]
 mod tests {
+    use base64::Engine as _;
     use proptest::prelude::*;
 
     use super::*;
