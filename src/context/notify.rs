@@ -89,3 +89,22 @@ impl Context {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Clock;
+    use super::*;
+
+    #[test]
+    fn commands_are_refused_unless_the_provider_block_allows_them_or_does_not_say_yet() {
+        let mut context = Context::with_clock(Clock::default());
+        let report = context.check_commands().unwrap_err().0.remove(0);
+        assert!(report.detail.contains("allow_command = true") && report.attribute == Some(Path::attribute("command")));
+        context.parts.unknown = vec!["allow_command".to_owned()];
+        assert_eq!(context.check_commands(), Ok(()));
+        assert!(context.aws().is_ok(), "AWS does not wait for it");
+        context.parts.unknown.clear();
+        context.parts.commands.allowed = true;
+        assert_eq!(context.check_commands(), Ok(()));
+    }
+}

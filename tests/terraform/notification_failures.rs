@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::blocks;
 use crate::fixture::within;
-use crate::killed::{SOON, kill_provider, start};
+use crate::killed::{SOON, interrupt, kill_provider, start};
 use crate::notification::{KEY, KEY_VARIABLE};
 use crate::receiver::{Answer, Receiver};
 use crate::rig::{Rig, python};
@@ -207,6 +207,30 @@ fn a_command_that_fails_or_is_late_is_a_warning_with_its_output_and_its_exit_cod
     let output = state["output"].as_str().unwrap();
     assert!(output.starts_with(&"x".repeat(4096)) && output.ends_with("\n[cut at 4096 bytes, the output has 100000]"));
     assert_eq!(output.len(), 4096 + 43);
+}
+
+#[test]
+fn an_interrupted_run_ends_the_command_and_the_next_apply_runs_it_again_for_the_same_event() {
+    let rig = rig();
+    let folder = tempfile::tempdir().unwrap();
+    let (pid, sids) = (folder.path().join("pid"), folder.path().join("sids"));
+    let note = format!("echo $HOOP_AWS_CONNECT_RESPONSE | grep -o '.sid.:.[-0-9a-f]*' >> {}", sids.display());
+    let wait = format!("test -e {0} || {{ echo $$ > {0}.new; mv {0}.new {0}; sleep 600; }}", pid.display());
+    let script = format!("{note}; {wait}");
+    let workspace = workspace(&rig, &format!("command = [\"sh\", \"-c\", {script:?}]"));
+    let terraform = start(&workspace, "apply");
+    assert!(within(SOON, || pid.exists()), "the command never ran");
+    let said = interrupt(terraform);
+    assert!(said.contains("Interrupted"), "{said}");
+    let number = std::fs::read_to_string(&pid).unwrap();
+    let stat = || std::fs::read_to_string(format!("/proc/{}/stat", number.trim())).unwrap_or_default();
+    assert!(within(SOON, || stat().is_empty() || stat().contains(") Z ")), "the command goes on");
+    workspace.apply().ok();
+    workspace.plan().nothing();
+    let sids = std::fs::read_to_string(&sids).unwrap();
+    let sids: Vec<&str> = sids.lines().collect();
+    assert_eq!((sids.len(), sids[0]), (2, sids[1]));
+    assert!(sids[0].contains(it(&workspace)["event_id"].as_str().unwrap()), "{sids:?}");
 }
 
 #[test]

@@ -11,6 +11,7 @@ use crate::schema::Attr;
 use super::event::{event, event_id};
 use super::model::{Notification, RoleResult, Svix, Webhook};
 use super::plan::is_news;
+use super::rules;
 
 fn role(username: &str) -> RoleResult {
     RoleResult {
@@ -111,6 +112,30 @@ fn everything_else_gives_the_same_id_and_is_no_news() {
         assert!(!is_news(&it, &other));
         assert_eq!(event_id(None, &it), event_id(None, &other));
     }
+}
+
+#[test]
+fn what_travels_in_clear_text_is_said_and_the_own_machine_is_no_way_to_travel() {
+    let said = |url: &str, svix: Attr<Svix>| {
+        let webhook = Webhook { url: url.to_owned().into(), svix, ..Webhook::default() };
+        rules::clear_text(&webhook).map(|report| report.summary)
+    };
+    assert_eq!(said("http://h.example.com", Attr::Null).unwrap(), "The event travels in clear text");
+    let svix = Svix { app_id: "a".to_owned().into() };
+    assert!(said("http://h.example.com", svix.into()).unwrap().contains("token of Svix"));
+    assert_eq!(said("https://h.example.com", Attr::Null), None);
+    assert_eq!(said("http://localhost:8080/a", Attr::Null), None);
+}
+
+/// At plan much is unknown, and nothing of it may be judged.
+#[test]
+fn what_is_not_known_yet_is_not_judged() {
+    let open = Notification { webhook: Attr::Unknown, command: Attr::Null, ..notification() };
+    assert_eq!(rules::problems(&open), []);
+    let open = Webhook { url: Attr::Unknown, secret_wo: Attr::Unknown, svix: Attr::Unknown };
+    let open = Notification { webhook: open.into(), ..notification() };
+    assert_eq!(rules::problems(&open), []);
+    assert!(is_news(&notification(), &Notification { results: Attr::Unknown, ..notification() }));
 }
 
 /// Receivers that have seen the first event would take the third for a repetition of it.
