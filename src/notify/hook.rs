@@ -255,11 +255,11 @@ mod tests {
 
     #[tokio::test]
     async fn a_command_that_is_late_ends_with_everything_that_it_started() {
-        let late = Hook { within: Duration::from_millis(300), ..hook("sleep 600 & echo $!; sleep 600") };
+        let late = Hook { within: Duration::from_secs(2), ..hook("sleep 600 & echo $!; sleep 600") };
         let ran = late.run().await.unwrap();
         assert_eq!((ran.exit_code, ran.is_late), (124, true));
-        let pid = ran.output.trim().to_owned();
-        assert!(is_gone(&pid).await, "process {pid} goes on");
+        let pid: u32 = ran.output.trim().parse().expect("the command said which process it started");
+        assert!(is_gone(&pid.to_string()).await, "process {pid} goes on");
     }
 
     #[tokio::test]

@@ -68,22 +68,53 @@ pub(crate) struct Receiver {
 struct Shared {
     answers: VecDeque<Answer>,
     taken: Vec<Taken>,
-    held: Vec<TcpStream>,
+    held: Vec<Box<dyn Send>>,
 }
+
+/// Makes what speaks over a connection out of it.
+type Wrap = dyn Fn(TcpStream) -> Box<dyn Wire> + Send + Sync;
+
+trait Wire: Read + Write + Send {}
+
+impl<T: Read + Write + Send> Wire for T {}
 
 impl Receiver {
     pub(crate) fn start() -> Self {
+        Self::listen("http", |stream| Box::new(stream))
+    }
+
+    /// With TLS, for `localhost`; its certificate, PEM, comes with it.
+    pub(crate) fn start_tls() -> (Self, String) {
+        let pair = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+        let key = rustls::pki_types::PrivateKeyDer::try_from(pair.signing_key.serialize_der()).expect("a key");
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_no_client_auth()
+            .with_single_cert(vec![pair.cert.der().clone()], key)
+            .expect("the certificate fits the key");
+        let config = Arc::new(config);
+        let receiver = Self::listen("https", move |stream| {
+            let session = rustls::ServerConnection::new(Arc::clone(&config)).expect("a session");
+            Box::new(rustls::StreamOwned::new(session, stream))
+        });
+        (receiver, pair.cert.pem())
+    }
+
+    fn listen(scheme: &str, wrap: impl Fn(TcpStream) -> Box<dyn Wire> + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let url = format!("http://{}", listener.local_addr().expect("an address"));
+        let port = listener.local_addr().expect("an address").port();
+        let host = if scheme == "https" { "localhost" } else { "127.0.0.1" };
         let shared = Arc::new(Mutex::new(Shared::default()));
-        let ours = Arc::clone(&shared);
+        let (ours, wrap): (_, Arc<Wrap>) = (Arc::clone(&shared), Arc::new(wrap));
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let ours = Arc::clone(&ours);
-                std::thread::spawn(move || serve(stream, &ours));
+                let (ours, wrap) = (Arc::clone(&ours), Arc::clone(&wrap));
+                std::thread::spawn(move || serve(wrap(stream), &ours));
             }
         });
-        Self { url, shared }
+        Self { url: format!("{scheme}://{host}:{port}"), shared }
     }
 
     /// The answers to the next requests.
@@ -96,8 +127,8 @@ impl Receiver {
     }
 }
 
-fn serve(stream: TcpStream, shared: &Mutex<Shared>) -> Option<()> {
-    let mut reader = BufReader::new(stream.try_clone().ok()?);
+fn serve(mut stream: Box<dyn Wire>, shared: &Mutex<Shared>) -> Option<()> {
+    let mut reader = BufReader::new(&mut stream);
     let mut lines = Vec::new();
     loop {
         let mut line = String::new();
@@ -126,10 +157,10 @@ fn serve(stream: TcpStream, shared: &Mutex<Shared>) -> Option<()> {
     answered(stream, answer, shared)
 }
 
-fn answered(mut stream: TcpStream, answer: Answer, shared: &Mutex<Shared>) -> Option<()> {
+fn answered(mut stream: Box<dyn Wire>, answer: Answer, shared: &Mutex<Shared>) -> Option<()> {
     match answer {
         Answer::Lost => {}
-        Answer::Held => shared.lock().expect("no panic").held.push(stream),
+        Answer::Held => shared.lock().expect("no panic").held.push(Box::new(stream)),
         Answer::Status(status, headers, text) => {
             let length = text.len();
             write!(
@@ -137,6 +168,7 @@ fn answered(mut stream: TcpStream, answer: Answer, shared: &Mutex<Shared>) -> Op
                 "HTTP/1.1 {status} X\r\nConnection: close\r\n{headers}Content-Length: {length}\r\n\r\n{text}"
             )
             .ok()?;
+            stream.flush().ok()?;
         }
     }
     Some(())

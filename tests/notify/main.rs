@@ -51,6 +51,13 @@ fn endpoint(receiver: &Receiver, path: &str) -> Wanted {
     Wanted::endpoint(address, &Secret::from(KEY)).unwrap()
 }
 
+/// A sender whose HTTP client is made already: what follows has all of its time.
+async fn warm_sender(receiver: &Receiver) -> Sender {
+    let sender = sender();
+    sender.deliver(&endpoint(receiver, "/"), &delivery(Duration::from_secs(60))).await.unwrap();
+    sender
+}
+
 async fn deliver(wanted: &Wanted) -> Result<(), Error> {
     sender().deliver(wanted, &delivery(Duration::from_secs(60))).await
 }
@@ -163,9 +170,10 @@ async fn a_date_in_retry_after_is_kept_to() {
 #[tokio::test]
 async fn a_receiver_that_never_answers_costs_no_more_than_the_time_there_is() {
     let receiver = Receiver::start();
+    let sender = warm_sender(&receiver).await;
     receiver.answers([Answer::Held]);
     let wanted = endpoint(&receiver, "/");
-    let error = sender().deliver(&wanted, &delivery(Duration::from_millis(200))).await.unwrap_err();
+    let error = sender.deliver(&wanted, &delivery(Duration::from_secs(1))).await.unwrap_err();
     assert!(matches!(error.kind, Kind::Late { .. }), "{error:?}");
 }
 
@@ -176,10 +184,19 @@ async fn a_receiver_that_is_not_there_is_named_without_its_query() {
     drop(listener);
     let url = format!("http://{address}/hook?key=hunter2").parse().unwrap();
     let wanted = Wanted::endpoint(url, &Secret::from(KEY)).unwrap();
-    let error = sender().deliver(&wanted, &delivery(Duration::from_millis(100))).await.unwrap_err();
+    let sender = warm_sender(&Receiver::start()).await;
+    let error = sender.deliver(&wanted, &delivery(Duration::from_secs(1))).await.unwrap_err();
     let text = format!("{} {error:?}", Report::of(&error));
     assert!(matches!(error.kind, Kind::Unreachable { .. }) && error.attempts > 1, "{text}");
     assert!(text.contains(&format!("POST http://{address}/hook ")) && !text.contains("hunter2"), "{text}");
+}
+
+#[tokio::test]
+async fn a_receiver_whose_certificate_nobody_vouches_for_gets_nothing() {
+    let (receiver, _) = Receiver::start_tls();
+    let error = deliver(&endpoint(&receiver, "/")).await.unwrap_err();
+    assert!(matches!(error.kind, Kind::Tls { .. }) && error.attempts == 1, "{error:?}");
+    assert!(receiver.taken().is_empty());
 }
 
 #[tokio::test]

@@ -101,6 +101,19 @@ fn a_receiver_that_is_busy_or_whose_answer_is_lost_gets_the_same_event_again() {
 }
 
 #[test]
+fn a_receiver_is_trusted_when_the_machine_trusts_it_and_not_before() {
+    let (rig, (receiver, certificate)) = (rig(), Receiver::start_tls());
+    let mut workspace = workspace(&rig, &webhook(&receiver));
+    let said = workspace.apply().error();
+    assert!(said.contains("certificate is not accepted") && receiver.taken().is_empty(), "{said}");
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), certificate).unwrap();
+    workspace.set("SSL_CERT_FILE", &file.path().display().to_string());
+    workspace.apply().ok();
+    assert_eq!(receiver.taken()[0].verified(python(), KEY), "standardwebhooks accepts\nsvix accepts\n");
+}
+
+#[test]
 fn a_refusal_fails_the_apply_in_the_receivers_words_and_the_next_apply_sends_again() {
     let (rig, receiver) = (rig(), Receiver::start());
     let workspace = workspace(&rig, &webhook(&receiver));
@@ -200,7 +213,7 @@ fn a_command_that_fails_or_is_late_is_a_warning_with_its_output_and_its_exit_cod
     let (state, said) = ran(&rig, "echo starting; echo 'no such table' >&2; exit 7", "");
     assert_eq!((&state["exit_code"], &state["output"]), (&json!(7), &json!("starting\nno such table\n")));
     assert!(said.contains("The command failed") && said.contains("no such table"), "{said}");
-    let (state, said) = ran(&rig, "echo waiting; sleep 600 & sleep 600", "timeout = \"1s\"");
+    let (state, said) = ran(&rig, "echo waiting; sleep 600 & sleep 600", "timeout = \"3s\"");
     assert_eq!((&state["exit_code"], &state["output"]), (&json!(124), &json!("waiting\n")));
     assert!(said.contains("out of time"), "{said}");
     let (state, _) = ran(&rig, "head -c 100000 /dev/zero | tr '\\0' x", "");
