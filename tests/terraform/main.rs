@@ -13,6 +13,7 @@
 //! | `tds`        | logins to SQL Server                                                               |
 //! | `token`      | tokens of IAM authentication, made by botocore                                     |
 //! | `connection*` | the tests of `rdsaccess_connection`                                               |
+//! | `notification*` | the tests of `rdsaccess_notification`                                            |
 //! | `access`     | the tests of roles and connections together                                        |
 //! | `fixture`    | tables, secrets and processes that several tests of roles need                       |
 //! | `crowd`      | other people at work on a server, and what a server and a provider process hold       |

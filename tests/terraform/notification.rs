@@ -207,17 +207,19 @@ fn the_whole_chain_tells_the_webhook_and_runs_the_documented_script_and_no_secre
     assert!(secrets.iter().all(|secret| !sent.contains(secret)), "a webhook never gets a password");
 }
 
-/// The script prints what it got, and what it got are the passwords that log in.
+/// What it got are the passwords that log in, and however it prints them they are not in what it leaves.
 #[test]
 fn a_command_that_is_to_have_the_passwords_gets_those_that_log_in() {
     let rig = rig();
     let workspace = Workspace::new(&rig);
     let database = rig.database(0);
     let out = tempfile::NamedTempFile::new().unwrap();
-    let script = format!(
-        "printf '%s\\n%s' \"$HOOP_AWS_CONNECT_REQUEST\" \"$HOOP_AWS_CONNECT_RESPONSE\" > {}",
-        out.path().display()
-    );
+    let keep = format!("printf '%s\\n%s' \"$REQUEST\" \"$RESPONSE\" > {}", out.path().display());
+    let print = "printf %s $SECRET | base64 -w0; echo; printf \"x$SECRET\" | base64 -w0; printf \"xy$SECRET\" | base64 -w0; \
+                 echo; printf %s $SECRET | od -An -v -tx1 | tr -d ' \\n'; echo \" <$SECRET> $RESPONSE\"";
+    let secret = "SECRET=$(printf %s \"$RESPONSE\" | grep -o '.password.:.[^,\"]*' | cut -d'\"' -f4)";
+    let script =
+        format!("REQUEST=$HOOP_AWS_CONNECT_REQUEST RESPONSE=$HOOP_AWS_CONNECT_RESPONSE; {keep}; {secret}; {print}");
     let text = format!(
         r#"{provider}
 resource "rdsaccess_role" "it" {{
@@ -250,5 +252,7 @@ resource "rdsaccess_notification" "it" {{
     // The master's secret lies where only its owner knows, so its password stays empty.
     assert_eq!((&request["master_user"], &request["master_password"]), (&json!(database.master_username), &json!("")));
     assert_eq!(request["exec_hook"]["command"], json!(["sh", "-c", script]));
-    assert_eq!(state(&workspace, IT)["output"], "");
+    let output = state(&workspace, IT)["output"].as_str().unwrap().to_owned();
+    assert!(output.matches("***").count() >= 6 && output.contains(" <***> {"), "{output}");
+    assert_eq!(workspace.leaks(&[credentials["password"].as_str().unwrap()]), []);
 }

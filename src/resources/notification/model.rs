@@ -45,7 +45,8 @@ model! {
         timeout: Span = optional().computed().check("between 1s and 1d", is_timeout).defaults_to("5m"),
         /// Whether the command gets the passwords of the roles and of the master user, read from their stores; the master
         /// user's only where its secret is managed by RDS or lies at the default place. Otherwise they are empty. They
-        /// are taken out of `output`.
+        /// are taken out of `output`, as they are and in JSON, URLs, base64 and hexadecimal; a command that prints them in
+        /// another way, or in pieces, is not noticed.
         include_secrets: bool = optional().computed().defaults_to(false),
         /// How long the calls may take.
         timeouts: Timeouts = optional(),
