@@ -6,10 +6,9 @@ use sha1::{Digest as _, Sha1};
 use crate::access::{COMPLETE, Endpoint, EngineKind, Target};
 use crate::notify::{Database, Event, Outcome, SecretPlace};
 
+use super::super::rotation::OK;
 use super::model::{Notification, RoleResult};
 
-/// What `credential` says of a password that works.
-const OK: &str = "ok";
 /// The namespace of our ids, a UUID of its own.
 const NAMESPACE: [u8; 16] =
     [0x6f, 0x1d, 0x2a, 0x9c, 0x4b, 0x7e, 0x5d, 0x13, 0x8a, 0x60, 0x2e, 0x91, 0xc4, 0x35, 0xf7, 0x08];
