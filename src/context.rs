@@ -5,6 +5,7 @@
 
 mod admin;
 mod gateway;
+mod notify;
 mod password;
 mod servers;
 mod stores;
@@ -21,6 +22,7 @@ use crate::access::{TlsMode, Trust};
 use crate::aws::{self, Sessions};
 use crate::gateway::Gateway;
 use crate::network;
+use crate::notify::Sender;
 use crate::report::Report;
 use crate::schema::Reports;
 use crate::store::StoreSettings;
@@ -31,6 +33,7 @@ use tokens::TokenSources;
 
 pub use admin::{Administrator, NoAdmin};
 pub use gateway::{Error as GatewayError, GatewayBlock};
+pub use notify::{CommandSettings, NoCommands};
 pub use servers::Attempt;
 pub use target::{Error as TargetError, Found, Takes, check_ready, found};
 pub use vault::{Error as VaultError, VaultAuth, VaultBlock};
@@ -83,6 +86,8 @@ pub struct Parts {
     pub refresh: Refresh,
     /// Bound of connections to one database
     pub max_connections_per_target: usize,
+    /// Whether commands may run, and what they inherit
+    pub commands: CommandSettings,
     /// What tells the time
     pub clock: Clock,
 }
@@ -92,6 +97,7 @@ pub struct Context {
     parts: Parts,
     aws: Sessions,
     gateway: OnceLock<Gateway>,
+    sender: OnceLock<Sender>,
     vault: OnceLock<Vault>,
     trust: OnceLock<Trust>,
     servers: Servers,
@@ -106,6 +112,7 @@ impl Context {
         Self {
             aws: Sessions::new(parts.aws.clone()),
             gateway: OnceLock::new(),
+            sender: OnceLock::new(),
             vault: OnceLock::new(),
             trust: OnceLock::new(),
             servers: Servers::default(),
@@ -121,7 +128,7 @@ impl Context {
     /// The provider block holds values that are not known yet: at plan it cannot be said which account is meant.
     pub fn aws(&self) -> Result<&Sessions, Reports> {
         // Tags are written at apply alone, when they are known; a store that is not known refuses what has to look there.
-        let apart = ["gateway", "vault", "tags", "store"];
+        let apart = ["allow_command", "gateway", "vault", "tags", "store"];
         let unknown: Vec<&str> =
             self.parts.unknown.iter().map(String::as_str).filter(|name| !apart.contains(name)).collect();
         if unknown.is_empty() {
@@ -211,6 +218,7 @@ impl Context {
             on_unreachable: OnUnreachable::Fail,
             refresh: Refresh::Database,
             max_connections_per_target: 1,
+            commands: CommandSettings::default(),
             clock,
         })
     }

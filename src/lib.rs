@@ -8,6 +8,7 @@ pub mod ephemeral;
 pub mod functions;
 pub mod gateway;
 pub mod network;
+pub mod notify;
 pub mod plugin;
 pub mod protocol;
 pub mod provider;

@@ -87,13 +87,17 @@ impl Context {
     }
 
     async fn default_admin(&self, target: &Target) -> Result<SecretRef, Reports> {
-        let missing = || no_admin(target);
-        let username: RoleName = target.master_username.parse().map_err(|_| missing())?;
+        Ok(self.default_master_secret(target).await?.ok_or_else(|| no_admin(target))?)
+    }
+
+    /// The proven secret of the master user at the default place; `None` where there is none.
+    pub(super) async fn default_master_secret(&self, target: &Target) -> Result<Option<SecretRef>, Reports> {
+        let Ok(username) = target.master_username.parse::<RoleName>() else { return Ok(None) };
         let place = Place::user(target.arn.clone(), username);
         let held = self.store(None, &target.arn)?.find(&place).await?;
         // A restored database has another resource id under the same ARN; the login decides whether the secret fits.
         let usable = held.filter(|held| !held.deleted && held.proven.is_some() && held.target.is_some());
-        Ok(usable.ok_or_else(missing)?.secret_ref)
+        Ok(usable.map(|held| held.secret_ref))
     }
 }
 

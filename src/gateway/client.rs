@@ -1,6 +1,5 @@
 //! One call: send, repeat where that is safe, turn the answer into a result.
 
-use std::error::Error as StdError;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -13,12 +12,12 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::network::{HttpSettings, certificate_reason, http_client, innermost};
+
 use super::{Call, EnvValue, Error, Kind, Retry, Settings};
 
 /// Longest text of the gateway that goes into an error, in characters.
 const LONGEST_MESSAGE: usize = 1000;
-/// Longest time to connect.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// What stays as it is inside one segment of a path or one part of a query.
 const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
@@ -128,7 +127,9 @@ impl Gateway {
         if let Some(client) = self.inner.http.get() {
             return Ok(client);
         }
-        let client = client(self.settings()).map_err(|reason| Failure::fatal(Kind::Client { reason }))?;
+        let Settings { user_agent, timeout, ca_bundle, .. } = self.settings();
+        let settings = HttpSettings { user_agent: user_agent.clone(), timeout: *timeout, ca_bundle: ca_bundle.clone() };
+        let client = http_client(&settings).map_err(|reason| Failure::fatal(Kind::Client { reason }))?;
         Ok(self.inner.http.get_or_init(|| client))
     }
 
@@ -226,39 +227,6 @@ impl Failure {
     }
 }
 
-/// Builds the HTTP client. It trusts the operating system's certificates and `ca_bundle`; on a machine without any
-/// (a bare container) Mozilla's take the place of the system's. Redirects are not followed: a foreign host would get
-/// the legacy key, and a `POST` would become a `GET`.
-fn client(settings: &Settings) -> Result<reqwest::Client, String> {
-    let builder = || {
-        reqwest::Client::builder()
-            .user_agent(&settings.user_agent)
-            .timeout(settings.timeout)
-            .connect_timeout(CONNECT_TIMEOUT.min(settings.timeout))
-            .redirect(reqwest::redirect::Policy::none())
-    };
-    let own: Vec<_> = settings
-        .ca_bundle
-        .iter()
-        .map(|der| reqwest::Certificate::from_der(der))
-        .collect::<Result<_, _>>()
-        .map_err(|error| innermost(&error))?;
-    builder().tls_certs_merge(own).build().or_else(|error| {
-        tracing::debug!(reason = innermost(&error), "no certificates of the operating system, Mozilla's are used");
-        builder().tls_backend_preconfigured(mozilla(settings)?).build().map_err(|error| innermost(&error))
-    })
-}
-
-fn mozilla(settings: &Settings) -> Result<rustls::ClientConfig, String> {
-    let mut roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    for der in &settings.ca_bundle {
-        roots.add(der.as_slice().into()).map_err(|error| error.to_string())?;
-    }
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    Ok(config.map_err(|error| error.to_string())?.with_root_certificates(roots).with_no_client_auth())
-}
-
 fn encoded(text: &str) -> String {
     utf8_percent_encode(text, KEPT).to_string()
 }
@@ -293,24 +261,6 @@ fn without_query(location: &str) -> String {
     location.split(['?', '#']).next().unwrap_or_default().to_owned()
 }
 
-/// The deepest cause: the layers above only say that sending failed.
-fn innermost(error: &(dyn StdError + 'static)) -> String {
-    let mut cause = error;
-    while let Some(next) = cause.source() {
-        cause = next;
-    }
-    cause.to_string()
-}
-
-/// Why TLS refused the gateway, when it did. An `io::Error` leaves the error that it wraps out of its sources.
-fn certificate_reason(error: &(dyn StdError + 'static)) -> Option<String> {
-    if let Some(tls @ rustls::Error::InvalidCertificate(_)) = error.downcast_ref() {
-        return Some(tls.to_string());
-    }
-    let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-    wrapped.and_then(|inner| certificate_reason(inner)).or_else(|| certificate_reason(error.source()?))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -320,12 +270,6 @@ mod tests {
         let url = "https://hoop.example.com".parse().unwrap();
         let token = Token::new(&"hpk_hunter2".into()).unwrap();
         Gateway::new(Settings::new(url, token, Retry::new(Arc::new(|| 0))))
-    }
-
-    #[test]
-    fn the_client_builds_without_an_installed_crypto_provider_with_and_without_system_certificates() {
-        assert!(client(gateway().settings()).is_ok());
-        assert!(mozilla(gateway().settings()).is_ok());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use crate::access::{AccountId, TlsMode};
 use crate::aws::settings::{self, Settings};
-use crate::context::{Clock, Context, GatewayBlock, OnUnreachable, Parts, Refresh, TlsSettings};
+use crate::context::{Clock, CommandSettings, Context, GatewayBlock, OnUnreachable, Parts, Refresh, TlsSettings};
 use crate::gateway::BaseUrl;
 use crate::report::Report;
 use crate::schema::{Attr, Model, Reports};
@@ -46,6 +46,10 @@ pub(super) fn resolve(config: &ProviderModel, variables: &Variables) -> Result<(
         },
         refresh: refresh(config, variables)?,
         max_connections_per_target: count(&config.max_connections_per_target, 3),
+        commands: CommandSettings {
+            allowed: config.allow_command.get() == Some(&true),
+            environment: variables.for_commands.clone(),
+        },
         clock: Clock::default(),
     };
     Ok((Context::new(parts), reports))

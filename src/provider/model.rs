@@ -61,6 +61,8 @@ model! {
         refresh: String = optional().one_of(&["database", "aws"]).default_words("`RDSACCESS_REFRESH`, else `database`"),
         /// Tags for every AWS object that the provider creates.
         tags: BTreeMap<String, String> = optional(),
+        /// Lets `rdsaccess_notification` run commands on the machine that runs Terraform, with the rights of its user.
+        allow_command: bool = optional().defaults_to(false),
         /// The most requests to AWS at the same time.
         max_concurrency: i64 = optional().between(1, 1_024).defaults_to(64),
         /// The most connections to one database at the same time, whoever logs in: administrators and roles whose

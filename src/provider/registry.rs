@@ -5,7 +5,9 @@ use crate::data_sources::{AccountsDataSource, AgentsDataSource, InstancesDataSou
 use crate::ephemeral::{IamToken, SecretValue};
 use crate::functions;
 use crate::report::Report;
-use crate::resources::{ConnectionResource, MasterCredentialResource, RoleResource, SecurityGroupResource};
+use crate::resources::{
+    ConnectionResource, MasterCredentialResource, NotificationResource, RoleResource, SecurityGroupResource,
+};
 use crate::schema::{AnyDataSource, AnyEphemeral, AnyResource, Function, Provider, Reports};
 
 use super::config;
@@ -33,6 +35,7 @@ impl Provider for Rdsaccess {
         vec![
             Box::new(ConnectionResource),
             Box::new(MasterCredentialResource),
+            Box::new(NotificationResource),
             Box::new(RoleResource),
             Box::new(SecurityGroupResource),
         ]

@@ -33,7 +33,30 @@ pub struct Variables {
     pub has_access_key: bool,
     /// `TF_APPEND_USER_AGENT`
     pub append_user_agent: Option<String>,
+    /// What a command of `rdsaccess_notification` inherits: what finds programs, files and a language, and no
+    /// credential
+    pub for_commands: Vec<(String, String)>,
 }
+
+/// The variables that commands inherit, on Unix and on Windows.
+const FOR_COMMANDS: [&str; 16] = [
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "SHELL",
+    "LANG",
+    "TZ",
+    "TMPDIR",
+    "SystemRoot",
+    "SYSTEMROOT",
+    "PATHEXT",
+    "COMSPEC",
+    "TEMP",
+    "TMP",
+    "USERPROFILE",
+    "APPDATA",
+];
 
 impl Variables {
     /// Picks what the provider needs.
@@ -42,6 +65,9 @@ impl Variables {
         for (name, value) in variables {
             let (Some(name), Some(value)) = (name.to_str(), value.to_str().filter(|v| !v.is_empty())) else { continue };
             let value = value.to_owned();
+            if FOR_COMMANDS.contains(&name) || name.starts_with("LC_") {
+                picked.for_commands.push((name.to_owned(), value.clone()));
+            }
             match name {
                 "RDSACCESS_REFRESH" => picked.refresh = Some(value),
                 "HOOP_APIURL" => picked.gateway_url = Some(value),
@@ -60,5 +86,18 @@ impl Variables {
             }
         }
         picked
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_inherit_no_credential() {
+        let names = ["PATH", "LC_ALL", "AWS_SECRET_ACCESS_KEY", "HOOP_APIKEY", "VAULT_TOKEN", "HTTPS_PROXY", "LANG"];
+        let picked = Variables::collect(names.map(|name| (name.into(), "x".into())));
+        let inherited: Vec<&str> = picked.for_commands.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(inherited, ["PATH", "LC_ALL", "LANG"]);
     }
 }

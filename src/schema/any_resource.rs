@@ -81,7 +81,7 @@ pub trait AnyResource<C>: Send + Sync {
     fn version(&self) -> i64;
     /// What it is for, line by line.
     fn doc(&self) -> &'static [&'static str];
-    /// The id that import takes, in words.
+    /// The id that import takes, in words; empty where there is no import.
     fn import_words(&self) -> &'static str;
     /// What else there is to know about an import; empty when there is nothing.
     fn import_note(&self) -> &'static str;
@@ -89,7 +89,7 @@ pub trait AnyResource<C>: Send + Sync {
     fn limits(&self) -> Limits;
     /// The declarations.
     fn attributes(&self) -> Vec<Attribute>;
-    /// The declarations of the identity.
+    /// The declarations of the identity; none where there is no identity.
     fn identity_attributes(&self) -> Vec<Attribute>;
     /// See [`Resource::validate`].
     fn validate(&self, config: &Value, write_only_allowed: bool) -> Vec<Report>;

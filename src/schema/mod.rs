@@ -31,6 +31,6 @@ pub use model::{Model, decode, decode_field, decode_object, encode_field, field_
 pub use private::Private;
 pub use provider::Provider;
 pub use reports::Reports;
-pub use resource::{Apply, Change, Limits, Reading, Resource};
+pub use resource::{Apply, Change, Limits, NoIdentity, Reading, Resource};
 pub use timeouts::Timeouts;
 pub use validate::{has_errors, validate};

@@ -1,5 +1,6 @@
 //! What the author of a resource implements, in typed words.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 
 use tokio_util::sync::CancellationToken;
@@ -7,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use crate::report::Report;
 use crate::value::{Path, Value};
 
+use super::attribute::Attribute;
 use super::model::Model;
 use super::private::Private;
 use super::reports::Reports;
@@ -48,7 +50,7 @@ pub trait Resource: Send + Sync + 'static {
     const SUBCATEGORY: &'static str;
     /// Version of the state's schema.
     const VERSION: i64 = 0;
-    /// The id that `terraform import` takes, in words.
+    /// The id that `terraform import` takes, in words; empty for a resource that cannot be imported.
     const IMPORT_ID: &'static str;
     /// What else there is to know about an import, a paragraph; empty when there is nothing.
     const IMPORT_NOTE: &'static str = "";
@@ -121,6 +123,26 @@ pub trait Resource: Send + Sync + 'static {
             format!("{} has no schema version {version}. Use the provider version that wrote this state.", Self::NAME),
         )
         .into())
+    }
+}
+
+/// The identity of a resource that stands for nothing that could be found again: it has no identity schema, and no import.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct NoIdentity;
+
+impl Model for NoIdentity {
+    const DOC: &'static [&'static str] = &[];
+
+    fn attributes() -> Vec<Attribute> {
+        Vec::new()
+    }
+
+    fn from_fields(_object: &Value, _at: &Path, _problems: &mut Vec<Report>) -> Self {
+        Self
+    }
+
+    fn fields(&self) -> BTreeMap<String, Value> {
+        BTreeMap::new()
     }
 }
 

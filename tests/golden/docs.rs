@@ -40,7 +40,8 @@ fn pages() -> Vec<(PathBuf, String)> {
     for resource in provider.resources() {
         let (attributes, identity) = (resource.attributes(), resource.identity_attributes());
         let folder = format!("resources/{}", resource.name());
-        let import_example = example(&format!("{folder}/import.txt"));
+        let is_importable = !resource.import_words().is_empty();
+        let import_example = if is_importable { example(&format!("{folder}/import.txt")) } else { String::new() };
         let text = page(&Page {
             kind: PageKind::Resource,
             name: resource.name(),
@@ -48,7 +49,7 @@ fn pages() -> Vec<(PathBuf, String)> {
             doc: resource.doc(),
             attributes: &attributes,
             example: &example(&format!("{folder}/resource.tf")),
-            import: Some(Import {
+            import: is_importable.then(|| Import {
                 id: resource.import_words(),
                 note: resource.import_note(),
                 example: import_example.trim(),

@@ -9,7 +9,7 @@ use crate::switch::root;
 const FLOORS: [&[&str]; 9] = [
     &["value"],
     &["access", "report", "schema"],
-    &["engine", "aws", "gateway", "network"],
+    &["engine", "aws", "gateway", "network", "notify"],
     &["store"],
     &["context"],
     &["protocol", "resources", "data_sources", "ephemeral", "functions"],
@@ -19,8 +19,9 @@ const FLOORS: [&[&str]; 9] = [
 ];
 
 /// Imports inside a floor that the design foresees: the schema declares attributes of domain types and reports
-/// problems. `access` imports none of its neighbours.
-const NEIGHBOURS: [(&str, &str); 2] = [("schema", "access"), ("schema", "report")];
+/// problems. `access` imports none of its neighbours. Who speaks HTTP gets its client where trust is decided.
+const NEIGHBOURS: [(&str, &str); 4] =
+    [("schema", "access"), ("schema", "report"), ("gateway", "network"), ("notify", "network")];
 
 /// Only here are the concrete adapters chosen.
 const LARGEST_FILE: usize = 800;

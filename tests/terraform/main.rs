@@ -8,10 +8,12 @@
 //! | `workspace`  | a directory with a configuration, and the Terraform commands in it                 |
 //! | `leaks`      | looks for secrets in what a run leaves, in every form that programs give them       |
 //! | `gateway`    | starts the stand-in of the gateway and steers it                                   |
+//! | `receiver`   | takes webhooks and answers as it is told to                                        |
 //! | `sql`        | logins and statements through `psql` and `mariadb`                                 |
 //! | `tds`        | logins to SQL Server                                                               |
 //! | `token`      | tokens of IAM authentication, made by botocore                                     |
 //! | `connection*` | the tests of `rdsaccess_connection`                                               |
+//! | `notification*` | the tests of `rdsaccess_notification`                                            |
 //! | `access`     | the tests of roles and connections together                                        |
 //! | `fixture`    | tables, secrets and processes that several tests of roles need                       |
 //! | `departed`   | accounts that are suspended, closed, or no longer in the organization              |
@@ -56,10 +58,14 @@ mod master_credential_managed_repairs;
 mod master_credential_refusals;
 mod mixed;
 mod namespace;
+mod notification;
+mod notification_failures;
 mod offline;
 mod parallel;
 mod password_wo;
 mod policy;
+#[path = "../fakes/receiver.rs"]
+mod receiver;
 mod rig;
 mod rig_tests;
 mod role;

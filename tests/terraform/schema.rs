@@ -59,6 +59,8 @@ fn the_identity_schemas_hold_the_parts_of_the_import_ids() {
     assert_eq!(parts("rdsaccess_role"), ["name", "target_arn"]);
     assert_eq!(parts("rdsaccess_security_group"), ["id", "target_arn"]);
     assert_eq!(parts("rdsaccess_connection"), ["name"]);
+    let notification = &provider["resource_identity_schemas"]["rdsaccess_notification"];
+    assert!(notification.is_null(), "nothing is left of it that could be found: {notification}");
 }
 
 /// The folders below `examples` with a configuration.

@@ -137,6 +137,7 @@ impl<C> Object<dyn AnyResource<C>> {
 
     fn encode_identity(&self, identity: Option<&Value>) -> Result<Option<pb::ResourceIdentityData>, Reports> {
         identity
+            .filter(|_| !self.inner.identity_attributes().is_empty())
             .map(|identity| {
                 let identity_data = Some(codec::encode(identity, &self.identity_kind())?);
                 Ok(pb::ResourceIdentityData { identity_data })

@@ -90,7 +90,9 @@ pub(super) async fn identity_schemas<P: Provider>(
     let identity_schemas = service
         .resources
         .iter()
-        .map(|(name, r)| ((*name).to_owned(), wire::identity_schema(&r.inner.identity_attributes())))
+        .map(|(name, r)| (*name, r.inner.identity_attributes()))
+        .filter(|(_, attributes)| !attributes.is_empty())
+        .map(|(name, attributes)| (name.to_owned(), wire::identity_schema(&attributes)))
         .collect();
     Ok(pb::get_resource_identity_schemas::Response { identity_schemas, ..Default::default() })
 }

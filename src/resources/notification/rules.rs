@@ -1,0 +1,83 @@
+//! Rules over several attributes that need no network. Unknown values are not judged.
+
+use crate::notify::{Address, Receiver};
+use crate::report::{Report, sentence};
+use crate::schema::Attr;
+use crate::value::Path;
+
+use super::model::{Notification, Webhook};
+
+/// Everything that is wrong with a configuration, as far as it is known: write-only arguments are in no plan.
+pub(super) fn problems(config: &Notification) -> Vec<Report> {
+    let mut found = Vec::new();
+    if config.webhook.is_null() && config.command.is_null() {
+        found.push(
+            Report::error("Nobody is told", "A notification needs a receiver. Set `webhook`, `command`, or both.")
+                .at(Path::attribute("webhook")),
+        );
+    }
+    if let Some(webhook) = config.webhook.get() {
+        found.extend(address(webhook));
+        found.extend(secret(webhook));
+    }
+    found.extend(passwords_for_nobody(config));
+    found
+}
+
+fn at(name: &str) -> Path {
+    Path::attribute("webhook").field(name)
+}
+
+fn address(webhook: &Webhook) -> Option<Report> {
+    (webhook.url.is_null() && webhook.svix.is_null()).then(|| {
+        let detail =
+            "An event goes to the endpoint `url`, or through the API of Svix to the application of `svix`. Set one.";
+        Report::error("The webhook has no address", detail).at(at("url"))
+    })
+}
+
+fn secret(webhook: &Webhook) -> Option<Report> {
+    let is_svix = webhook.svix.is_known();
+    match &webhook.secret_wo {
+        Attr::Null if is_svix => Some(
+            Report::error("Svix needs a token", "Set `webhook.secret_wo` to a token of the API of Svix.")
+                .at(at("secret_wo")),
+        ),
+        Attr::Null if webhook.svix.is_null() => Some(
+            Report::error(
+                "The webhook has no signing key",
+                "Without a signature anybody could send this event. Set `webhook.secret_wo` to the key of the endpoint: \
+                 `whsec_` and 24 to 64 random bytes in base64.",
+            )
+            .at(at("secret_wo")),
+        ),
+        Attr::Known(key) if webhook.svix.is_null() => {
+            let anywhere: Address = "https://hooks.example.com".parse().ok()?;
+            let why = Receiver::endpoint(anywhere, key).err()?;
+            Some(Report::error("The signing key is not one", sentence(&why.to_string())).at(at("secret_wo")))
+        }
+        _ => None,
+    }
+}
+
+fn passwords_for_nobody(config: &Notification) -> Option<Report> {
+    (config.include_secrets.get() == Some(&true) && config.command.is_null()).then(|| {
+        Report::error(
+            "Nobody gets the passwords",
+            "`include_secrets` gives passwords to a command, and there is none; a webhook never gets one. Leave \
+             `include_secrets` out, or set `command`.",
+        )
+        .at(Path::attribute("include_secrets"))
+    })
+}
+
+/// Whether everybody in between could read the event.
+pub(super) fn clear_text(webhook: &Webhook) -> Option<Report> {
+    let address: Address = webhook.url.get()?.parse().ok()?;
+    let what = if webhook.svix.is_known() { "The event and the token of Svix travel" } else { "The event travels" };
+    address.is_clear_text().then(|| {
+        let detail =
+            format!("The address {address} has no TLS: everybody in between can read it. Use an `https://` address.");
+        Report::warning(format!("{what} in clear text"), detail).at(at("url"))
+    })
+}

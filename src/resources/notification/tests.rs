@@ -1,0 +1,199 @@
+//! When something is told, and under which id.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use crate::access::{EngineKind, Span, Target};
+use crate::notify::SecretPlace;
+use crate::schema::Attr;
+
+use super::event::{event, event_id};
+use super::model::{Notification, RoleResult, Svix, Webhook};
+use super::plan::is_news;
+use super::rules;
+
+fn role(username: &str) -> RoleResult {
+    RoleResult {
+        username: username.to_owned().into(),
+        access: Attr::Known("read_only".parse().unwrap()),
+        engine: EngineKind::Postgres.into(),
+        endpoint: "ledger.example".to_owned().into(),
+        port: 5432.into(),
+        default_database: "shop".to_owned().into(),
+        secret_ref: "vault:kv2::secret:ledger/hoop_ro".parse().ok().into(),
+        rotated_at: "2026-01-05T10:01:05Z".to_owned().into(),
+        coverage: BTreeMap::from([("shop".to_owned(), "complete".to_owned())]).into(),
+        credential: "ok".to_owned().into(),
+        ..RoleResult::default()
+    }
+}
+
+fn notification() -> Notification {
+    Notification {
+        target_arn: Attr::Known("arn:aws:rds:eu-west-1:111122223333:db:ledger".parse().unwrap()),
+        results: vec![role("hoop_ro")].into(),
+        timeout: "5m".parse::<Span>().unwrap().into(),
+        ..Notification::default()
+    }
+}
+
+fn target() -> Target {
+    Target {
+        arn: "arn:aws:rds:eu-west-1:111122223333:db:ledger".parse().unwrap(),
+        resource_id: "db-A".to_owned(),
+        engine: EngineKind::Postgres,
+        engine_version: "16.4".to_owned(),
+        aurora: true,
+        endpoint: None,
+        reader_endpoint: None,
+        master_username: "admin1".to_owned(),
+        database_name: None,
+        iam_authentication: false,
+        publicly_accessible: false,
+        vpc_id: None,
+        security_group_ids: Vec::new(),
+        status: "available".to_owned(),
+        tags: BTreeMap::new(),
+        managed_secret: None,
+        managed_status: None,
+        managed_kms_key_id: None,
+        pending_changes: Vec::new(),
+        members: Vec::new(),
+    }
+}
+
+/// Something else in one of the attributes of a role.
+fn other_roles() -> Vec<RoleResult> {
+    let it = role("hoop_ro");
+    vec![
+        RoleResult { username: "hoop_rw".to_owned().into(), ..it.clone() },
+        RoleResult { access: Attr::Known("ddl".parse().unwrap()), ..it.clone() },
+        RoleResult { engine: EngineKind::Mysql.into(), ..it.clone() },
+        RoleResult { endpoint: "stock.example".to_owned().into(), ..it.clone() },
+        RoleResult { port: 5433.into(), ..it.clone() },
+        RoleResult { default_database: Attr::Null, ..it.clone() },
+        RoleResult { auth: "iam".to_owned().into(), ..it.clone() },
+        RoleResult { secret_ref: Attr::Null, ..it.clone() },
+        RoleResult { secret_version: "2".to_owned().into(), ..it.clone() },
+        RoleResult { rotated_at: Attr::Null, ..it.clone() },
+        RoleResult { coverage: Attr::Null, ..it.clone() },
+        RoleResult { credential: "locked".to_owned().into(), ..it },
+    ]
+}
+
+#[test]
+fn every_part_of_what_is_told_gives_another_id_and_is_news() {
+    let it = notification();
+    let mut others: Vec<Notification> =
+        other_roles().into_iter().map(|role| Notification { results: vec![role].into(), ..it.clone() }).collect();
+    others.push(Notification { results: vec![role("hoop_ro"), role("hoop_ro")].into(), ..it.clone() });
+    others.push(Notification { triggers: BTreeMap::from([("a".to_owned(), "b".to_owned())]).into(), ..it.clone() });
+    let elsewhere = "arn:aws:rds:eu-west-1:111122223333:db:stock".parse().unwrap();
+    others.push(Notification { target_arn: Attr::Known(elsewhere), ..it.clone() });
+    let mut ids: Vec<String> = others.iter().chain([&it]).map(|other| event_id(None, other)).collect();
+    assert!(others.iter().all(|other| is_news(&it, other)));
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), others.len() + 1);
+}
+
+#[test]
+fn everything_else_gives_the_same_id_and_is_no_news() {
+    let it = notification();
+    let webhook = Webhook { url: "https://h.example.com".to_owned().into(), ..Webhook::default() };
+    for other in [
+        Notification { webhook: webhook.into(), ..it.clone() },
+        Notification { command: vec!["true".to_owned()].into(), ..it.clone() },
+        Notification { include_secrets: true.into(), ..it.clone() },
+        Notification { timeout: "1m".parse::<Span>().unwrap().into(), ..it.clone() },
+        Notification { event_id: "x".to_owned().into(), output: "y".to_owned().into(), ..it.clone() },
+    ] {
+        assert!(!is_news(&it, &other));
+        assert_eq!(event_id(None, &it), event_id(None, &other));
+    }
+}
+
+#[test]
+fn what_travels_in_clear_text_is_said_and_the_own_machine_is_no_way_to_travel() {
+    let said = |url: &str, svix: Attr<Svix>| {
+        let webhook = Webhook { url: url.to_owned().into(), svix, ..Webhook::default() };
+        rules::clear_text(&webhook).map(|report| report.summary)
+    };
+    assert_eq!(said("http://h.example.com", Attr::Null).unwrap(), "The event travels in clear text");
+    let svix = Svix { app_id: "a".to_owned().into() };
+    assert!(said("http://h.example.com", svix.into()).unwrap().contains("token of Svix"));
+    assert_eq!(said("https://h.example.com", Attr::Null), None);
+    assert_eq!(said("http://localhost:8080/a", Attr::Null), None);
+}
+
+/// At plan much is unknown, and nothing of it may be judged.
+#[test]
+fn what_is_not_known_yet_is_not_judged() {
+    let open = Notification { webhook: Attr::Unknown, command: Attr::Null, ..notification() };
+    assert_eq!(rules::problems(&open), []);
+    let open = Webhook { url: Attr::Unknown, secret_wo: Attr::Unknown, svix: Attr::Unknown };
+    let open = Notification { webhook: open.into(), ..notification() };
+    assert_eq!(rules::problems(&open), []);
+    assert!(is_news(&notification(), &Notification { results: Attr::Unknown, ..notification() }));
+}
+
+/// Receivers that have seen the first event would take the third for a repetition of it.
+#[test]
+fn going_back_to_what_was_told_before_is_another_event() {
+    let first = event_id(None, &notification());
+    let second = event_id(
+        Some(&first),
+        &Notification { triggers: BTreeMap::new().into(), results: vec![].into(), ..notification() },
+    );
+    let third = event_id(Some(&second), &notification());
+    assert_ne!(first, third);
+}
+
+/// `uuid.uuid5(uuid.UUID("6f1d2a9c-4b7e-5d13-8a60-2e91c435f708"), name)` in Python, `name` as the code writes it.
+#[test]
+fn an_id_is_the_uuid_version_5_of_what_is_told() {
+    assert_eq!(event_id(None, &notification()), "29ac5a66-0fd5-5295-a6b9-8db62ed7324c");
+}
+
+#[test]
+fn a_role_is_in_order_when_coverage_and_credential_say_so() {
+    let problem = |role: RoleResult| {
+        let told = event(&Notification { results: vec![role].into(), ..notification() }, None, &target(), "", "");
+        (told.status(), told.roles[0].problem.clone())
+    };
+    assert_eq!(problem(role("hoop_ro")), ("completed", None));
+    assert_eq!(problem(RoleResult { coverage: Attr::Null, credential: Attr::Null, ..role("a") }), ("completed", None));
+    let lacking =
+        BTreeMap::from([("b".to_owned(), "missing SELECT".to_owned()), ("c".to_owned(), "complete".to_owned())]);
+    let lacking = RoleResult { coverage: lacking.into(), credential: "locked".to_owned().into(), ..role("a") };
+    assert_eq!(problem(lacking), ("failed", Some("b: missing SELECT, credential: locked".to_owned())));
+}
+
+#[test]
+fn an_event_names_the_engine_as_rds_does_and_the_application_as_its_organization() {
+    let svix = Webhook { svix: Svix { app_id: "1f0e".to_owned().into() }.into(), ..Webhook::default() };
+    let planned = Notification { webhook: svix.into(), ..notification() };
+    let told = event(&planned, None, &target(), "arn:aws:iam::1:user/a", "2026-01-05T10:00:00Z");
+    assert_eq!((told.database.engine.as_str(), told.organization.as_str()), ("aurora-postgresql", "1f0e"));
+    let with_tokens = RoleResult { auth: "iam".to_owned().into(), ..role("a") };
+    let planned = Notification { results: vec![with_tokens].into(), ..notification() };
+    assert_eq!(event(&planned, None, &target(), "", "").roles[0].secret, SecretPlace::Tokens);
+}
+
+proptest! {
+    #[test]
+    fn an_id_is_always_a_uuid_of_version_5(name in ".{0,40}", before in proptest::option::of(".{0,10}")) {
+        let it = Notification { results: vec![role(&name)].into(), ..notification() };
+        let id = event_id(before.as_deref(), &it);
+        prop_assert_eq!(&id, &event_id(before.as_deref(), &it.clone()));
+        prop_assert_eq!(id.len(), 36);
+        prop_assert_eq!(id.as_bytes()[14], b'5');
+        prop_assert!(b"89ab".contains(&id.as_bytes()[19]));
+        let is_plain = id.bytes().enumerate().all(|(at, byte)| match at {
+            8 | 13 | 18 | 23 => byte == b'-',
+            _ => byte.is_ascii_hexdigit() && !byte.is_ascii_uppercase(),
+        });
+        prop_assert!(is_plain);
+    }
+}
