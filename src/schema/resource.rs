@@ -144,6 +144,10 @@ impl Model for NoIdentity {
     fn fields(&self) -> BTreeMap<String, Value> {
         BTreeMap::new()
     }
+
+    fn into_fields(self) -> BTreeMap<String, Value> {
+        BTreeMap::new()
+    }
 }
 
 /// A planned create or update.
