@@ -49,9 +49,10 @@ fn code() -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// The texts of the form `"service:Action"`.
+/// The texts of the form `"service:Action"`. Line by line, because a quotation mark that stands alone turns around what is
+/// inside and outside of the texts after it.
 fn named_actions(code: &str) -> BTreeSet<String> {
-    let quoted = code.split('"').skip(1).step_by(2);
+    let quoted = code.lines().flat_map(|line| line.split('"').skip(1).step_by(2));
     let is_action = |text: &&str| {
         text.split_once(':').is_some_and(|(service, action)| {
             SERVICES.contains(&service) && action.len() > 2 && action.bytes().all(|b| b.is_ascii_alphanumeric())
