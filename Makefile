@@ -14,8 +14,8 @@ lint: ## formatting and clippy, warnings are errors
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 
-test-fakes: install ## the fake AWS and the check of IAM tokens, held against boto3; the stand-in for Vault, against hvac
-	cd tests/fakes && $(PYTHON) -m unittest aws.test_launcher databases.test_iam_tokens databases.test_iam_server vault.test_vault
+test-fakes: install ## the fake AWS, its evaluator of IAM policies and the check of IAM tokens, held against boto3; the stand-in for Vault, against hvac
+	cd tests/fakes && $(PYTHON) -m unittest aws.test_launcher aws.test_iam_policies aws.test_iam_enforcement databases.test_iam_tokens databases.test_iam_server vault.test_vault
 
 test-rust: install ## unit, protocol and acceptance tests
 	cargo nextest run --workspace

@@ -15,6 +15,9 @@
 | `GET /rig/keys`                        | `?access_key=`: its secret, session token, account and end; null if unknown |
 | `GET /rig/sessions`                    | secret key and session token of every session that was handed out          |
 | `GET /rig/iam`                         | `?account=&region=&kind=&identifier=`: whether the database takes IAM tokens|
+| `GET /rig/iam/needed`                  | policy -> action -> the requests that it alone allowed; see iam/replay.py    |
+| `GET /rig/iam/statements`              | policy -> Sid -> how many requests it allowed                              |
+| `POST /rig/iam/evaluate`               | a decision about a request that nobody made                                |
 | `GET /rig/host`                        | `?account=&region=&kind=&identifier=`: the host names of a database        |
 """
 
@@ -31,6 +34,8 @@ from moto.secretsmanager.models import secretsmanager_backends
 from .access import DENIED, secret_of, sessions
 from .endpoints import cluster_host, instance_host
 from .faults import FAULTS
+from .iam import judge, replay
+from .iam.patterns import PolicyError
 from .lifecycle import lifecycle_of
 from .passwords import HOOK, Server
 from .request_log import LOG
@@ -45,7 +50,7 @@ def answer(environ: dict, body: bytes, start: Callable) -> Iterable[bytes]:
         return _send(start, "404 Not Found", {"error": f"no {method} {path}"})
     try:
         return _send(start, "200 OK", handler(json.loads(body) if body else None, query))
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, PolicyError) as error:
         return _send(start, "400 Bad Request", {"error": f"{type(error).__name__}: {error}"})
 
 
@@ -86,6 +91,7 @@ def _clear_denied(value: object, query: dict) -> list:
 
 def _clear_log(value: object, query: dict) -> list:
     LOG.clear()
+    judge.clear()
     return []
 
 
@@ -160,5 +166,8 @@ ROUTES = {
     ("GET", "/rig/keys"): _key,
     ("GET", "/rig/sessions"): lambda value, query: sessions(),
     ("GET", "/rig/iam"): _takes_tokens,
+    ("GET", "/rig/iam/needed"): replay.needed,
+    ("GET", "/rig/iam/statements"): replay.statements,
+    ("POST", "/rig/iam/evaluate"): replay.evaluate,
     ("GET", "/rig/host"): _host,
 }

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 
 from . import access, control
 from .faults import FAULTS, Fault
+from .iam import judge
 from .request_log import LOG
 from .settings import SETTINGS
 from .wire import Call, Refusal, read_call, render
@@ -46,7 +47,7 @@ class FrontDoor:
             time.sleep(delay / 1000)
         if fault and not fault.only_slow and not fault.after:
             return _hit(fault, call, entry, start)
-        refusal = access.refuse(call) or _limit_page(call)
+        refusal = access.refuse(call) or judge.refuse(call, entry) or _limit_page(call)
         if refusal:
             return _answer(refusal, call, entry, start)
         if "act_as" in call.extra:
