@@ -4,9 +4,9 @@ One row per action, after the Service Authorization Reference and the API refere
 checked against, the condition keys that it has, and what else the caller must be allowed because the service does it in
 the caller's name. A call without a row is an error: add the row before the provider makes the call.
 
-Where AWS does not say which of two forms it checks, both must be allowed:
-  * the ARN of a secret that does not exist yet, with and without the six characters that AWS adds;
-  * the service (`kms:ViaService`) by which RDS reaches the key of a secret that it manages.
+AWS does not say by which ARN it checks CreateSecret, with or without the six characters that it adds to the name: both
+must be allowed. Nor does it say by which service RDS reaches the key of a secret that it manages (`kms:ViaService`): the
+rows take the service that needs the key itself.
 """
 
 from __future__ import annotations

@@ -6,12 +6,12 @@ from moto.kms.models import kms_backends
 
 from ...wire import Call
 from ..patterns import PolicyError
-from ..request import Request, account_of
+from ..request import Request, Value, account_of
 from . import shared
 
-KNOWN = frozenset(
-    {"kms:viaservice", "kms:calleraccount", "kms:encryptioncontext:", "kms:encryptioncontextkeys", "aws:resourcetag/"}
-)
+KNOWN = frozenset({"kms:viaservice", "kms:calleraccount", "kms:resourcealiases", "aws:resourcetag/"})
+WITH_DATA = KNOWN | {"kms:encryptioncontext:", "kms:encryptioncontextkeys"}
+GRANT = KNOWN | {"kms:grantisforawsresource", "kms:grantoperations", "kms:granteeprincipal"}
 # The keys of AWS itself: everybody in the account may use them through their service.
 OWN = ("alias/aws/secretsmanager", "aws/secretsmanager")
 # Nobody but AWS knows the id of such a key: a fixed one stands for it.
@@ -38,18 +38,22 @@ def key_arn(call: Call, key: str | None) -> str:
     return shared.arn(call, f"key/{key}", "kms")
 
 
-def requests(call: Call, key: str, actions: tuple[str, ...], services: tuple[str, ...], secret: str = "") -> list[Request]:
-    """The caller must be allowed each action by each service that may be the one that asks."""
-    made = []
-    for action in actions:
-        for service in services:
-            more = {"kms:viaservice": f"{service}.{call.region}.amazonaws.com", "kms:calleraccount": call.account}
-            more |= {"aws:viaawsservice": "true"}
-            known = KNOWN
-            if action == "CreateGrant":
-                known = KNOWN | {"kms:grantisforawsresource", "kms:grantoperations", "kms:granteeprincipal"}
-                more["kms:grantisforawsresource"] = "true"
-            elif secret and action != "DescribeKey":
-                more |= {"kms:encryptioncontext:secretarn": secret, "kms:encryptioncontextkeys": ("SecretARN",)}
-            made.append(shared.request(f"kms:{action}", key_arn(call, key), known, more=more))
-    return made
+def request(call: Call, key: str, action: str, service: str, secret: str) -> Request:
+    """What the caller must be allowed on the key of a secret; `service` is the one that asks KMS."""
+    where = key_arn(call, key)
+    more: dict[str, Value] = {"kms:viaservice": f"{service}.{call.region}.amazonaws.com"}
+    more |= {"kms:calleraccount": call.account, "aws:viaawsservice": "true"}
+    aliases = _aliases(kms_backends[account_of(where)][call.region], where.split("/")[-1])
+    if aliases:
+        more["kms:resourcealiases"] = aliases
+    if action == "CreateGrant":
+        more["kms:grantisforawsresource"] = "true"
+        return shared.request(f"kms:{action}", where, GRANT, more=more)
+    if action == "DescribeKey":
+        return shared.request(f"kms:{action}", where, KNOWN, more=more)
+    more |= {"kms:encryptioncontext:secretarn": secret, "kms:encryptioncontextkeys": ("SecretARN",)}
+    return shared.request(f"kms:{action}", where, WITH_DATA, more=more)
+
+
+def _aliases(backend: object, key: str) -> tuple[str, ...]:
+    return tuple(sorted(backend.keys[key].aliases)) if key in backend.keys else ()

@@ -12,8 +12,8 @@ from .secretsmanager import on_secret
 LISTING = ("Marker", "MaxRecords", "Filters")
 MODIFY = ("ApplyImmediately", "MasterUserPassword", "VpcSecurityGroupIds", "ManageMasterUserPassword")
 MODIFY += ("RotateMasterUserPassword", "MasterUserSecretKmsKeyId", "EnableIAMDatabaseAuthentication")
-# RDS reaches the key of a managed secret itself, or by way of Secrets Manager.
-SERVICES = ("rds", "secretsmanager")
+# RDS looks at the key of a managed secret and lets itself use it; Secrets Manager encrypts with it.
+ON_KEY = {"DescribeKey": "rds", "CreateGrant": "rds", "Decrypt": "secretsmanager", "GenerateDataKey": "secretsmanager"}
 
 
 def _describe(kind: str, parameter: str):
@@ -51,9 +51,9 @@ def _managed(call: Call, kind: str) -> list[Request]:
         return []
     key = call.params.get("MasterUserSecretKmsKeyId")
     secret = shared.arn(call, f"secret:rds!{kind}-6f1c2a34-0000-4000-8000-000000000000-AbCdEf", "secretsmanager")
-    actions = ("DescribeKey",) if kms.is_own(key) else ("DescribeKey", "CreateGrant", "Decrypt", "GenerateDataKey")
-    made = [on_secret(call, f"secretsmanager:{name}", secret, through="rds") for name in ("CreateSecret", "TagResource")]
-    return kms.requests(call, key, actions, SERVICES, secret) + made
+    actions = ("DescribeKey",) if kms.is_own(key) else tuple(ON_KEY)
+    made = [kms.request(call, key, action, ON_KEY[action], secret) for action in actions]
+    return made + [on_secret(call, f"secretsmanager:{name}", secret) for name in ("CreateSecret", "TagResource")]
 
 
 def _on_database(call: Call, kind: str, name: str, more: dict | None = None, known: set | None = None) -> Request:
@@ -70,6 +70,11 @@ def _find(call: Call, kind: str, name: str) -> object | None:
     return store.get(name.split(":")[-1])
 
 
+def _connect(call: Call) -> list[Request]:
+    """A login with a token: no call of the API, but decided in the same way."""
+    return [shared.request(call.iam_action, shared.arn(call, f"dbuser:{call.params['ResourceId']}/{call.params['User']}"))]
+
+
 def _delete(call: Call) -> list[Request]:
     """The provider never does this: the row is for tests of what must be denied."""
     return [_on_database(call, "db", call.params["DBInstanceIdentifier"])]
@@ -82,4 +87,5 @@ ROWS = {
     "rds:ModifyDBInstance": _modify("db", "DBInstanceIdentifier"),
     "rds:ModifyDBCluster": _modify("cluster", "DBClusterIdentifier"),
     "rds:DeleteDBInstance": _delete,
+    "rds-db:connect": _connect,
 }

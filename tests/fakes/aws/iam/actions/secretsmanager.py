@@ -28,22 +28,24 @@ KEYS = {
 WITH_KEY = {
     "GetSecretValue": ("Decrypt",),
     "PutSecretValue": ("GenerateDataKey",),
-    "UpdateSecret": ("GenerateDataKey", "Decrypt"),
+    "UpdateSecret": ("GenerateDataKey", "Encrypt", "Decrypt"),
     "ReplicateSecretToRegions": ("Decrypt",),
 }
 SUFFIX = "-AbCdEf"
 
 
-def on_secret(call: Call, action: str, secret_id: str, through: str = "") -> Request:
-    """The request for an action on a secret by its name or ARN; `through` names a service that makes it."""
+def on_secret(call: Call, action: str, secret_id: str) -> Request:
+    """The request for an action on a secret by its name or ARN, also where another service makes it for the caller."""
     found = find(call, secret_id)
     resource = found.arn if found else _arn_of_name(call, secret_id)
     name = action.split(":")[1]
     keys = KEYS.get(name, {}) if action == call.iam_action else {}
     more = {key: _text(call.params[parameter]) for key, parameter in keys.items() if parameter in call.params}
     more["secretsmanager:secretid"] = secret_id
-    if through or call.service != "secretsmanager":
+    if call.service != "secretsmanager":
         more["aws:viaawsservice"] = "true"
+    if name == "ReplicateSecretToRegions":
+        more["secretsmanager:addreplicaregions"] = tuple(one["Region"] for one in call.params["AddReplicaRegions"])
     known = SECRET | set(KEYS.get(name, {})) | (CREATE if name in ("CreateSecret", "TagResource") else set())
     return shared.request(action, resource, known, _tags_of(found), more=more, prefixes=TAGS)
 
@@ -53,8 +55,8 @@ def _on_one(call: Call) -> list[Request]:
     actions = WITH_KEY.get(call.action, ())
     key = call.params.get("KmsKeyId") or (found.kms_key_id if found else None)
     made = [on_secret(call, call.iam_action, call.params["SecretId"])]
-    if actions and not kms.is_own(key):
-        made += kms.requests(call, key, actions, ("secretsmanager",), made[0].resource)
+    if not kms.is_own(key):
+        made += [kms.request(call, key, action, "secretsmanager", made[0].resource) for action in actions]
     return made
 
 
@@ -72,7 +74,8 @@ def _create(call: Call) -> list[Request]:
         if asked:
             made.append(shared.request("secretsmanager:TagResource", where, SECRET | shared.REQUEST_TAGS, asked=asked))
     if not kms.is_own(key):
-        made += kms.requests(call, key, ("GenerateDataKey", "Decrypt"), ("secretsmanager",), made[-1].resource)
+        where = made[-1].resource
+        made += [kms.request(call, key, action, "secretsmanager", where) for action in ("GenerateDataKey", "Decrypt")]
     return made
 
 
