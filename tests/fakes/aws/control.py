@@ -15,7 +15,7 @@
 | `GET /rig/keys`                        | `?access_key=`: its secret, session token, account and end; null if unknown |
 | `GET /rig/sessions`                    | secret key and session token of every session that was handed out          |
 | `GET /rig/iam`                         | `?account=&region=&kind=&identifier=`: whether the database takes IAM tokens|
-| `GET /rig/iam/needed`                  | policy -> action -> the requests that it alone allowed; see iam/replay.py    |
+| `GET /rig/iam/needed`                  | every action of every statement, and the requests that it alone allowed     |
 | `GET /rig/iam/statements`              | policy -> Sid -> how many requests it allowed                              |
 | `GET /rig/iam/connect`                 | `?account=&region=&kind=&identifier=&user=&access_key=`: a login with a token|
 | `POST /rig/iam/evaluate`               | a decision about a request that nobody made                                |

@@ -262,14 +262,15 @@ class Records(Enforced):
 
     def test_what_could_be_left_out_is_found(self) -> None:
         where = f"arn:aws:rds:{REGION}:{self.account}:db:*"
-        twice = [allow(["rds:DescribeDBInstances", "rds:ModifyDBInstance"], where), allow("rds:*Clusters")]
-        rds = self.as_member("rds", *twice, allow("rds:DescribeDBClusters"))
+        twice = [allow(["rds:DescribeDBInstances", "rds:ModifyDBInstance"], where), allow("rds:*Clusters", Sid="Two")]
+        rds = self.as_member("rds", *twice, allow("rds:DescribeDBClusters", Sid="Three"))
         rds.describe_db_instances()
         rds.describe_db_clusters()
-        needed = self.aws.rig("GET", "iam/needed")["member"]
-        self.assertEqual([one["resource"] for one in needed["rds:DescribeDBInstances"]], [where])
-        for entry in ("rds:ModifyDBInstance", "rds:*Clusters", "rds:DescribeDBClusters"):
-            self.assertEqual(needed[entry], [], entry)
+        entries = self.aws.rig("GET", "iam/needed")
+        needed = {one["action"]: [asked["resource"] for asked in one["requests"]] for one in entries if one["policy"] == "member"}
+        self.assertEqual(needed["rds:DescribeDBInstances"], [where])
+        for action in ("rds:ModifyDBInstance", "rds:*Clusters", "rds:DescribeDBClusters"):
+            self.assertEqual(needed[action], [], action)
 
     def test_a_call_without_a_row_and_an_unknown_condition_are_errors(self) -> None:
         rds = self.as_member("rds", allow("rds:*"))

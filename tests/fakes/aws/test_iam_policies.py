@@ -344,13 +344,14 @@ class Trust(unittest.TestCase):
 
 
 class WithoutAnAction(unittest.TestCase):
-    def test_one_entry_goes_from_every_statement(self) -> None:
-        whole = policy(allow(["rds:A", "rds:B"], Sid="One"), allow("rds:A", Sid="Two"))
-        less = whole.without("rds:A")
-        self.assertFalse(decide([less], asked("rds:A")).allowed)
+    def test_one_entry_goes_from_one_statement(self) -> None:
+        whole = policy(allow(["rds:A", "rds:B"], Sid="One"), allow("rds:C", Sid="Two"), allow("rds:A", DATABASE, Sid="Three"))
+        less = whole.without("rds:A", "One")
+        self.assertFalse(decide([less], asked("rds:A", DATABASE + "2")).allowed)
+        self.assertTrue(decide([less], asked("rds:A")).allowed)
         self.assertTrue(decide([less], asked("rds:B")).allowed)
-        self.assertEqual([one.sid for one in less.statements], ["One"])
-        self.assertEqual(whole.entries("rds:a"), {"rds:A"})
+        self.assertEqual([one.sid for one in whole.without("rds:C", "Two").statements], ["One", "Three"])
+        self.assertEqual(whole.entries("rds:a"), [("One", "rds:A"), ("Three", "rds:A")])
 
 
 if __name__ == "__main__":

@@ -73,9 +73,9 @@ def clear() -> None:
         _judgements.clear()
 
 
-def decide_again(judgement: Judgement, without: str, policy: str) -> Decision:
-    """The decision if one policy of the caller lacked one entry of Action."""
-    kept = tuple(one.without(without) if one.name == policy else one for one in judgement.holdings.identity)
+def decide_again(judgement: Judgement, policy: str, sid: str, action: str) -> Decision:
+    """The decision if one statement of a policy of the caller lacked one of its actions."""
+    kept = tuple(one.without(action, sid) if one.name == policy else one for one in judgement.holdings.identity)
     holdings = replace(judgement.holdings, identity=kept)
     return holdings.decide(judgement.request, judgement.trust)[0]
 

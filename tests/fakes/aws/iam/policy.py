@@ -89,17 +89,19 @@ class Policy:
             raise PolicyError(f"{name}: the same Sid twice")
         return Policy(name, statements)
 
-    def without(self, action: str) -> Policy:
-        """The same policy with one entry of Action taken out of every statement; empty statements go."""
+    def without(self, action: str, sid: str) -> Policy:
+        """The same policy with one entry of Action taken out of the statements of a Sid; empty statements go."""
         kept = [
-            replace(one, actions=tuple(name for name in one.actions if name != action)) for one in self.statements
+            replace(one, actions=tuple(name for name in one.actions if name != action)) if one.sid == sid else one
+            for one in self.statements
         ]
         return Policy(self.name, tuple(one for one in kept if one.actions or one.not_actions))
 
-    def entries(self, action: str) -> set[str]:
-        """The entries of Action that match an action, of the statements that allow."""
+    def entries(self, action: str | None = None) -> list[tuple[str, str]]:
+        """Sid and entry of Action of the statements that allow; only those that match an action, where one is given."""
         allowing = [one for one in self.statements if one.effect == "Allow"]
-        return {name for one in allowing for name in one.actions if matches_action(name, action)}
+        every = [(one.sid, name) for one in allowing for name in one.actions]
+        return [entry for entry in every if action is None or matches_action(entry[1], action)]
 
 
 @dataclass(frozen=True)

@@ -7,22 +7,22 @@ from .policy import Holdings, Policy, Principal
 from .request import Request
 
 
-def needed(value: object, query: dict) -> dict:
-    """Policy -> entry of Action -> the requests that were allowed by it alone, in the order of the calls.
+def needed(value: object, query: dict) -> list:
+    """Every action of every statement, and the requests that were allowed by it alone, in the order of the calls.
 
-    An entry with an empty list could be left out.
+    Without requests the action could be left out of the statement.
     """
-    found: dict[str, dict[str, list]] = {}
+    found: dict[tuple[str, str, str], list] = {}
     for judged in judge.judgements():
         for policy in judged.holdings.identity:
-            actions = found.setdefault(policy.name, {one: [] for statement in policy.statements for one in statement.actions})
-            if not judged.decision.allowed:
-                continue
-            for entry in policy.entries(judged.request.action):
-                if not judge.decide_again(judged, entry, policy.name).allowed:
+            for sid, action in policy.entries():
+                found.setdefault((policy.name, sid, action), [])
+            for sid, action in policy.entries(judged.request.action) if judged.decision.allowed else ():
+                if not judge.decide_again(judged, policy.name, sid, action).allowed:
                     note = {"number": judged.number, "principal": judged.holdings.principal.arn}
-                    actions.setdefault(entry, []).append({**note, **judged.request.as_dict()})
-    return found
+                    found[policy.name, sid, action].append({**note, **judged.request.as_dict()})
+    names = ("policy", "sid", "action")
+    return [{**dict(zip(names, entry, strict=True)), "requests": requests} for entry, requests in found.items()]
 
 
 def statements(value: object, query: dict) -> dict:
