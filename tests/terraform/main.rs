@@ -16,6 +16,7 @@
 //! | `fixture`    | tables, secrets and processes that several tests of roles need                       |
 //! | `crowd`      | other people at work on a server, and what a server and a provider process hold       |
 //! | `kv`         | asks the stand-in for Vault as somebody else does                                  |
+//! | `policy`     | the documents of `rdsaccess_policy`: enough, and nothing too much                   |
 //! | `vault`      | secrets in Vault, from create to destroy                                            |
 //! | `*_tests`    | the tests of the support                                                           |
 //!
@@ -55,6 +56,7 @@ mod namespace;
 mod offline;
 mod parallel;
 mod password_wo;
+mod policy;
 mod rig;
 mod rig_tests;
 mod role;

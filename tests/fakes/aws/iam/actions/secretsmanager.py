@@ -89,6 +89,11 @@ def _change_tags(call: Call) -> list[Request]:
     return [shared.request(call.iam_action, where, SECRET | shared.REQUEST_TAGS, _tags_of(found), asked, more, TAGS)]
 
 
+def _list(call: Call) -> list[Request]:
+    """The provider never does this: the row is for tests of what must be denied."""
+    return [shared.request(call.iam_action, "*")]
+
+
 def find(call: Call, secret_id: str) -> object | None:
     """The secret in the region of the call, of the account that the ARN names or of the caller."""
     return secretsmanager_backends[account_of(secret_id) or call.account][call.region].secrets.get(secret_id)
@@ -111,6 +116,7 @@ ON_ONE += ("DeleteSecret", "RestoreSecret", "RotateSecret", "UpdateSecret", "Rep
 ON_ONE += ("RemoveRegionsFromReplication",)
 ROWS = {
     **{f"secretsmanager:{name}": _on_one for name in ON_ONE},
+    "secretsmanager:ListSecrets": _list,
     "secretsmanager:CreateSecret": _create,
     "secretsmanager:TagResource": _change_tags,
     "secretsmanager:UntagResource": _change_tags,

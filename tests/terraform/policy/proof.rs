@@ -1,0 +1,129 @@
+//! Runs what a feature does with whole documents, then again and again with one action less.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::hub::{Documents, Entry, Hub};
+use crate::rig::{Database, Rig};
+use crate::workspace::Workspace;
+
+/// A step of somebody's work with the provider: a configuration that is applied.
+pub(crate) struct Act {
+    /// Lines inside the provider block
+    pub(crate) provider: String,
+    /// All the rest; nothing to destroy everything
+    pub(crate) configuration: String,
+}
+
+/// What a feature does, and the documents for it.
+pub(crate) struct Scenario<'a> {
+    pub(crate) features: &'static [&'static str],
+    /// None for the documents of whole accounts
+    pub(crate) targets: Vec<&'a Database>,
+    /// Further arguments of `rdsaccess_policy`
+    pub(crate) arguments: String,
+    /// Lines inside the provider block when the documents are written
+    pub(crate) provider: String,
+    pub(crate) acts: Vec<Act>,
+    /// What an output must be; where an action is missing that the provider does without, the output tells it
+    pub(crate) outputs: BTreeMap<&'static str, Value>,
+    /// Actions without which nothing fails, but an output differs
+    pub(crate) softly: &'static [&'static str],
+}
+
+/// Proves a scenario: it works, no action of the documents could be left out, and without each of them it fails.
+pub(crate) fn prove(hub: &Hub<'_>, scenario: &Scenario<'_>) {
+    let documents = documents(hub, scenario);
+    hub.enforce();
+    let order = in_order(hub, scenario, &documents);
+    forget_everything(hub.rig);
+    let workspace = hub.workspace();
+    for (number, act) in scenario.acts.iter().enumerate() {
+        write(hub, &workspace, act);
+        for entry in order.iter().filter(|(_, first)| first.0 == number).map(|(entry, _)| entry) {
+            hub.put(&documents.without(entry));
+            fails(scenario, &workspace, number, entry);
+        }
+        hub.put(&documents);
+        workspace.apply().ok();
+        workspace.plan().nothing();
+    }
+}
+
+/// The documents for a scenario, in force.
+pub(crate) fn documents(hub: &Hub<'_>, scenario: &Scenario<'_>) -> Documents {
+    let documents = hub.read(scenario.features, &scenario.targets, &scenario.arguments, &scenario.provider);
+    hub.put(&documents);
+    documents
+}
+
+/// Runs all acts with whole documents. Gives every action with the act and the call that first needs it, in this order.
+///
+/// # Panics
+/// When an action of the documents is needed by no call.
+pub(crate) fn in_order(hub: &Hub<'_>, scenario: &Scenario<'_>, documents: &Documents) -> Vec<(Entry, (usize, u64))> {
+    let workspace = hub.workspace();
+    let mut first: BTreeMap<Entry, (usize, u64)> = BTreeMap::new();
+    for (number, act) in scenario.acts.iter().enumerate() {
+        hub.rig.control("DELETE", "log", &Value::Null);
+        write(hub, &workspace, act);
+        workspace.apply().ok();
+        workspace.plan().nothing();
+        if !act.configuration.is_empty() {
+            for (name, wanted) in &scenario.outputs {
+                assert_eq!(workspace.output(name), *wanted, "{name}");
+            }
+        }
+        for (entry, requests) in hub.needed() {
+            let Some(request) = requests.first() else { continue };
+            first.entry(entry).or_insert((number, request["number"].as_u64().unwrap()));
+        }
+    }
+    let spare: Vec<Entry> = documents.entries().into_iter().filter(|entry| !first.contains_key(entry)).collect();
+    assert!(spare.is_empty(), "{:?}: no call needs {spare:#?}", scenario.features);
+    let mut order: Vec<(Entry, (usize, u64))> = first.into_iter().collect();
+    order.sort_by_key(|(_, first)| *first);
+    order
+}
+
+fn write(hub: &Hub<'_>, workspace: &Workspace<'_>, act: &Act) {
+    workspace.write("main.tf", &format!("{}\n{}", hub.provider(&act.provider), act.configuration));
+}
+
+/// The act fails by the missing action, and says so.
+fn fails(scenario: &Scenario<'_>, workspace: &Workspace<'_>, number: usize, entry: &Entry) {
+    let run = workspace.apply();
+    if scenario.softly.contains(&entry.action.as_str()) {
+        run.ok();
+        let same = scenario.outputs.iter().all(|(name, wanted)| workspace.output(name) == *wanted);
+        assert!(!same, "act {number} is the same without {entry:?}");
+        return;
+    }
+    assert_ne!(run.code, 0, "act {number} goes well without {entry:?}\n{}", run.stdout);
+    let error = run.error();
+    let words = if entry.action.starts_with("kms:") && !error.contains(&entry.action) { "KMS" } else { &entry.action };
+    assert!(error.contains(words), "act {number} without {entry:?} does not say so:\n{error}");
+}
+
+/// Removes what destroy leaves: secrets that wait for their deletion, master passwords with RDS.
+fn forget_everything(rig: &Rig) {
+    for database in &rig.made.databases {
+        let ask = |service: &str, operation: &str, params: &Value| rig.aws_of(database, service, operation, params);
+        let (kind, operation) = match database.arn.contains(":cluster:") {
+            true => ("DBClusterIdentifier", "modify_db_cluster"),
+            false => ("DBInstanceIdentifier", "modify_db_instance"),
+        };
+        let back = json!({kind: database.identifier, "ManageMasterUserPassword": false,
+            "MasterUserPassword": database.master_password, "ApplyImmediately": true});
+        // Refused where RDS does not manage the password: then there is nothing to forget.
+        let _ = ask("rds", operation, &back);
+        let listed = ask("secretsmanager", "list_secrets", &json!({"IncludePlannedDeletion": true})).unwrap();
+        for secret in listed["SecretList"].as_array().unwrap() {
+            if secret["Description"].as_str().is_some_and(|text| text.contains("managed by Terraform")) {
+                let params = json!({"SecretId": secret["ARN"], "ForceDeleteWithoutRecovery": true});
+                ask("secretsmanager", "delete_secret", &params).unwrap();
+            }
+        }
+    }
+}

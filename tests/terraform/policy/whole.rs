@@ -1,0 +1,167 @@
+//! Everything that the provider does, under exactly the documents for all features.
+
+use serde_json::{Value, json};
+
+use super::hub::Hub;
+use super::scenarios::{bare_cluster, cluster, full_store, key, ledger};
+use crate::fixture::fill;
+use crate::gateway::{ADMIN, FakeGateway};
+use crate::rig::{Database, Rig};
+use crate::sql::as_owner;
+use crate::wish::Wish;
+use crate::workspace::Workspace;
+
+pub(super) const ALL: [&str; 7] = [
+    "discovery",
+    "security_group",
+    "master_password",
+    "master_rds_managed",
+    "role_password",
+    "role_iam",
+    "secret_read",
+];
+
+struct Everything<'a> {
+    hub: &'a Hub<'a>,
+    gateway: &'a FakeGateway,
+    bare: &'a Database,
+    key: &'a str,
+}
+
+impl Everything<'_> {
+    fn write(&self, workspace: &Workspace<'_>, round: u8, store: &str) {
+        let lines = format!("{store}\n  gateway = {{ url = \"{}\", token = \"{ADMIN}\" }}", self.gateway.url);
+        workspace.write("main.tf", &(self.hub.provider(&lines) + &self.configuration(round)));
+    }
+
+    /// Round 0 has nothing but what is read; from round 2 on things differ from before.
+    fn configuration(&self, round: u8) -> String {
+        if round == 0 {
+            return String::new();
+        }
+        let rig = self.hub.rig;
+        let (ledger, main) = (&rig.database(0).arn, &rig.database(1).arn);
+        let (second, tags) = if round == 1 { ("10.30.0.0/16", "env") } else { ("10.40.0.0/16", "team") };
+        let after = if round == 1 { "30d" } else { "12h" };
+        format!(
+            r#"
+data "rdsaccess_accounts" "it" {{
+  include_tags = true
+}}
+
+data "rdsaccess_instances" "it" {{
+  account_ids = ["{account}"]
+}}
+
+resource "rdsaccess_security_group" "it" {{
+  for_each   = toset(["{ledger}", "{bare}"])
+  target_arn = each.key
+  ingress    = [{{ cidr_ipv4 = "10.20.0.0/16", description = "round {round}" }}, {{ cidr_ipv4 = "{second}" }}]
+  tags       = {{ {tags} = "yes" }}
+}}
+
+resource "rdsaccess_master_credential" "ledger" {{
+  target_arn = "{ledger}"
+  rotation   = {{ keepers = {{ round = "{round}" }} }}
+}}
+
+resource "rdsaccess_master_credential" "main" {{
+  target_arn = "{main}"
+  method     = "rds_managed"
+  kms_key_id = "{key}"
+  rotation   = {{ after = "{after}", keepers = {{ round = "{round}" }} }}
+}}
+
+resource "rdsaccess_role" "ledger" {{
+  target_arn = "{ledger}"
+  access     = "read_only"
+  admin      = {{ secret_ref = rdsaccess_master_credential.ledger.secret_ref }}
+  rotation   = {{ keepers = {{ round = "{round}" }} }}
+}}
+
+resource "rdsaccess_role" "main" {{
+  target_arn = "{main}"
+  access     = "read_only"
+  admin      = {{ secret_ref = rdsaccess_master_credential.main.secret_ref }}
+}}
+
+resource "rdsaccess_role" "tokens" {{
+  target_arn = "{ledger}"
+  access     = "read_write"
+  auth       = "iam"
+  admin      = {{ auth = "iam", username = "dba" }}
+  depends_on = [rdsaccess_role.ledger]
+}}
+
+resource "rdsaccess_connection" "it" {{
+  name            = "ledger-ro"
+  target_arn      = "{ledger}"
+  role            = rdsaccess_role.ledger
+  agent_name      = "lab"
+  secret_delivery = "copy"
+}}
+
+ephemeral "rdsaccess_secret" "it" {{
+  secret_ref = rdsaccess_role.ledger.secret_ref
+}}
+"#,
+            account = rig.account_id("payments-prod"),
+            bare = self.bare.arn,
+            key = self.key,
+        )
+    }
+}
+
+fn apply(workspace: &Workspace<'_>) {
+    workspace.apply().ok();
+    workspace.plan().nothing();
+}
+
+#[test]
+fn everything_runs_under_exactly_the_documents() {
+    let (rig, gateway) = (Rig::start(&Wish::organization().with(ledger()).with(cluster())), FakeGateway::start());
+    let (bare, key) = (bare_cluster(&rig), key(&rig));
+    let (ledger, main) = (rig.database(0), rig.database(1));
+    for database in [ledger, main] {
+        fill(database, &["shop"]);
+    }
+    as_owner(ledger, "postgres", "CREATE ROLE dba LOGIN CREATEROLE CREATEDB");
+    as_owner(ledger, "postgres", &format!("GRANT \"{}\" TO dba WITH ADMIN OPTION", ledger.master_username));
+    as_owner(ledger, "postgres", "GRANT rds_iam TO dba");
+    let hub = Hub::new(&rig, &["payments-prod", "orders-eu"]);
+    let store = full_store(&key);
+    let arguments = format!("admin_names = [\"dba\"]\n  kms_key_arns = [\"{key}\"]");
+    let documents = hub.read(&ALL, &[ledger, main, &bare], &arguments, &store);
+    hub.put(&documents);
+    hub.enforce();
+
+    let everything = Everything { hub: &hub, gateway: &gateway, bare: &bare, key: &key };
+    let workspace = hub.workspace();
+    for (round, store) in [(1, ""), (2, store.as_str()), (3, &store), (0, &store), (4, &store), (0, &store)] {
+        everything.write(&workspace, round, store);
+        apply(&workspace);
+    }
+
+    let mut spare: Vec<_> = hub.needed().into_iter().filter(|(_, requests)| requests.is_empty()).collect();
+    // `regions = ["*"]` asks for every region of an account, and these documents are for the databases in one.
+    spare.retain(|(entry, _)| entry.action != "ec2:DescribeRegions");
+    assert!(spare.is_empty(), "no call needs {spare:#?}");
+    every_call_was_judged(&hub);
+}
+
+/// No call of the provider went by the documents.
+fn every_call_was_judged(hub: &Hub<'_>) {
+    let log = hub.rig.control("GET", "log", &Value::Null);
+    let ours = |entry: &&Value| entry["user_agent"].as_str().is_some_and(|agent| agent.contains("rdsaccess"));
+    let calls: Vec<&Value> = log.as_array().unwrap().iter().filter(ours).collect();
+    assert!(calls.len() > 100, "the log has all calls: {}", calls.len());
+    for call in calls {
+        assert_eq!(call["iam_error"], Value::Null, "{call}");
+        let judged = call["decisions"].as_array().unwrap_or_else(|| panic!("nobody judged {call}"));
+        assert!(call["action"] == "GetCallerIdentity" || !judged.is_empty(), "{call}");
+        for decision in judged {
+            assert_eq!(decision["effect"], json!("Allow"), "{call}");
+            assert!(decision["by"].as_array().is_some_and(|by| !by.is_empty()), "{call}");
+        }
+    }
+}
