@@ -61,6 +61,9 @@ fn the_agent_reads_and_logs_in_as_its_roles_and_no_further() {
     agent.give(&document);
     hub.enforce();
 
+    eprintln!("{document:#}");
+    eprintln!("{:#}", rig.ask_aws(&json!({"endpoint": rig.made.endpoint, "keys": agent.keys, "region": "us-east-1", "service": "sts", "operation": "get_caller_identity", "params": {}})).unwrap());
+    if agent.reads(&own).is_err() { eprintln!("{:#}", rig.control("GET", "log?action=GetSecretValue", &Value::Null)); }
     agent.reads(&own).unwrap();
     for secret in [&master, &foreign] {
         let error = agent.reads(secret).unwrap_err();
