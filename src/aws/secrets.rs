@@ -342,19 +342,6 @@ impl Secrets {
         request.send().await.map(drop).map_err(|e| call.refused(&e))
     }
 
-    /// Removes tags by key.
-    ///
-    /// # Errors
-    /// `secretsmanager:UntagResource` is refused, or the secret is gone.
-    pub async fn untag(&self, id: &str, keys: &[String]) -> Result<(), Error> {
-        if keys.is_empty() {
-            return Ok(());
-        }
-        let call = self.call("secretsmanager:UntagResource", id);
-        let request = self.client().untag_resource().secret_id(id).set_tag_keys(Some(keys.to_vec()));
-        request.send().await.map(drop).map_err(|e| call.refused(&e))
-    }
-
     fn client(&self) -> aws_sdk_secretsmanager::Client {
         self.session.secrets_manager()
     }

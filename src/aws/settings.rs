@@ -140,6 +140,13 @@ impl Default for MemberRole {
     }
 }
 
+impl MemberRole {
+    /// Name of the role in an account, with its path if it has one.
+    pub fn name_in(&self, account: &AccountId) -> &str {
+        self.overrides.get(account).and_then(|special| special.name.as_deref()).unwrap_or(&self.name)
+    }
+}
+
 /// What differs in one account; what is left out is as in the rest of `member_role`.
 #[derive(Debug, Clone, Default)]
 pub struct MemberOverride {

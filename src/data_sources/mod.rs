@@ -3,7 +3,9 @@
 mod accounts;
 mod agents;
 mod instances;
+pub mod policy;
 
 pub use accounts::AccountsDataSource;
 pub use agents::AgentsDataSource;
 pub use instances::InstancesDataSource;
+pub use policy::PolicyDataSource;

@@ -1,7 +1,7 @@
 //! THE list of everything that the provider offers.
 
 use crate::context::Context;
-use crate::data_sources::{AccountsDataSource, AgentsDataSource, InstancesDataSource};
+use crate::data_sources::{AccountsDataSource, AgentsDataSource, InstancesDataSource, PolicyDataSource};
 use crate::ephemeral::{IamToken, SecretValue};
 use crate::functions;
 use crate::report::Report;
@@ -39,7 +39,12 @@ impl Provider for Rdsaccess {
     }
 
     fn data_sources(&self) -> Vec<Box<dyn AnyDataSource<Context>>> {
-        vec![Box::new(AccountsDataSource), Box::new(AgentsDataSource), Box::new(InstancesDataSource)]
+        vec![
+            Box::new(AccountsDataSource),
+            Box::new(AgentsDataSource),
+            Box::new(InstancesDataSource),
+            Box::new(PolicyDataSource),
+        ]
     }
 
     fn ephemerals(&self) -> Vec<Box<dyn AnyEphemeral<Context>>> {

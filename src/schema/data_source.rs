@@ -30,6 +30,11 @@ pub trait DataSource: Send + Sync + 'static {
         Vec::new()
     }
 
+    /// What the page says at its end, Markdown.
+    fn appendix() -> String {
+        String::new()
+    }
+
     /// Fills in the results. Arguments stay as they are.
     fn read(
         &self,
@@ -58,6 +63,8 @@ pub trait AnyDataSource<C>: Send + Sync {
     fn subcategory(&self) -> &'static str;
     /// What it is for, line by line.
     fn doc(&self) -> &'static [&'static str];
+    /// What the page says at its end, Markdown.
+    fn appendix(&self) -> String;
     /// The declarations.
     fn attributes(&self) -> Vec<Attribute>;
     /// See [`DataSource::validate`].
@@ -77,6 +84,10 @@ impl<D: DataSource> AnyDataSource<D::Context> for D {
 
     fn doc(&self) -> &'static [&'static str] {
         D::Model::DOC
+    }
+
+    fn appendix(&self) -> String {
+        D::appendix()
     }
 
     fn attributes(&self) -> Vec<Attribute> {

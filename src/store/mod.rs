@@ -23,7 +23,7 @@ use crate::access::{RoleName, SecretRef};
 pub use contents::{Contents, Version};
 pub use credential::Credential;
 pub use error::{Error, Fault};
-pub use place::Place;
+pub use place::{Place, escape};
 pub use rotate::{Request, Settled, Subject, others, rotate};
 pub use settings::{
     ONE_STORE, SecretsManagerBlock, SecretsManagerSettings, StoreBlock, StoreSettings, VaultStoreBlock,

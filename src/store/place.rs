@@ -37,7 +37,7 @@ impl Place {
 
 /// Letters, digits and `_` stay; every other byte becomes `=XX`. Secrets Manager takes `/_+=.@-` besides letters and
 /// digits, but a name must not end with `-` and six characters, which would read like the suffix of an ARN.
-fn escape(text: &str) -> String {
+pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || byte == b'_' {

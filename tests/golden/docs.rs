@@ -69,6 +69,7 @@ fn pages() -> Vec<(PathBuf, String)> {
             import: None,
             limits: None,
         });
+        let text = format!("{text}{}", data_source.appendix());
         pages.push((docs.join(format!("data-sources/{}.md", short(data_source.name()))), text));
     }
     for ephemeral in provider.ephemerals() {

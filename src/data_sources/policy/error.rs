@@ -1,0 +1,46 @@
+//! What keeps a document from being written.
+
+use crate::report::Explain;
+
+/// What IAM or CloudFormation would refuse.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Error {
+    /// Longer than the quota
+    #[error("{document} would have {size} characters; {reader} takes at most {limit}")]
+    TooLong { document: &'static str, size: usize, limit: usize, reader: &'static str },
+    /// Two partitions
+    #[error("the ARNs belong to several partitions: {0}")]
+    Partitions(String),
+    /// The store is not known
+    #[error("`store` of the provider block will be known only after apply, so no document can name its secrets")]
+    UnknownStore,
+}
+
+impl Explain for Error {
+    fn summary(&self) -> String {
+        match self {
+            Self::TooLong { .. } => "A policy document is too long",
+            Self::Partitions(_) => "ARNs of several partitions",
+            Self::UnknownStore => "The provider is not known well enough yet",
+        }
+        .to_owned()
+    }
+
+    fn next_step(&self) -> Option<String> {
+        Some(
+            match self {
+                Self::TooLong { document: "trust_policy_json", .. } => {
+                    "Name fewer `hub_principal_arns`: the root of an account stands for all of its identities"
+                }
+                Self::TooLong { .. } => {
+                    "Name fewer `target_arns`: one account at a time with `for_each`, or the accounts of one shard; or leave \
+                     them out, for a document that names the databases of an account by pattern. Fewer `features` and \
+                     `role_names` make it shorter too"
+                }
+                Self::Partitions(_) => "Ask for each partition in a data source of its own",
+                Self::UnknownStore => "Apply what it comes from first (-target), or give it as a variable",
+            }
+            .to_owned(),
+        )
+    }
+}
