@@ -55,15 +55,13 @@ fn the_agent_reads_and_logs_in_as_its_roles_and_no_further() {
     let foreign = crate::fixture::master_secret(&rig, database);
     let hub = Hub::new(&rig, &["payments-prod"]);
     let arn = format!("arn:aws:iam::{}:user/agent", database.account_id);
-    let arguments = format!("agent_principal_arns = [\"{arn}\"]\n  kms_key_arns = [\"{key}\"]");
-    let documents = hub.read(&["role_password", "role_iam", "secret_read"], &[database], &arguments, "");
+    let arguments = format!("agent_principal_arns = [\"{arn}\"]");
+    let features = ["role_password", "role_iam", "secret_read"];
+    let documents = hub.read(&features, &[database], &arguments, &super::scenarios::full_store(&key));
     let document = documents.agent.expect("the agent needs something");
     agent.give(&document);
     hub.enforce();
 
-    eprintln!("{document:#}");
-    eprintln!("{:#}", rig.ask_aws(&json!({"endpoint": rig.made.endpoint, "keys": agent.keys, "region": "us-east-1", "service": "sts", "operation": "get_caller_identity", "params": {}})).unwrap());
-    if agent.reads(&own).is_err() { eprintln!("{:#}", rig.control("GET", "log?action=GetSecretValue", &Value::Null)); }
     agent.reads(&own).unwrap();
     for secret in [&master, &foreign] {
         let error = agent.reads(secret).unwrap_err();

@@ -111,19 +111,25 @@ impl<'a> Hub<'a> {
 
     /// Gives the hub and the roles exactly these documents.
     pub(crate) fn put(&self, documents: &Documents) {
-        let rig = self.rig;
-        let policy = |name: &str, holder: &str, who: &str, document: &Value| json!({holder: who, "PolicyName": name, "PolicyDocument": document.to_string()});
-        if let Some(hub) = &documents.hub {
-            let params = policy(HUB, "UserName", "terraform", hub);
-            rig.aws(None, "us-east-1", "iam", "put_user_policy", &params).unwrap();
-        }
+        self.put_policy(None, "user", "terraform", HUB, documents.hub.as_ref());
         for account in &self.accounts {
             let trust = json!({"RoleName": ROLE, "PolicyDocument": documents.trust.to_string()});
-            rig.aws(Some(account), "us-east-1", "iam", "update_assume_role_policy", &trust).unwrap();
-            if let Some(member) = &documents.member {
-                let params = policy(MEMBER, "RoleName", ROLE, member);
-                rig.aws(Some(account), "us-east-1", "iam", "put_role_policy", &params).unwrap();
+            self.rig.aws(Some(account), "us-east-1", "iam", "update_assume_role_policy", &trust).unwrap();
+            self.put_policy(Some(account), "role", ROLE, MEMBER, documents.member.as_ref());
+        }
+    }
+
+    /// Without statements there is nothing that IAM would store.
+    fn put_policy(&self, account: Option<&str>, kind: &str, who: &str, name: &str, document: Option<&Value>) {
+        let holder = if kind == "user" { "UserName" } else { "RoleName" };
+        let iam = |operation: String, params: &Value| self.rig.aws(account, "us-east-1", "iam", &operation, params);
+        match document.filter(|document| document["Statement"] != json!([])) {
+            Some(document) => {
+                let params = json!({holder: who, "PolicyName": name, "PolicyDocument": document.to_string()});
+                iam(format!("put_{kind}_policy"), &params).unwrap();
             }
+            // It may have had none before.
+            None => drop(iam(format!("delete_{kind}_policy"), &json!({holder: who, "PolicyName": name}))),
         }
     }
 

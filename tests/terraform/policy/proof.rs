@@ -30,14 +30,18 @@ pub(crate) struct Scenario<'a> {
     pub(crate) outputs: BTreeMap<&'static str, Value>,
     /// Actions without which nothing fails, but an output differs
     pub(crate) softly: &'static [&'static str],
+    /// What is there before the first act
+    pub(crate) before: Box<dyn Fn(&Rig) + 'a>,
 }
 
 /// Proves a scenario: it works, no action of the documents could be left out, and without each of them it fails.
 pub(crate) fn prove(hub: &Hub<'_>, scenario: &Scenario<'_>) {
+    (scenario.before)(hub.rig);
     let documents = documents(hub, scenario);
     hub.enforce();
     let order = in_order(hub, scenario, &documents);
     forget_everything(hub.rig);
+    (scenario.before)(hub.rig);
     let workspace = hub.workspace();
     for (number, act) in scenario.acts.iter().enumerate() {
         write(hub, &workspace, act);

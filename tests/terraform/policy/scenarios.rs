@@ -19,6 +19,11 @@ pub(super) fn ledger() -> DatabaseWish {
     DatabaseWish::instance(ACCOUNT, REGION, "ledger", "postgres").holding(&["shop"]).with_iam()
 }
 
+/// An instance whose master password RDS will manage.
+fn books() -> DatabaseWish {
+    DatabaseWish::instance(ACCOUNT, REGION, "books", "postgres").holding(&["shop"])
+}
+
 pub(super) fn cluster() -> DatabaseWish {
     DatabaseWish::cluster(ACCOUNT, REGION, "main", "aurora-postgresql").holding(&["shop"])
 }
@@ -63,6 +68,7 @@ fn scenario<'a>(features: &'static [&'static str], targets: &[&'a Database], act
         acts,
         outputs: BTreeMap::new(),
         softly: &[],
+        before: Box::new(|_| ()),
     }
 }
 
@@ -159,6 +165,9 @@ fn master_credential() {
     let acts = vec![
         act("", &master("it", &arn, &rotated(1))),
         act(&store, &master("it", &arn, &rotated(2))),
+        // What destroy leaves is adopted.
+        act(&store, ""),
+        act(&store, &master("it", &arn, &rotated(2))),
         act(&store, &master("it", &arn, &managed("30d", 2))),
         act(&store, &master("it", &arn, &managed("12h", 3))),
         act(&store, &master("it", &arn, &rotated(3))),
@@ -176,41 +185,58 @@ fn role(name: &str, arn: &str, lines: &str) -> String {
 
 #[test]
 fn role_with_a_password() {
-    let rig = Rig::start(&Wish::organization().with(ledger()).with(cluster()));
-    let (ledger, main) = (rig.database(0), rig.database(1));
+    let rig = Rig::start(&Wish::organization().with(ledger()).with(cluster()).with(books()));
+    let (ledger, main, books) = (rig.database(0), rig.database(1), rig.database(2));
     let (hub, key) = (Hub::new(&rig, &[ACCOUNT]), key(&rig));
     let admin = format!("admin = {{ secret_ref = \"{}\" }}", default_master_secret(&rig, ledger));
-    managed_by_rds(&rig, main, &key);
-    let (store, nobody) = (full_store(&key), String::new());
-    let one = |round: u8| {
-        role("one", &ledger.arn, &format!("{admin}\n  rotation = {{ keepers = {{ round = \"{round}\" }} }}"))
+    let store = full_store(&key);
+    let one = |round: u8, more: &str| {
+        let lines = format!("{admin}\n  rotation = {{ keepers = {{ round = \"{round}\" }} }}\n  {more}");
+        role("one", &ledger.arn, &lines)
     };
-    let two = role("two", &main.arn, "depends_on = [rdsaccess_role.one]");
+    let others = role("two", &main.arn, "depends_on = [rdsaccess_role.one]")
+        + &role("three", &books.arn, "depends_on = [rdsaccess_role.two]");
+    let stays = "on_destroy = \"retain\"";
     let acts = vec![
-        act("", &(one(1) + &two)),
-        act(&store, &(one(2) + &two)),
-        act(&store, &two.replace("depends_on = [rdsaccess_role.one]", "")),
-        act(&store, &(one(2) + &two)),
-        act(&store, &nobody),
+        act("", &(one(1, "") + &others)),
+        act(&store, &(one(2, "") + &others)),
+        // Dropped, its secret waits for the deletion; made again, it is restored.
+        act(&store, ""),
+        act(&store, &one(2, stays)),
+        // Left where it is, and adopted.
+        act(&store, ""),
+        act(&store, &one(2, "")),
+        act(&store, ""),
     ];
-    let whole = scenario(&["role_password"], &[ledger, main], acts);
-    prove(&hub, &Scenario { arguments: format!("kms_key_arns = [\"{key}\"]"), provider: store.clone(), ..whole });
+    let whole = scenario(&["role_password"], &[ledger, main, books], acts);
+    let scenario = Scenario { arguments: format!("kms_key_arns = [\"{key}\"]"), provider: store.clone(), ..whole };
+    prove(&hub, &Scenario { before: Box::new(move |rig| managed_by_rds(rig, &[main, books], &key)), ..scenario });
 }
 
-/// RDS manages the master password, with a customer key.
-fn managed_by_rds(rig: &Rig, database: &Database, key: &str) {
-    let params = json!({"DBClusterIdentifier": database.identifier, "ManageMasterUserPassword": true,
+/// RDS manages the master passwords, with a customer key.
+fn managed_by_rds(rig: &Rig, databases: &[&Database], key: &str) {
+    for database in databases {
+        manage(rig, database, key);
+    }
+}
+
+fn manage(rig: &Rig, database: &Database, key: &str) {
+    let (name, operation) = match database.arn.contains(":cluster:") {
+        true => ("DBClusterIdentifier", "modify_db_cluster"),
+        false => ("DBInstanceIdentifier", "modify_db_instance"),
+    };
+    let params = json!({name: database.identifier, "ManageMasterUserPassword": true,
         "MasterUserSecretKmsKeyId": key, "ApplyImmediately": true});
-    rig.aws_of(database, "rds", "modify_db_cluster", &params).unwrap();
+    rig.aws_of(database, "rds", operation, &params).unwrap();
 }
 
 #[test]
 fn role_with_tokens() {
-    let rig = Rig::start(&Wish::organization().with(ledger()).with(cluster().with_iam()));
-    let (ledger, main) = (rig.database(0), rig.database(1));
+    let wish = Wish::organization().with(ledger()).with(cluster().with_iam()).with(books().with_iam());
+    let rig = Rig::start(&wish);
+    let (ledger, main, books) = (rig.database(0), rig.database(1), rig.database(2));
     let (hub, key) = (Hub::new(&rig, &[ACCOUNT]), key(&rig));
     let admin = default_master_secret(&rig, ledger);
-    managed_by_rds(&rig, main, &key);
     as_owner(ledger, "postgres", "CREATE ROLE dba LOGIN CREATEROLE CREATEDB");
     as_owner(ledger, "postgres", &format!("GRANT \"{}\" TO dba WITH ADMIN OPTION", ledger.master_username));
     as_owner(ledger, "postgres", "GRANT rds_iam TO dba");
@@ -221,9 +247,12 @@ fn role_with_tokens() {
             "name = \"hoop_two\"\n  auth = \"iam\"\n  admin = { auth = \"iam\", username = \"dba\" }\n  depends_on = \
              [rdsaccess_role.one]",
         )
-        + &role("three", &main.arn, "auth = \"iam\"\n  depends_on = [rdsaccess_role.two]");
-    let whole = scenario(&["role_iam"], &[ledger, main], vec![act("", &all), act("", "")]);
-    prove(&hub, &Scenario { arguments: format!("admin_names = [\"dba\"]\n  kms_key_arns = [\"{key}\"]"), ..whole });
+        + &role("three", &main.arn, "auth = \"iam\"\n  depends_on = [rdsaccess_role.two]")
+        + &role("four", &books.arn, "auth = \"iam\"\n  depends_on = [rdsaccess_role.three]");
+    let whole = scenario(&["role_iam"], &[ledger, main, books], vec![act("", &all), act("", "")]);
+    let arguments = format!("admin_names = [\"dba\"]\n  kms_key_arns = [\"{key}\"]");
+    let before = Box::new(move |rig: &Rig| managed_by_rds(rig, &[main, books], &key));
+    prove(&hub, &Scenario { arguments, before, ..whole });
 }
 
 #[test]

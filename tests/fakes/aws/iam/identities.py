@@ -10,7 +10,7 @@ from moto.sts.models import sts_backends
 from ..seed import HUB_KEY
 from ..wire import Call
 from .policy import Holdings, Policy, Principal
-from .request import Value
+from .request import Value, account_of
 
 # What moto sets on a role that Organizations made with an account. The seed enters by it.
 MADE_BY_ORGANIZATIONS = "made_by_organizations"
@@ -58,6 +58,12 @@ def context_of(call: Call) -> dict[str, Value]:
     if organization:
         context["aws:principalorgid"] = organization
     return context
+
+
+def about_resource(arn: str) -> dict[str, Value]:
+    """The condition keys about the owner of a resource."""
+    organization = organization_of(account_of(arn)) if account_of(arn) else None
+    return {"aws:resourceorgid": organization} if organization else {}
 
 
 def organization_of(account: str) -> str | None:

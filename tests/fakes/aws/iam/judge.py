@@ -85,7 +85,8 @@ def _judge(call: Call, entry: dict) -> Refusal | None:
     trust = _trust_of(call)
     entry["decisions"] = []
     for request in requests_of(call):
-        request = request.with_context({"aws:viaawsservice": "false", **about, **request.context})
+        owner = identities.about_resource(request.resource)
+        request = request.with_context({"aws:viaawsservice": "false", **about, **owner, **request.context})
         decision, reason = holdings.decide(request, trust)
         note = {**request.as_dict(), "effect": decision.effect, "by": [list(by) for by in decision.by]}
         entry["decisions"].append(note)

@@ -22,6 +22,7 @@ GLOBAL_KEYS = frozenset(
         "aws:username",
         "aws:requestedregion",
         "aws:resourceaccount",
+        "aws:resourceorgid",
         "aws:viaawsservice",
     }
 )
