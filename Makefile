@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 PYTHON := $(CURDIR)/.venv/bin/python
 
-.PHONY: help install lint test-fakes test-rust test-engines test test-matrix docs demo bench
+.PHONY: help install lint test-fakes test-rust test-engines test test-matrix test-policy docs demo bench
 
 help: ## lists the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -22,6 +22,9 @@ test-rust: install ## unit, protocol and acceptance tests
 
 test-engines: install ## the engines' tests on PostgreSQL 18 and MySQL (test-rust runs them on PostgreSQL 15 and MariaDB)
 	scripts/matrix postgres-18 mysql-9.7
+
+test-policy: install ## takes every action out of the IAM documents, one at a time (test-rust takes one of each statement)
+	cargo nextest run --test terraform --run-ignored only least_privilege::scenarios
 
 test-matrix: install ## the engines' tests on every server: PostgreSQL 12 to 18, MariaDB 10.11 and 11.8, MySQL
 	scripts/matrix all

@@ -5,6 +5,7 @@
 
 mod docs;
 mod house;
+mod permissions;
 mod schema;
 mod secrets;
 mod switch;

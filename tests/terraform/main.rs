@@ -16,7 +16,7 @@
 //! | `fixture`    | tables, secrets and processes that several tests of roles need                       |
 //! | `crowd`      | other people at work on a server, and what a server and a provider process hold       |
 //! | `kv`         | asks the stand-in for Vault as somebody else does                                  |
-//! | `policy`     | the documents of `rdsaccess_policy`: enough, and nothing too much                   |
+//! | `least_privilege` | the documents of `rdsaccess_policy` are enough, and nothing in them is too much |
 //! | `vault`      | secrets in Vault, from create to destroy                                            |
 //! | `*_tests`    | the tests of the support                                                           |
 //!
@@ -46,6 +46,7 @@ mod identity;
 mod killed;
 mod kv;
 mod leaks;
+mod least_privilege;
 mod master_credential;
 mod master_credential_kills;
 mod master_credential_managed;

@@ -4,22 +4,13 @@ data "rdsaccess_policy" "organization" {
   hub_principal_arns = ["arn:aws:iam::111122223333:role/terraform"]
 }
 
-resource "aws_iam_role_policy" "hub" {
-  name   = "rdsaccess"
-  role   = "terraform"
-  policy = data.rdsaccess_policy.organization.hub_policy_json
+output "hub_policy" {
+  value = data.rdsaccess_policy.organization.hub_policy_json
 }
 
-# The role in every account of a unit, also in those that join later.
-resource "aws_cloudformation_stack_set" "member" {
-  name             = "rdsaccess"
-  permission_model = "SERVICE_MANAGED"
-  capabilities     = ["CAPABILITY_NAMED_IAM"]
-  template_body    = data.rdsaccess_policy.organization.cloudformation_template
-
-  auto_deployment {
-    enabled = true
-  }
+# The role in every account, for a StackSet of the organization.
+output "template" {
+  value = data.rdsaccess_policy.organization.cloudformation_template
 }
 
 # What the gateway's agent needs for the databases of one account.

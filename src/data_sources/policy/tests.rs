@@ -1,5 +1,7 @@
 //! The documents: compared with the committed files, and rules that hold for every one of them.
 
+mod reference;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 

@@ -114,7 +114,7 @@ impl Store for SecretsManager {
         Box::pin(async move {
             let promoted = async {
                 let secrets = secrets_of(&self.sessions, secret_ref).await?;
-                write::promote(&secrets, &id(secret_ref), version).await
+                write::promote(self, &secrets, &id(secret_ref), version).await
             };
             promoted.await.map_err(|fault| Error::new(secret_ref, fault))
         })

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::hub::Hub;
-use super::proof::{Act, Scenario, prove};
+use super::proof::{Act, Depth, Scenario, prove};
 use crate::fixture::default_master_secret;
 use crate::gateway::{ADMIN, FakeGateway};
 use crate::rig::{Database, Rig};
@@ -20,7 +20,7 @@ pub(super) fn ledger() -> DatabaseWish {
 }
 
 /// An instance whose master password RDS will manage.
-fn books() -> DatabaseWish {
+pub(super) fn books() -> DatabaseWish {
     DatabaseWish::instance(ACCOUNT, REGION, "books", "postgres").holding(&["shop"])
 }
 
@@ -72,8 +72,7 @@ fn scenario<'a>(features: &'static [&'static str], targets: &[&'a Database], act
     }
 }
 
-#[test]
-fn discovery() {
+fn discovery(depth: Depth) {
     let rig = Rig::start(&Wish::organization().with(ledger().unreachable()));
     let bare = bare_cluster(&rig);
     let hub = Hub::new(&rig, &[ACCOUNT]);
@@ -108,6 +107,7 @@ output "vpcs" {{
             softly: &["rds:DescribeDBSubnetGroups"],
             ..scenario(&["discovery"], &[], vec![act("", &text)])
         },
+        depth,
     );
 }
 
@@ -131,8 +131,7 @@ resource "rdsaccess_security_group" "two" {{
     )
 }
 
-#[test]
-fn security_group() {
+fn security_group(depth: Depth) {
     let rig = Rig::start(&Wish::organization().with(ledger().unreachable()));
     let (ledger, bare) = (rig.database(0), bare_cluster(&rig));
     let hub = Hub::new(&rig, &[ACCOUNT]);
@@ -143,15 +142,14 @@ fn security_group() {
         act("", &groups(ledger, &bare, after, r#"{ team = "dba" }"#)),
         act("", ""),
     ];
-    prove(&hub, &scenario(&["security_group"], &[ledger, &bare], acts));
+    prove(&hub, &scenario(&["security_group"], &[ledger, &bare], acts), depth);
 }
 
 fn master(name: &str, arn: &str, lines: &str) -> String {
     format!("\nresource \"rdsaccess_master_credential\" \"{name}\" {{\n  target_arn = \"{arn}\"\n  {lines}\n}}\n")
 }
 
-#[test]
-fn master_credential() {
+fn master_credential(depth: Depth) {
     let rig = Rig::start(&Wish::organization().with(ledger()));
     let (hub, key, arn) = (Hub::new(&rig, &[ACCOUNT]), key(&rig), rig.database(0).arn.clone());
     let store = full_store(&key);
@@ -174,7 +172,11 @@ fn master_credential() {
         act(&store, ""),
     ];
     let whole = scenario(&["master_password", "master_rds_managed"], &[rig.database(0)], acts);
-    prove(&hub, &Scenario { arguments: format!("kms_key_arns = [\"{key}\"]"), provider: store.clone(), ..whole });
+    prove(
+        &hub,
+        &Scenario { arguments: format!("kms_key_arns = [\"{key}\"]"), provider: store.clone(), ..whole },
+        depth,
+    );
 }
 
 fn role(name: &str, arn: &str, lines: &str) -> String {
@@ -183,8 +185,7 @@ fn role(name: &str, arn: &str, lines: &str) -> String {
     )
 }
 
-#[test]
-fn role_with_a_password() {
+fn role_with_a_password(depth: Depth) {
     let rig = Rig::start(&Wish::organization().with(ledger()).with(cluster()).with(books()));
     let (ledger, main, books) = (rig.database(0), rig.database(1), rig.database(2));
     let (hub, key) = (Hub::new(&rig, &[ACCOUNT]), key(&rig));
@@ -210,7 +211,11 @@ fn role_with_a_password() {
     ];
     let whole = scenario(&["role_password"], &[ledger, main, books], acts);
     let scenario = Scenario { arguments: format!("kms_key_arns = [\"{key}\"]"), provider: store.clone(), ..whole };
-    prove(&hub, &Scenario { before: Box::new(move |rig| managed_by_rds(rig, &[main, books], &key)), ..scenario });
+    prove(
+        &hub,
+        &Scenario { before: Box::new(move |rig| managed_by_rds(rig, &[main, books], &key)), ..scenario },
+        depth,
+    );
 }
 
 /// RDS manages the master passwords, with a customer key.
@@ -230,8 +235,7 @@ fn manage(rig: &Rig, database: &Database, key: &str) {
     rig.aws_of(database, "rds", operation, &params).unwrap();
 }
 
-#[test]
-fn role_with_tokens() {
+fn role_with_tokens(depth: Depth) {
     let wish = Wish::organization().with(ledger()).with(cluster().with_iam()).with(books().with_iam());
     let rig = Rig::start(&wish);
     let (ledger, main, books) = (rig.database(0), rig.database(1), rig.database(2));
@@ -252,11 +256,10 @@ fn role_with_tokens() {
     let whole = scenario(&["role_iam"], &[ledger, main, books], vec![act("", &all), act("", "")]);
     let arguments = format!("admin_names = [\"dba\"]\n  kms_key_arns = [\"{key}\"]");
     let before = Box::new(move |rig: &Rig| managed_by_rds(rig, &[main, books], &key));
-    prove(&hub, &Scenario { arguments, before, ..whole });
+    prove(&hub, &Scenario { arguments, before, ..whole }, depth);
 }
 
-#[test]
-fn secrets_for_others() {
+fn secrets_for_others(depth: Depth) {
     let (rig, gateway) = (Rig::start(&Wish::organization().with(ledger().unreachable())), FakeGateway::start());
     let (ledger, hub, key) = (rig.database(0), Hub::new(&rig, &[ACCOUNT]), key(&rig));
     let secret = keyed_secret(&rig, ledger, &key);
@@ -288,7 +291,7 @@ resource "rdsaccess_connection" "it" {{
     );
     let gateway_lines = format!("gateway = {{ url = \"{}\", token = \"{ADMIN}\" }}", gateway.url);
     let whole = scenario(&["secret_read"], &[ledger], vec![act(&gateway_lines, &text), act(&gateway_lines, "")]);
-    prove(&hub, &Scenario { arguments: format!("kms_key_arns = [\"{key}\"]"), ..whole });
+    prove(&hub, &Scenario { arguments: format!("kms_key_arns = [\"{key}\"]"), ..whole }, depth);
 }
 
 /// A secret of a role at the provider's place, with a customer key.
@@ -299,4 +302,29 @@ pub(super) fn keyed_secret(rig: &Rig, database: &Database, key: &str) -> String 
     let params: Value = json!({"Name": format!("rdsaccess/{account_id}/{region}/db/{identifier}/hoop_ro"), "Tags": tags,
         "SecretString": value, "KmsKeyId": key});
     rig.aws_of(database, "secretsmanager", "create_secret", &params).unwrap()["ARN"].as_str().unwrap().to_owned()
+}
+
+/// Each scenario as a test of a minute, and as one that takes every action away: `make test-policy`.
+macro_rules! tests {
+    ($($scenario:ident: $short:ident, $long:ident;)*) => {$(
+        #[test]
+        fn $short() {
+            $scenario(Depth::OnePerStatement);
+        }
+
+        #[test]
+        #[ignore = "takes minutes: make test-policy"]
+        fn $long() {
+            $scenario(Depth::Every);
+        }
+    )*};
+}
+
+tests! {
+    discovery: finding_accounts_and_databases_need_their_documents, finding_accounts_and_databases_need_every_action;
+    security_group: groups_need_their_documents, groups_need_every_action;
+    master_credential: master_passwords_need_their_documents, master_passwords_need_every_action;
+    role_with_a_password: roles_with_passwords_need_their_documents, roles_with_passwords_need_every_action;
+    role_with_tokens: roles_with_tokens_need_their_documents, roles_with_tokens_need_every_action;
+    secrets_for_others: reading_secrets_need_their_documents, reading_secrets_need_every_action;
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::hub::Hub;
-use super::scenarios::{bare_cluster, cluster, full_store, key, ledger};
+use super::scenarios::{bare_cluster, books, cluster, full_store, key, ledger};
 use crate::fixture::fill;
 use crate::gateway::{ADMIN, FakeGateway};
 use crate::rig::{Database, Rig};
@@ -40,7 +40,7 @@ impl Everything<'_> {
             return String::new();
         }
         let rig = self.hub.rig;
-        let (ledger, main) = (&rig.database(0).arn, &rig.database(1).arn);
+        let [ledger, main, books] = [0, 1, 2].map(|number| &rig.database(number).arn);
         let (second, tags) = if round == 1 { ("10.30.0.0/16", "env") } else { ("10.40.0.0/16", "team") };
         let after = if round == 1 { "30d" } else { "12h" };
         format!(
@@ -65,8 +65,9 @@ resource "rdsaccess_master_credential" "ledger" {{
   rotation   = {{ keepers = {{ round = "{round}" }} }}
 }}
 
-resource "rdsaccess_master_credential" "main" {{
-  target_arn = "{main}"
+resource "rdsaccess_master_credential" "managed" {{
+  for_each   = toset(["{main}", "{books}"])
+  target_arn = each.key
   method     = "rds_managed"
   kms_key_id = "{key}"
   rotation   = {{ after = "{after}", keepers = {{ round = "{round}" }} }}
@@ -79,10 +80,11 @@ resource "rdsaccess_role" "ledger" {{
   rotation   = {{ keepers = {{ round = "{round}" }} }}
 }}
 
-resource "rdsaccess_role" "main" {{
-  target_arn = "{main}"
+resource "rdsaccess_role" "managed" {{
+  for_each   = rdsaccess_master_credential.managed
+  target_arn = each.key
   access     = "read_only"
-  admin      = {{ secret_ref = rdsaccess_master_credential.main.secret_ref }}
+  admin      = {{ secret_ref = each.value.secret_ref }}
 }}
 
 resource "rdsaccess_role" "tokens" {{
@@ -117,21 +119,25 @@ fn apply(workspace: &Workspace<'_>) {
     workspace.plan().nothing();
 }
 
+fn rig() -> Rig {
+    Rig::start(&Wish::organization().with(ledger()).with(cluster()).with(books()))
+}
+
 #[test]
 fn everything_runs_under_exactly_the_documents() {
-    let (rig, gateway) = (Rig::start(&Wish::organization().with(ledger()).with(cluster())), FakeGateway::start());
+    let (rig, gateway) = (rig(), FakeGateway::start());
     let (bare, key) = (bare_cluster(&rig), key(&rig));
-    let (ledger, main) = (rig.database(0), rig.database(1));
-    for database in [ledger, main] {
+    for database in &rig.made.databases {
         fill(database, &["shop"]);
     }
+    let ledger = rig.database(0);
     as_owner(ledger, "postgres", "CREATE ROLE dba LOGIN CREATEROLE CREATEDB");
     as_owner(ledger, "postgres", &format!("GRANT \"{}\" TO dba WITH ADMIN OPTION", ledger.master_username));
     as_owner(ledger, "postgres", "GRANT rds_iam TO dba");
     let hub = Hub::new(&rig, &["payments-prod", "orders-eu"]);
     let store = full_store(&key);
     let arguments = format!("admin_names = [\"dba\"]\n  kms_key_arns = [\"{key}\"]");
-    let documents = hub.read(&ALL, &[ledger, main, &bare], &arguments, &store);
+    let documents = hub.read(&ALL, &[ledger, rig.database(1), rig.database(2), &bare], &arguments, &store);
     hub.put(&documents);
     hub.enforce();
 
