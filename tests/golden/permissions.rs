@@ -29,7 +29,9 @@ const VERBS: [&str; 19] = [
     "update",
 ];
 /// Functions of the SDKs' answers and of our own that read like operations.
-const NO_OPERATIONS: [&str; 0] = [];
+const NO_OPERATIONS: [&str; 2] = ["describe_now", "tag_list"];
+/// The prefixes of the services that are used.
+const SERVICES: [&str; 7] = ["ec2", "kms", "organizations", "rds", "rds-db", "secretsmanager", "sts"];
 
 fn rows() -> impl Iterator<Item = &'static Permission> {
     [HUB, MEMBER, AGENT].into_iter().flatten()
@@ -49,10 +51,7 @@ fn named_actions(code: &str) -> BTreeSet<String> {
     let quoted = code.split('"').skip(1).step_by(2);
     let is_action = |text: &&str| {
         text.split_once(':').is_some_and(|(service, action)| {
-            !service.is_empty()
-                && service.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')
-                && action.len() > 2
-                && action.bytes().all(|b| b.is_ascii_alphanumeric())
+            SERVICES.contains(&service) && action.len() > 2 && action.bytes().all(|b| b.is_ascii_alphanumeric())
         })
     };
     quoted.filter(is_action).map(str::to_owned).collect()

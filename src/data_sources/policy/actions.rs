@@ -22,6 +22,8 @@ pub enum On {
     MemberRoles,
     /// All databases of an account and region: a list cannot be asked for in part
     Lists,
+    /// All subnet groups of an account and region, for the same reason
+    SubnetGroups,
     /// The databases
     Databases,
     /// All security groups of an account and region
@@ -34,10 +36,10 @@ pub enum On {
     Secrets,
     /// The secrets that RDS makes for master users
     ManagedSecrets,
-    /// The customer keys of the secrets
-    Keys,
-    /// The customer keys that RDS is given
-    ManagedKeys,
+    /// The customer key of the store
+    StoreKey,
+    /// The customer keys that RDS is given, and those of other people's secrets
+    OtherKeys,
     /// All keys of an account and region
     AnyKey,
     /// The users of the databases that log in with tokens
@@ -69,6 +71,8 @@ pub enum When {
     ThroughSecretsManager,
     /// Through RDS
     ThroughRds,
+    /// Through RDS or Secrets Manager
+    ThroughBoth,
     /// As a grant for a service of AWS
     GrantsToAws,
 }
@@ -113,6 +117,8 @@ const MODIFYING: &[Feature] = &[SecurityGroup, MasterPassword, MasterRdsManaged]
 const WRITING: &[Feature] = &[MasterPassword, RolePassword];
 /// All that read secrets: roles read those of their administrators.
 const READING: &[Feature] = &[MasterPassword, RolePassword, RoleIam, SecretRead];
+/// All that read secrets of other people.
+const READING_OTHERS: &[Feature] = &[MasterPassword, MasterRdsManaged, RolePassword, RoleIam, SecretRead];
 /// All that look at secrets of RDS: roles have them as administrators.
 const READING_MANAGED: &[Feature] = &[MasterRdsManaged, RolePassword, RoleIam];
 
@@ -133,7 +139,7 @@ pub const MEMBER: &[Permission] = &[
     needs("ec2:DescribeRegions", &[Discovery], On::Everything, When::InHomeRegion),
     needs("rds:DescribeDBClusters", ON_DATABASES, On::Lists, When::Always),
     needs("rds:DescribeDBInstances", ON_DATABASES, On::Lists, When::Always),
-    needs("rds:DescribeDBSubnetGroups", &[Discovery, SecurityGroup], On::Lists, When::Always),
+    needs("rds:DescribeDBSubnetGroups", &[Discovery, SecurityGroup], On::SubnetGroups, When::Always),
     of(TargetKind::Cluster, needs("rds:ModifyDBCluster", MODIFYING, On::Databases, When::Always)),
     of(TargetKind::Instance, needs("rds:ModifyDBInstance", MODIFYING, On::Databases, When::Always)),
     needs("ec2:DescribeSecurityGroupRules", &[SecurityGroup], On::Everything, When::InRegions),
@@ -169,34 +175,20 @@ pub const MEMBER: &[Permission] = &[
     needs("secretsmanager:RotateSecret", &[MasterRdsManaged], On::ManagedSecrets, When::BelongsToDatabase),
     by(RDS, needs("secretsmanager:CreateSecret", &[MasterRdsManaged], On::ManagedSecrets, When::Always)),
     by(RDS, needs("secretsmanager:TagResource", &[MasterRdsManaged], On::ManagedSecrets, When::Always)),
-    by(
-        SECRETS_MANAGER,
-        needs(
-            "kms:Decrypt",
-            &[MasterPassword, MasterRdsManaged, RolePassword, RoleIam, SecretRead],
-            On::Keys,
-            When::ThroughSecretsManager,
-        ),
-    ),
-    by(SECRETS_MANAGER, needs("kms:Encrypt", WRITING, On::Keys, When::ThroughSecretsManager)),
-    by(
-        SECRETS_MANAGER,
-        needs(
-            "kms:GenerateDataKey",
-            &[MasterPassword, MasterRdsManaged, RolePassword],
-            On::Keys,
-            When::ThroughSecretsManager,
-        ),
-    ),
+    by(SECRETS_MANAGER, needs("kms:Decrypt", READING, On::StoreKey, When::ThroughSecretsManager)),
+    by(SECRETS_MANAGER, needs("kms:Encrypt", WRITING, On::StoreKey, When::ThroughSecretsManager)),
+    by(SECRETS_MANAGER, needs("kms:GenerateDataKey", WRITING, On::StoreKey, When::ThroughSecretsManager)),
+    by(SECRETS_MANAGER, needs("kms:Decrypt", READING_OTHERS, On::OtherKeys, When::ThroughBoth)),
+    by(RDS, needs("kms:GenerateDataKey", &[MasterRdsManaged], On::OtherKeys, When::ThroughBoth)),
     by(RDS, needs("kms:DescribeKey", &[MasterRdsManaged], On::AnyKey, When::ThroughRds)),
-    by(RDS, needs("kms:CreateGrant", &[MasterRdsManaged], On::ManagedKeys, When::GrantsToAws)),
+    by(RDS, needs("kms:CreateGrant", &[MasterRdsManaged], On::OtherKeys, When::GrantsToAws)),
     needs("rds-db:connect", &[RoleIam], On::DatabaseUsers, When::Always),
 ];
 
 /// What the gateway's agent needs to open sessions.
 pub const AGENT: &[Permission] = &[
     needs("secretsmanager:GetSecretValue", &[RolePassword, SecretRead], On::Secrets, When::Always),
-    by(SECRETS_MANAGER, needs("kms:Decrypt", &[RolePassword, SecretRead], On::Keys, When::ThroughSecretsManager)),
+    by(SECRETS_MANAGER, needs("kms:Decrypt", &[RolePassword, SecretRead], On::StoreKey, When::ThroughSecretsManager)),
     needs("rds-db:connect", &[RoleIam], On::DatabaseUsers, When::Always),
 ];
 

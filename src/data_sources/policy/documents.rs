@@ -70,7 +70,7 @@ impl Wanted {
             partition: self.partition.to_string(),
             account: "*".to_owned(),
             databases: self.databases.clone(),
-            store: self.store.clone(),
+            store: self.store.clone().filter(|_| self.uses(On::Secrets)),
             keys: self.keys.clone(),
             token_users: self.roles.union(&self.admins).cloned().collect(),
             secret_users: None,
@@ -140,7 +140,7 @@ impl Wanted {
         if self.store_account() != Some(hub) {
             return self.statements(MEMBER.iter(), &own);
         }
-        let is_stored = |row: &&Permission| matches!(row.on, On::Secrets | On::Keys);
+        let is_stored = |row: &&Permission| matches!(row.on, On::Secrets | On::StoreKey);
         let mut statements = self.statements(MEMBER.iter().filter(|row| !is_stored(row)), &own);
         statements.extend(self.statements(MEMBER.iter().filter(is_stored), &all));
         statements
@@ -174,7 +174,6 @@ impl Wanted {
         let mut scope = self.scope();
         scope.secret_users = Some(self.roles.clone());
         scope.token_users = self.roles.clone();
-        scope.keys = BTreeSet::new();
         scope.stays_at_home = false;
         scope.always.arn_like("aws:PrincipalArn", self.agents.iter().map(PrincipalArn::pattern));
         Document::new(self.statements(AGENT.iter(), &scope))
@@ -245,6 +244,7 @@ fn label(on: On, when: When) -> &'static str {
         (On::Accounts, _) => "ReadAccountTags",
         (On::MemberRoles, _) => "EnterAccounts",
         (On::Lists, _) => "ListDatabases",
+        (On::SubnetGroups, _) => "ListSubnetGroups",
         (On::Databases, _) => "ModifyDatabases",
         (On::Groups, When::MarksNew) => "MakeSecurityGroups",
         (On::Groups, When::WithNewGroup) => "TagNewSecurityGroups",
@@ -258,9 +258,10 @@ fn label(on: On, when: When) -> &'static str {
         (On::Secrets, _) => "ReadSecrets",
         (On::ManagedSecrets, When::Always) => "LetRdsMakeSecrets",
         (On::ManagedSecrets, _) => "UseSecretsOfRds",
-        (On::Keys, _) => "UseKeys",
+        (On::StoreKey, _) => "UseKey",
+        (On::OtherKeys, When::GrantsToAws) => "LetRdsUseKeys",
+        (On::OtherKeys, _) => "UseOtherKeys",
         (On::AnyKey, _) => "LetRdsSeeKeys",
-        (On::ManagedKeys, _) => "LetRdsUseKeys",
         (On::DatabaseUsers, _) => "LogInWithTokens",
     }
 }

@@ -51,15 +51,16 @@ fn resource(on: On) -> &'static str {
         On::Units => "`ou/o-*/ou-*` and `root/o-*/r-*` of the organization",
         On::Accounts => "`account/o-*/*` of the organization",
         On::MemberRoles => "the roles of `member_role` in the accounts of the databases and of the store",
-        On::Lists => "`db:*`, `cluster:*` and `subgrp:*` in their accounts and regions: AWS lists all or nothing",
+        On::Lists => "`db:*` and `cluster:*` in their accounts and regions: AWS lists all or nothing",
+        On::SubnetGroups => "`subgrp:*` in their accounts and regions: AWS lists all or nothing",
         On::Databases => "the databases",
         On::Groups => "`security-group/*` in their accounts and regions",
         On::Rules => "`security-group-rule/*` in their accounts and regions",
         On::Vpcs => "`vpc/*` in their accounts and regions",
         On::Secrets => "the secrets `<name_prefix><account>/<region>/<db or cluster>/<identifier>/*` of the databases",
         On::ManagedSecrets => "`secret:rds!db-*` or `secret:rds!cluster-*` in their accounts and regions",
-        On::Keys => "the customer key of the store and `kms_key_arns`; nothing without one",
-        On::ManagedKeys => "`kms_key_arns`; nothing without one",
+        On::StoreKey => "the customer key of the store; nothing without one",
+        On::OtherKeys => "`kms_key_arns`; nothing without one",
         On::AnyKey => "`key/*` in their accounts and regions",
         On::DatabaseUsers => "`dbuser:<resource id>/<name>` for `role_names` and `admin_names`",
     }
@@ -68,7 +69,6 @@ fn resource(on: On) -> &'static str {
 fn of_agent(on: On) -> &'static str {
     match on {
         On::Secrets => "the secrets of `role_names` of the databases, `…/<name>-??????`",
-        On::Keys => "the customer key of the store; nothing without one",
         On::DatabaseUsers => "`dbuser:<resource id>/<name>` for `role_names`",
         other => resource(other),
     }
@@ -94,6 +94,7 @@ fn condition(row: &Permission) -> &'static str {
         (_, When::ToReplicaRegions) => "the tag `rdsaccess:managed = true`, to `replica_regions` only",
         (_, When::ThroughSecretsManager) => "through Secrets Manager (`kms:ViaService`)",
         (_, When::ThroughRds) => "through RDS (`kms:ViaService`)",
+        (_, When::ThroughBoth) => "through Secrets Manager or RDS (`kms:ViaService`)",
         (_, When::GrantsToAws) => "the grant is for a service of AWS (`kms:GrantIsForAWSResource`)",
     }
 }

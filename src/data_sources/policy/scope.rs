@@ -33,7 +33,7 @@ pub(super) struct Scope {
     pub databases: Option<Vec<Database>>,
     /// Secrets Manager as the store; `None` when secrets are in Vault
     pub store: Option<SecretsManagerSettings>,
-    /// Keys of secrets, besides that of the store
+    /// Keys besides that of the store
     pub keys: BTreeSet<KeyArn>,
     /// Users that log in with tokens
     pub token_users: BTreeSet<User>,
@@ -87,7 +87,7 @@ impl Scope {
     /// The statements of a group of rows; none where there is nothing to allow.
     pub(super) fn parts(&self, on: On, when: When) -> Vec<Part> {
         let mut parts = match (on, when) {
-            (On::Keys, _) => vec![self.exact_keys(), self.aliased_keys()],
+            (On::StoreKey, _) => vec![self.exact_key(), self.aliased_key()],
             (On::ManagedSecrets, When::BelongsToDatabase) if self.databases.is_some() => {
                 vec![self.managed_of(TargetKind::Instance), self.managed_of(TargetKind::Cluster)]
             }
@@ -111,7 +111,8 @@ impl Scope {
             On::Units => self.organization(&["ou/o-*/ou-*", "root/o-*/r-*"]),
             On::Accounts => self.organization(&["account/o-*/*"]),
             On::MemberRoles => self.member_roles.clone(),
-            On::Lists => self.in_places("rds", &["cluster:*", "db:*", "subgrp:*"]),
+            On::Lists => self.in_places("rds", &["cluster:*", "db:*"]),
+            On::SubnetGroups => self.in_places("rds", &["subgrp:*"]),
             On::Databases => match &self.databases {
                 Some(databases) => databases.iter().map(|database| database.arn.to_string()).collect(),
                 None => self.in_places("rds", &["cluster:*", "db:*"]),
@@ -121,7 +122,8 @@ impl Scope {
             On::Vpcs => self.in_places("ec2", &["vpc/*"]),
             On::Secrets => self.secrets(),
             On::ManagedSecrets => self.managed_secrets(),
-            On::Keys | On::ManagedKeys => self.keys.iter().map(ToString::to_string).collect(),
+            On::StoreKey => BTreeSet::new(),
+            On::OtherKeys => self.keys.iter().map(ToString::to_string).collect(),
             On::AnyKey => self.in_places("kms", &["key/*"]),
             On::DatabaseUsers => self.database_users(),
         }
@@ -208,18 +210,17 @@ impl Scope {
         }
     }
 
-    fn exact_keys(&self) -> Part {
-        let mut resources: BTreeSet<String> = self.resources(On::Keys);
-        match self.store_key() {
-            Some(key) if key.starts_with("arn:") && !is_alias(key) => drop(resources.insert(key.to_owned())),
-            Some(key) if !is_alias(key) => resources.extend(self.store_keys(key)),
-            _ => {}
-        }
+    fn exact_key(&self) -> Part {
+        let resources = match self.store_key().filter(|key| !is_alias(key)) {
+            Some(arn) if arn.starts_with("arn:") => BTreeSet::from([arn.to_owned()]),
+            Some(id) => self.store_keys(id),
+            None => BTreeSet::new(),
+        };
         Part { name: "", resources, conditions: Conditions::default() }
     }
 
     /// Keys are checked by their own ARN, whatever name they were called by.
-    fn aliased_keys(&self) -> Part {
+    fn aliased_key(&self) -> Part {
         let mut conditions = Conditions::default();
         let alias = self.store_key().filter(|key| is_alias(key));
         let name = alias.map(|key| key.rsplit_once(':').map_or(key, |(_, name)| name));
@@ -292,6 +293,9 @@ impl Scope {
             }
             When::ThroughSecretsManager => conditions.like("kms:ViaService", [self.endpoint("secretsmanager")]),
             When::ThroughRds => conditions.like("kms:ViaService", [self.endpoint("rds")]),
+            When::ThroughBoth => {
+                conditions.like("kms:ViaService", ["rds", "secretsmanager"].map(|service| self.endpoint(service)));
+            }
             When::GrantsToAws => conditions.is_true("kms:GrantIsForAWSResource"),
         }
         let open_to_others = |arn: &String| {

@@ -29,10 +29,12 @@ model! {
     /// once, so they are refused while any other change waits for the maintenance window. A change of `method` switches
     /// in place, in both directions; clients that use the password of before stop working.
     ///
-    /// Destroying it leaves the management by RDS switched on, too. In the database's account the identity needs
-    /// `rds:ModifyDBInstance` or `rds:ModifyDBCluster`; with `rds_managed` also `secretsmanager:CreateSecret`,
-    /// `TagResource`, `RotateSecret`, `DescribeSecret`, `ListSecretVersionIds` and `GetSecretValue`, and
-    /// `kms:DescribeKey` for a key of your own together with `kms:CreateGrant`, `GenerateDataKey` and `Decrypt`.
+    /// Destroying it leaves the management by RDS switched on, too.
+    ///
+    /// The permissions that it needs are those of the features `master_password` and `master_rds_managed` of the data source
+    /// `rdsaccess_policy`, whose page lists each action. With `rds_managed` RDS uses some of them for the caller:
+    /// `secretsmanager:CreateSecret`, `TagResource` and `RotateSecret`, `kms:DescribeKey` with any key, and
+    /// `kms:CreateGrant`, `GenerateDataKey` and `Decrypt` for a key of your own, which `kms_key_arns` names there.
     ///
     /// ~> With `method = "password"` a password that RDS manages already (`manage_master_user_password`) is refused on
     /// create; use `method = "rds_managed"`, which takes it over without a change. Where `password` or `password_wo`
