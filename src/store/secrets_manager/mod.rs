@@ -2,7 +2,8 @@
 //!
 //! | step of a rotation | calls                                                                                     |
 //! |--------------------|-------------------------------------------------------------------------------------------|
-//! | store as pending   | CreateSecret without a value, or RestoreSecret; tags; PutSecretValue under AWSPENDING      |
+//! | store as pending   | CreateSecret without a value, or RestoreSecret; tags; PutSecretValue under AWSPENDING;     |
+//! |                    | replicas, which promote adds where a run ended before them                                 |
 //! | promote            | AWSCURRENT moves to the version, AWSPREVIOUS follows by itself; then AWSPENDING is removed |
 //! | forget             | DeleteSecret with a recovery window, after its replicas                                    |
 //!

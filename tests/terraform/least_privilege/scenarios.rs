@@ -111,7 +111,7 @@ output "vpcs" {{
     );
 }
 
-/// Two groups, one after the other, so that the calls have an order.
+/// Two groups, one after the other, so that the calls have an order. The one that takes most permissions comes first.
 fn groups(ledger: &Database, bare: &Database, ingress: &str, tags: &str) -> String {
     format!(
         r#"
@@ -119,12 +119,12 @@ resource "rdsaccess_security_group" "one" {{
   target_arn = "{}"
   ingress    = {ingress}
   tags       = {tags}
+  depends_on = [rdsaccess_security_group.two]
 }}
 
 resource "rdsaccess_security_group" "two" {{
   target_arn = "{}"
   ingress    = [{{ cidr_ipv4 = "10.20.0.0/16" }}]
-  depends_on = [rdsaccess_security_group.one]
 }}
 "#,
         ledger.arn, bare.arn
