@@ -152,7 +152,7 @@ fn master(name: &str, arn: &str, lines: &str) -> String {
 fn master_credential(depth: Depth) {
     let rig = Rig::start(&Wish::organization().with(ledger()));
     let (hub, key, arn) = (Hub::new(&rig, &[ACCOUNT]), key(&rig), rig.database(0).arn.clone());
-    let store = full_store(&key);
+    let store = full_store(&self::key(&rig));
     let rotated = |round: u8| format!("rotation = {{ keepers = {{ round = \"{round}\" }} }}");
     let managed = |after: &str, round: u8| {
         format!(
@@ -190,7 +190,7 @@ fn role_with_a_password(depth: Depth) {
     let (ledger, main, books) = (rig.database(0), rig.database(1), rig.database(2));
     let (hub, key) = (Hub::new(&rig, &[ACCOUNT]), key(&rig));
     let admin = format!("admin = {{ secret_ref = \"{}\" }}", default_master_secret(&rig, ledger));
-    let store = full_store(&key);
+    let store = full_store(&self::key(&rig));
     let one = |round: u8, more: &str| {
         let lines = format!("{admin}\n  rotation = {{ keepers = {{ round = \"{round}\" }} }}\n  {more}");
         role("one", &ledger.arn, &lines)

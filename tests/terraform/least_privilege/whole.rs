@@ -1,12 +1,14 @@
 //! Everything that the provider does, under exactly the documents for all features.
 
+use std::fs;
+
 use serde_json::{Value, json};
 
 use super::hub::Hub;
 use super::scenarios::{bare_cluster, books, cluster, full_store, key, ledger};
 use crate::fixture::fill;
 use crate::gateway::{ADMIN, FakeGateway};
-use crate::rig::{Database, Rig};
+use crate::rig::{Database, Rig, repository};
 use crate::sql::as_owner;
 use crate::wish::Wish;
 use crate::workspace::Workspace;
@@ -135,7 +137,7 @@ fn everything_runs_under_exactly_the_documents() {
     as_owner(ledger, "postgres", &format!("GRANT \"{}\" TO dba WITH ADMIN OPTION", ledger.master_username));
     as_owner(ledger, "postgres", "GRANT rds_iam TO dba");
     let hub = Hub::new(&rig, &["payments-prod", "orders-eu"]);
-    let store = full_store(&key);
+    let store = full_store(&super::scenarios::key(&rig));
     let arguments = format!("admin_names = [\"dba\"]\n  kms_key_arns = [\"{key}\"]");
     let documents = hub.read(&ALL, &[ledger, rig.database(1), rig.database(2), &bare], &arguments, &store);
     hub.put(&documents);
@@ -155,12 +157,51 @@ fn everything_runs_under_exactly_the_documents() {
     every_call_was_judged(&hub);
 }
 
-/// No call of the provider went by the documents.
+/// One agent for many accounts: the secrets of every database are in an account of their own.
+#[test]
+fn a_central_store_runs_under_exactly_the_documents() {
+    let rig = Rig::start(&Wish::organization().with(ledger()));
+    let (hub, arn) = (Hub::new(&rig, &["payments-prod", "shared-services"]), rig.database(0).arn.clone());
+    let account = rig.account_id("shared-services");
+    let store = format!("store = {{ secrets_manager = {{ account_id = \"{account}\", region = \"eu-west-1\" }} }}");
+    hub.put(&hub.read(&["master_password", "role_password"], &[rig.database(0)], "", &store));
+    hub.enforce();
+    let text = |round: u8| {
+        format!(
+            r#"{provider}
+resource "rdsaccess_master_credential" "it" {{
+  target_arn = "{arn}"
+  rotation   = {{ keepers = {{ round = "{round}" }} }}
+}}
+
+resource "rdsaccess_role" "it" {{
+  target_arn = "{arn}"
+  access     = "read_only"
+  admin      = {{ secret_ref = rdsaccess_master_credential.it.secret_ref }}
+  rotation   = {{ keepers = {{ round = "{round}" }} }}
+}}
+"#,
+            provider = hub.provider(&store)
+        )
+    };
+    let workspace = hub.workspace();
+    for configuration in [text(1), text(2), hub.provider(&store)] {
+        workspace.write("main.tf", &configuration);
+        apply(&workspace);
+    }
+    every_call_was_judged(&hub);
+    let secrets = rig.calls("PutSecretValue");
+    assert!(!secrets.is_empty() && secrets.iter().all(|call| call["account"] == *account), "{secrets:?}");
+}
+
+/// No call of the provider went by the documents, and the evaluator asked about resources that AWS knows.
 fn every_call_was_judged(hub: &Hub<'_>) {
     let log = hub.rig.control("GET", "log", &Value::Null);
     let ours = |entry: &&Value| entry["user_agent"].as_str().is_some_and(|agent| agent.contains("rdsaccess"));
     let calls: Vec<&Value> = log.as_array().unwrap().iter().filter(ours).collect();
-    assert!(calls.len() > 100, "the log has all calls: {}", calls.len());
+    assert!(calls.len() > 30, "the log has all calls: {}", calls.len());
+    let reference = fs::read_to_string(repository().join("tests/golden/policy/reference.json")).unwrap();
+    let reference: Value = serde_json::from_str(&reference).unwrap();
     for call in calls {
         assert_eq!(call["iam_error"], Value::Null, "{call}");
         let judged = call["decisions"].as_array().unwrap_or_else(|| panic!("nobody judged {call}"));
@@ -168,6 +209,28 @@ fn every_call_was_judged(hub: &Hub<'_>) {
         for decision in judged {
             assert_eq!(decision["effect"], json!("Allow"), "{call}");
             assert!(decision["by"].as_array().is_some_and(|by| !by.is_empty()), "{call}");
+            is_known(&reference, decision["action"].as_str().unwrap(), decision["resource"].as_str().unwrap());
         }
     }
+}
+
+/// AWS's reference has such a resource for the action; `*` stands for actions without one.
+fn is_known(reference: &Value, action: &str, resource: &str) {
+    let known = reference["actions"][action]["resources"].as_array();
+    let known = known.unwrap_or_else(|| panic!("{action} is not in the reference"));
+    let fits = known.iter().any(|pattern| follows(resource, pattern.as_str().unwrap()));
+    assert!(fits || (resource == "*" && known.is_empty()), "{action} on {resource}: {known:?}");
+}
+
+/// Whether a text has the parts of a pattern that are no `${variable}`, in their order.
+fn follows(text: &str, pattern: &str) -> bool {
+    let mut rest = text;
+    for (number, part) in pattern.split("${").enumerate() {
+        let fixed = if number == 0 { part } else { part.split_once('}').map_or("", |(_, fixed)| fixed) };
+        match rest.find(fixed) {
+            Some(at) if number > 0 || at == 0 => rest = &rest[at + fixed.len()..],
+            _ => return false,
+        }
+    }
+    true
 }
