@@ -24,7 +24,7 @@ pub(super) fn table() -> String {
             "\n### {title}\n\n| action | needed by | resource | condition |\n| --- | --- | --- | --- |\n"
         ));
         for row in rows {
-            out.push_str(&line(row));
+            out.push_str(&line(row, rows == AGENT));
         }
     }
     out.push_str("\nThe provider also calls, without a permission:\n\n");
@@ -34,14 +34,14 @@ pub(super) fn table() -> String {
     out
 }
 
-fn line(row: &Permission) -> String {
+fn line(row: &Permission, of_agent: bool) -> String {
     let maker = row.made_by.map(|service| format!(" (called by {service})")).unwrap_or_default();
     let features = if row.features.len() == Feature::ALL.len() {
         "every feature".to_owned()
     } else {
         row.features.iter().map(|feature| format!("`{feature}`")).collect::<Vec<_>>().join(", ")
     };
-    let on = if AGENT.contains(row) { of_agent(row.on) } else { resource(row.on) };
+    let on = if of_agent { agents_resource(row.on) } else { resource(row.on) };
     format!("| `{}`{maker} | {features} | {on} | {} |\n", row.action, condition(row))
 }
 
@@ -66,7 +66,7 @@ fn resource(on: On) -> &'static str {
     }
 }
 
-fn of_agent(on: On) -> &'static str {
+fn agents_resource(on: On) -> &'static str {
     match on {
         On::Secrets => "the secrets of `role_names` of the databases, `…/<name>-??????`",
         On::DatabaseUsers => "`dbuser:<resource id>/<name>` for `role_names`",
