@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 PYTHON := $(CURDIR)/.venv/bin/python
 
-.PHONY: help install lint test-fakes test-rust test-engines test test-matrix docs demo bench
+.PHONY: help install lint test-fakes test-rust test-engines test test-matrix test-policy docs demo bench
 
 help: ## lists the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -14,14 +14,17 @@ lint: ## formatting and clippy, warnings are errors
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 
-test-fakes: install ## the fake AWS, the one for scale and the check of IAM tokens, held against boto3; the stand-in for Vault, against hvac
-	cd tests/fakes && $(PYTHON) -m unittest aws.test_launcher aws.test_partitions aws.test_web_identity databases.test_iam_tokens databases.test_iam_server vault.test_vault scale.test_fake_aws
+test-fakes: install ## the fake AWS, its evaluator of IAM policies, the one for scale and the check of IAM tokens, held against boto3; the stand-in for Vault, against hvac
+	cd tests/fakes && $(PYTHON) -m unittest aws.test_launcher aws.test_partitions aws.test_web_identity aws.test_iam_policies aws.test_iam_enforcement databases.test_iam_tokens databases.test_iam_server vault.test_vault scale.test_fake_aws
 
 test-rust: install ## unit, protocol and acceptance tests
 	cargo nextest run --workspace
 
 test-engines: install ## the engines' tests on PostgreSQL 18 and MySQL (test-rust runs them on PostgreSQL 15 and MariaDB)
 	scripts/matrix postgres-18 mysql-9.7
+
+test-policy: install ## takes every action out of the IAM documents, one at a time (test-rust takes one of each statement)
+	cargo nextest run --test terraform --run-ignored only least_privilege::scenarios
 
 test-matrix: install ## the engines' tests on every server: PostgreSQL 12 to 18, MariaDB 10.11 and 11.8, MySQL
 	scripts/matrix all

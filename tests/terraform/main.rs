@@ -19,6 +19,7 @@
 //! | `departed`   | accounts that are suspended, closed, or no longer in the organization              |
 //! | `crowd`      | other people at work on a server, and what a server and a provider process hold       |
 //! | `kv`         | asks the stand-in for Vault as somebody else does                                  |
+//! | `least_privilege` | the documents of `rdsaccess_policy` are enough, and nothing in them is too much |
 //! | `vault`      | secrets in Vault, from create to destroy                                            |
 //! | `hub`        | who the provider is: web identity, profiles, SSO, metadata services, roles, renewal |
 //! | `*_tests`    | the tests of the support                                                           |
@@ -51,6 +52,7 @@ mod identity;
 mod killed;
 mod kv;
 mod leaks;
+mod least_privilege;
 mod master_credential;
 mod master_credential_kills;
 mod master_credential_managed;

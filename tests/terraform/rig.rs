@@ -189,8 +189,13 @@ impl Rig {
             "role": self.made.organization.member_role,
             "region": region, "service": service, "operation": operation, "params": params,
         });
+        self.ask_aws(&call)
+    }
+
+    /// A call by any caller, as `fakes/aws/call.py` describes it.
+    pub(crate) fn ask_aws(&self, call: &Value) -> Result<Value, AwsError> {
         let mut boto = self.boto.lock().unwrap_or_else(PoisonError::into_inner);
-        let answer = boto.get_or_insert_with(Boto::start).ask(&call);
+        let answer = boto.get_or_insert_with(Boto::start).ask(call);
         match answer.get("ok") {
             Some(value) => Ok(value.clone()),
             None => {

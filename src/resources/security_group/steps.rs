@@ -50,7 +50,10 @@ impl Explain for Error {
         Some(
             match self {
                 Self::Foreign { .. } => "Choose another `name`, or import the group as `<target_arn>|<sg-id>`",
-                Self::NoVpc(_) => "Wait until RDS has created the database, then apply again",
+                Self::NoVpc(_) => {
+                    "Wait until RDS has created the database, then apply again. The VPC of a cluster without members is \
+                     read with rds:DescribeDBSubnetGroups: allow it to the role in the account"
+                }
                 Self::TooMany { .. } => {
                     "Detach a group that is not needed, or set `attach = false` and open the port to another group that \
                      is attached. Nothing was made"

@@ -2,7 +2,8 @@
 //!
 //! | step of a rotation | calls                                                                                     |
 //! |--------------------|-------------------------------------------------------------------------------------------|
-//! | store as pending   | CreateSecret without a value, or RestoreSecret; tags; PutSecretValue under AWSPENDING      |
+//! | store as pending   | CreateSecret without a value, or RestoreSecret; tags; PutSecretValue under AWSPENDING;     |
+//! |                    | replicas, which promote adds where a run ended before them                                 |
 //! | promote            | AWSCURRENT moves to the version, AWSPREVIOUS follows by itself; then AWSPENDING is removed |
 //! | forget             | DeleteSecret with a recovery window, after its replicas                                    |
 //!
@@ -114,7 +115,7 @@ impl Store for SecretsManager {
         Box::pin(async move {
             let promoted = async {
                 let secrets = secrets_of(&self.sessions, secret_ref).await?;
-                write::promote(&secrets, &id(secret_ref), version).await
+                write::promote(self, &secrets, &id(secret_ref), version).await
             };
             promoted.await.map_err(|fault| Error::new(secret_ref, fault))
         })

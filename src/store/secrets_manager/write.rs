@@ -45,8 +45,7 @@ pub(super) async fn put_pending(
     let stages = stages(found.as_ref());
     let version = secrets.put_version(&id, &credential.to_json(), &new_token(store)?, stages).await?;
     let replicas = found.as_ref().map(|secret| secret.replica_regions.as_slice()).unwrap_or_default();
-    let wanted = store.settings.replica_regions.iter().filter(|r| !replicas.iter().any(|known| known == r.as_str()));
-    secrets.replicate(&id, &wanted.cloned().collect::<Vec<_>>()).await?;
+    replicate(store, &secrets, &id, replicas).await?;
     // Not described again: an answer of a moment ago could name the pending version before this one.
     Ok(Held {
         secret_ref,
@@ -55,6 +54,12 @@ pub(super) async fn put_pending(
         target: Some(target.to_owned()),
         deleted: false,
     })
+}
+
+/// Adds the replicas that are wanted and not there.
+async fn replicate(store: &SecretsManager, secrets: &Secrets, id: &str, replicas: &[String]) -> Result<(), Fault> {
+    let wanted = store.settings.replica_regions.iter().filter(|r| !replicas.iter().any(|known| known == r.as_str()));
+    Ok(secrets.replicate(id, &wanted.cloned().collect::<Vec<_>>()).await?)
 }
 
 /// The labels of a new pending version. Where nothing is proven it takes both: a version that is current and was never
@@ -123,8 +128,15 @@ async fn reuse(
 /// Makes a version the proven one. After the first of the two steps it carries AWSCURRENT and AWSPENDING, which still
 /// reads as unproven; a run that is interrupted there is continued by the next. Only a version that carries AWSPENDING
 /// is promoted, and AWSCURRENT moves only from where it was seen: what a faster run has put there stays.
-pub(super) async fn promote(secrets: &Secrets, id: &str, version: &VersionId) -> Result<(), Fault> {
+pub(super) async fn promote(
+    store: &SecretsManager,
+    secrets: &Secrets,
+    id: &str,
+    version: &VersionId,
+) -> Result<(), Fault> {
     let secret = secrets.describe(id).await?.ok_or(Fault::Gone)?;
+    // A run that ended after it had stored the version left the replicas to this one.
+    replicate(store, secrets, id, &secret.replica_regions).await?;
     let carries = |secret: &SecretDescription, stage: &str| carries(secret, version, stage);
     if !carries(&secret, CURRENT) && !carries(&secret, PENDING) {
         return Err(Fault::Overtaken);

@@ -3,6 +3,7 @@
 usage, from the folder `tests/fakes`:  python -m aws.call
   Each line of standard input is one call, each line of standard output its answer, until standard input is closed:
   {"endpoint": "http://127.0.0.1:PORT", "account_id": "…" or null (the hub), "external_id": null, "role": null,
+   "keys": null or {"access_key": "…", "secret_key": "…"} (those of the caller instead of the hub's),
    "region": "eu-west-1", "service": "rds", "operation": "describe_db_instances", "params": {}}
   {"ok": <answer>} or {"error": {"code": "…", "message": "…", "status": 400}}
 """
@@ -35,7 +36,9 @@ def main() -> None:
 
 def _answer(call: dict) -> dict:
     try:
-        place = (call["endpoint"], call.get("account_id"), call.get("external_id"), call.get("role"))
+        keys = call.get("keys") or {}
+        own = (keys.get("access_key"), keys.get("secret_key"))
+        place = (call["endpoint"], own, call.get("account_id"), call.get("external_id"), call.get("role"))
         client = _client(*place, call["region"], call["service"])
         answer = getattr(client, call["operation"])(**call.get("params", {}))
         answer.pop("ResponseMetadata", None)
@@ -50,20 +53,36 @@ def _answer(call: dict) -> dict:
 
 @cache
 def _client(
-    endpoint: str, account_id: str | None, external_id: str | None, role: str | None, region: str, service: str
+    endpoint: str,
+    own: tuple[str | None, str | None],
+    account_id: str | None,
+    external_id: str | None,
+    role: str | None,
+    region: str,
+    service: str,
 ):
     config = Config(retries={"total_max_attempts": 1}, read_timeout=60)
     partition = get_partition(region)
-    keys = HUB_KEY if account_id is None else _session(endpoint, partition, account_id, external_id, role or MEMBER_ROLE)
+    keys = HUB_KEY if own[0] is None else {"aws_access_key_id": own[0], "aws_secret_access_key": own[1]}
+    if account_id is not None:
+        keys = _session(endpoint, partition, own, account_id, external_id, role or MEMBER_ROLE)
     return boto3.client(service, endpoint_url=endpoint, region_name=region, config=config, **keys)
 
 
 @cache
-def _session(endpoint: str, partition: str, account_id: str, external_id: str | None, role: str) -> dict:
+def _session(
+    endpoint: str,
+    partition: str,
+    own: tuple[str | None, str | None],
+    account_id: str,
+    external_id: str | None,
+    role: str,
+) -> dict:
     asked = {"RoleArn": f"arn:{partition}:iam::{account_id}:role/{role}", "RoleSessionName": "test"}
     if external_id:
         asked["ExternalId"] = external_id
-    made = _client(endpoint, None, None, None, HOME_REGIONS[partition], "sts").assume_role(**asked)["Credentials"]
+    sts = _client(endpoint, own, None, None, None, HOME_REGIONS[partition], "sts")
+    made = sts.assume_role(**asked)["Credentials"]
     keys = {"aws_access_key_id": made["AccessKeyId"], "aws_secret_access_key": made["SecretAccessKey"]}
     return {**keys, "aws_session_token": made["SessionToken"]}
 

@@ -18,6 +18,10 @@
 | `GET /rig/keys`                        | `?access_key=`: its secret, session token, account and end; null if unknown |
 | `GET /rig/sessions`                    | secret key and session token of every session that was handed out          |
 | `GET /rig/iam`                         | `?account=&region=&kind=&identifier=`: whether the database takes IAM tokens|
+| `GET /rig/iam/needed`                  | every action of every statement, and the requests that it alone allowed     |
+| `GET /rig/iam/statements`              | policy -> Sid -> how many requests it allowed                              |
+| `GET /rig/iam/connect`                 | `?account=&region=&kind=&identifier=&user=&access_key=`: a login with a token|
+| `POST /rig/iam/evaluate`               | a decision about a request that nobody made                                |
 | `GET /rig/host`                        | `?account=&region=&kind=&identifier=`: the host names of a database        |
 """
 
@@ -31,15 +35,18 @@ from moto.organizations.models import organizations_backends
 from moto.rds.models import rds_backends
 from moto.secretsmanager.models import secretsmanager_backends
 
-from .access import DENIED, secret_of, sessions
+from .access import DENIED, identify, secret_of, sessions
 from .endpoints import cluster_host, instance_host
 from .faults import FAULTS
+from .iam import judge, replay
+from .iam.patterns import PolicyError
 from .lifecycle import lifecycle_of
 from .passwords import HOOK, Server
 from .regions import switch
 from .request_log import LOG
 from .settings import LOCK, SETTINGS
 from .web_identity import ISSUERS
+from .wire import Call
 
 
 def answer(environ: dict, body: bytes, start: Callable) -> Iterable[bytes]:
@@ -50,7 +57,7 @@ def answer(environ: dict, body: bytes, start: Callable) -> Iterable[bytes]:
         return _send(start, "404 Not Found", {"error": f"no {method} {path}"})
     try:
         return _send(start, "200 OK", handler(json.loads(body) if body else None, query))
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, PolicyError) as error:
         return _send(start, "400 Bad Request", {"error": f"{type(error).__name__}: {error}"})
 
 
@@ -91,6 +98,7 @@ def _clear_denied(value: object, query: dict) -> list:
 
 def _clear_log(value: object, query: dict) -> list:
     LOG.clear()
+    judge.clear()
     return []
 
 
@@ -170,6 +178,19 @@ def _takes_tokens(value: object, query: dict) -> dict:
     return {"enabled": bool(found and found.enable_iam_database_authentication)}
 
 
+def _connect(value: object, query: dict) -> dict:
+    """Whether the signer of a token may log in as a user: `refusal` says why not."""
+    backend = rds_backends[query["account"]][query["region"]]
+    cluster = query["kind"] == "cluster"
+    found = (backend.clusters if cluster else backend.databases)[query["identifier"]]
+    resource_id = found.db_cluster_resource_id if cluster else found.dbi_resource_id
+    call = Call("rds-db", "connect", query["region"], query["access_key"], "", "query",
+                {"ResourceId": resource_id, "User": query["user"]})
+    identify(call)
+    refusal = judge.refuse(call, LOG.open(call)) if SETTINGS.enforce else None
+    return {"refusal": refusal.message if refusal else None}
+
+
 def _host(value: object, query: dict) -> dict:
     place = (query["account"], query["region"], query["identifier"])
     if query.get("kind") == "cluster":
@@ -200,5 +221,9 @@ ROUTES = {
     ("GET", "/rig/keys"): _key,
     ("GET", "/rig/sessions"): lambda value, query: sessions(),
     ("GET", "/rig/iam"): _takes_tokens,
+    ("GET", "/rig/iam/connect"): _connect,
+    ("GET", "/rig/iam/needed"): replay.needed,
+    ("GET", "/rig/iam/statements"): replay.statements,
+    ("POST", "/rig/iam/evaluate"): replay.evaluate,
     ("GET", "/rig/host"): _host,
 }

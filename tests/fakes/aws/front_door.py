@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 
 from . import access, control, regions
 from .faults import FAULTS, Fault
+from .iam import judge
 from .request_log import LOG
 from .settings import SETTINGS
 from .wire import Call, Refusal, read_call, render
@@ -43,7 +44,7 @@ class FrontDoor:
         entry, fault = LOG.open(call), FAULTS.find(call)
         hits = fault is not None and not fault.only_slow and not fault.after
         # AWS judges a request when it arrives, however long the work takes then.
-        refusal = None if hits else regions.refuse(call) or access.refuse(call) or _limit_page(call)
+        refusal = None if hits else _refuse(call, entry)
         delay = SETTINGS.latency_ms + (int(fault.order.get("latency_ms", 0)) if fault else 0)
         if delay:
             time.sleep(delay / 1000)
@@ -64,6 +65,10 @@ class FrontDoor:
         environ["wsgi.input"] = io.BytesIO(body)
         environ["CONTENT_LENGTH"] = str(len(body))
         return self._moto(environ, start)
+
+
+def _refuse(call: Call, entry: dict) -> Refusal | None:
+    return regions.refuse(call) or access.refuse(call) or judge.refuse(call, entry) or _limit_page(call)
 
 
 def _hit(fault: Fault, call: Call, entry: dict, start: Callable) -> Iterable[bytes]:

@@ -20,11 +20,12 @@ What is patched, and where:
 | web_identity.py     | OpenID Connect tokens: issuer, signature, times, audience, claims in trust policies          |
 | regions.py          | regions that need an opt-in, and the refusals where it was not given                         |
 | faults.py           | throttling, errors, lost answers, slow calls                                                 |
+| iam/                | identity policies, trust policies and conditions, where a test switches `enforce` on          |
 | passwords.py        | a new master password reaches the real database server                                      |
 
 What it is not. It proves the provider's calls against moto and these patches, not against AWS: the patches follow the
-API reference, public bug reports and belief. No identity policy is evaluated (only denied actions), no resource
-policy, no condition but the external id, the organization id and the claims of a web identity; KMS keys are not checked; a secret is visible only in
+API reference, public bug reports and belief. No resource policy is evaluated, and identity policies only where `enforce`
+is on (iam/__init__.py says what that proves); KMS keys are not checked; a secret is visible only in
 its own account and region; RDS makes no network interfaces; states are counted in polls, not in seconds; a change of
 an identifier or a port is applied at once. It serves some hundred calls a second: no use for measurements of scale.
 """
@@ -67,6 +68,7 @@ def make_server(port: int):
 
     from . import access, managed_passwords, rds_clusters, rds_instances, regions, secret_versions, security_groups
     from .front_door import FrontDoor
+    from .iam import judge
 
     class Handler(WSGIRequestHandler):
         """Keeps connections open as AWS does, and writes no access log."""
@@ -83,7 +85,8 @@ def make_server(port: int):
             if type != "info":
                 sys.stderr.write(f"launcher: {message % args if args else message}\n")
 
-    for module in (rds_instances, rds_clusters, security_groups, secret_versions, managed_passwords, access, regions):
+    parts = (rds_instances, rds_clusters, security_groups, secret_versions, managed_passwords, access, regions, judge)
+    for module in parts:
         module.install()
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     application = FrontDoor(DomainDispatcherApplication(create_backend_app))

@@ -7,6 +7,7 @@ import ipaddress
 import moto.ec2.models.security_groups as groups
 from moto.ec2.exceptions import DependencyViolationError, EC2ClientError, InvalidVPCIdError
 from moto.ec2.models import ec2_backends
+from moto.ec2.responses.security_groups import SecurityGroups
 from moto.rds.models import rds_backends
 from moto.utilities.utils import get_partition
 
@@ -17,6 +18,8 @@ def install() -> None:
     backend.delete_security_group = _delete(backend.delete_security_group)
     backend._add_source_group = _add_source_group(backend._add_source_group)
     rule.__init__ = _with_canonical_range(rule.__init__)
+    name = "update_security_group_rule_descriptions_ingress"
+    setattr(SecurityGroups, name, _describe_rules(getattr(SecurityGroups, name)))
 
 
 def _create(original):
@@ -86,6 +89,27 @@ def _with_canonical_range(original):
         original(self, ec2_backend, ip_protocol, group_id, from_port, to_port, ip_range, *args, **kwargs)
 
     return __init__
+
+
+def _describe_rules(original):
+    """moto takes descriptions by permission, and drops those by rule id."""
+
+    def update_security_group_rule_descriptions_ingress(self):
+        for wanted in self._get_param("SecurityGroupRuleDescriptions") or []:
+            rule = _rule(self, wanted["SecurityGroupRuleId"])
+            rule.ip_range["Description"] = wanted.get("Description", "")
+        return original(self)
+
+    return update_security_group_rule_descriptions_ingress
+
+
+def _rule(response: object, rule_id: str) -> object:
+    group = response.ec2_backend.get_security_group_from_id(response._get_param("GroupId"))
+    found = next((rule for rule in (group.ingress_rules if group else []) if rule.id == rule_id), None)
+    if found is None:
+        message = f"The security group rule ID '{rule_id}' does not exist"
+        raise EC2ClientError("InvalidSecurityGroupRuleId.NotFound", message)
+    return found
 
 
 def _canonical(cidr: str) -> str:

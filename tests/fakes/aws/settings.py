@@ -23,6 +23,8 @@ class Settings:
     hold_cluster_password: bool = False
     # AssumeRole looks at the role, its trust policy, the external id, the account's status and the duration.
     role_checks: bool = True
+    # Identity policies, trust policies and their conditions decide about every call that the test does not prepare with.
+    enforce: bool = False
     # AssumeRole hands out credentials that end after that many seconds (0 = the duration that was asked for).
     session_seconds: int = 0
     # Largest page of any listing (0 = as asked): pages are shorter than the limit that the client sent.

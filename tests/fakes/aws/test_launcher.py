@@ -367,6 +367,20 @@ class SecurityGroups(LauncherTest):
         rule = {"IpProtocol": "tcp", "FromPort": 5432, "ToPort": 5432, **source}
         self.ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[rule])
 
+    def test_a_rule_is_described_by_its_id(self) -> None:
+        network = self.aws.seeder.network("orders-eu", "eu-west-1")
+        ec2 = self.aws.client("ec2", "orders-eu")
+        group = ec2.create_security_group(GroupName="described", Description="it", VpcId=network["vpc"])["GroupId"]
+        rule = {"IpProtocol": "tcp", "FromPort": 1, "ToPort": 1, "IpRanges": [{"CidrIp": "10.0.0.0/8", "Description": "a"}]}
+        made = ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[rule])["SecurityGroupRules"][0]
+        texts = [{"SecurityGroupRuleId": made["SecurityGroupRuleId"], "Description": "b"}]
+        ec2.update_security_group_rule_descriptions_ingress(GroupId=group, SecurityGroupRuleDescriptions=texts)
+        found = ec2.describe_security_group_rules(SecurityGroupRuleIds=[made["SecurityGroupRuleId"]])
+        self.assertEqual(found["SecurityGroupRules"][0]["Description"], "b")
+        texts[0]["SecurityGroupRuleId"] = "sgr-none"
+        change = ec2.update_security_group_rule_descriptions_ingress
+        self.refused("InvalidSecurityGroupRuleId.NotFound", change, GroupId=group, SecurityGroupRuleDescriptions=texts)
+
     def test_a_referenced_group_stays_until_the_rule_goes(self) -> None:
         source, holder = self.group(), self.group()
         self.allow(holder, UserIdGroupPairs=[{"GroupId": source}])

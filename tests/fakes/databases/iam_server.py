@@ -10,7 +10,8 @@ The configuration is a JSON file that is read anew at every login:
                             "account": "…", "ask": "account=…&region=…&kind=instance&identifier=orders"}},
    "keys": {"AKIA…": {"secret_key": "…", "session_token": "…", "account": "…"}},      session_token, account: optional
    "launcher": "http://127.0.0.1:…"}         optional: keys that are not listed are asked for there, and with `ask`
-                                             whether the database takes tokens at all
+                                             whether the database takes tokens at all, and whether the
+                                             signer may `rds-db:connect` as this user, where IAM is enforced
 
 PostgreSQL: `hostssl all +rds_iam 127.0.0.0/8 ldap ldapserver=127.0.0.1 ldapport=<ldap> ldapprefix="cn=" ldapsuffix=",ou=orders"`
 binds as `cn=<user>,ou=<database>` with the token as password. MariaDB and MySQL: the plugin of aws_auth.c sends
@@ -67,7 +68,10 @@ class Verifier:
         if launcher and "ask" in entry and not _get(f"{launcher}/rig/iam?{entry['ask']}")["enabled"]:
             raise Refused("the database takes no tokens: IAM database authentication is off")
 
+        signers = []
+
         def key_of(access_key: str) -> Key | None:
+            signers.append(access_key)
             found = known.get("keys", {}).get(access_key)
             if found is None and launcher:
                 found = _get(f"{launcher}/rig/keys?access_key={quote(access_key)}")
@@ -75,6 +79,11 @@ class Verifier:
 
         place = Database(tuple(entry["hosts"]), entry["port"], entry["region"], entry.get("account"))
         check(token, user, place, key_of)
+        if launcher and "ask" in entry:
+            asked = f"{entry['ask']}&user={quote(user)}&access_key={quote(signers[0])}"
+            refusal = _get(f"{launcher}/rig/iam/connect?{asked}")["refusal"]
+            if refusal:
+                raise Refused(refusal)
 
 
 def _key(found: dict) -> Key:

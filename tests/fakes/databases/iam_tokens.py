@@ -5,7 +5,7 @@ A token is a pre-signed URL without its scheme:
 hand after "Authenticating Requests: Using Query Parameters (AWS Signature Version 4)", and test_iam_tokens.py holds it
 against botocore.
 
-Not looked at: policies (`rds-db:connect`); whoever holds a key of the database's account may log in as any user.
+Not looked at here: policies (`rds-db:connect`); iam_server.py asks the fake AWS about them.
 """
 
 from __future__ import annotations
