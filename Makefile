@@ -35,10 +35,10 @@ docs: ## writes the registry's pages from the declarations and the examples
 	RDSACCESS_UPDATE=1 cargo nextest run --test golden docs
 
 demo: install ## the main job from end to end on this machine
-	cargo build
+	cargo build --workspace
 	$(PYTHON) scripts/demo.py
 
 bench: install ## start-up, schema, memory and size of a release build, beside hashicorp/aws where there is a mirror of it; roles at scale
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check -r tests/bench/requirements.txt
-	cargo build --release
+	cargo build --release --workspace
 	scripts/bench

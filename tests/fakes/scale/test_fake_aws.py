@@ -54,7 +54,7 @@ ONLY_HERE = {
 
 def build() -> Path:
     done = subprocess.run(
-        ["cargo", "build", "--quiet", "-p", "fake-aws", "--message-format=json"],
+        ["cargo", "build", "--quiet", "--workspace", "--bin", "fake-aws", "--message-format=json"],
         cwd=REPOSITORY, stdout=subprocess.PIPE, check=True, text=True,
     )
     messages = [json.loads(line) for line in done.stdout.splitlines()]

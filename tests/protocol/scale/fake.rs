@@ -72,7 +72,9 @@ fn program() -> PathBuf {
     PROGRAM
         .get_or_init(|| {
             let mut build = Command::new(env!("CARGO"));
-            build.args(["build", "--quiet", "-p", "fake-aws"]).current_dir(env!("CARGO_MANIFEST_DIR"));
+            build
+                .args(["build", "--quiet", "--workspace", "--bin", "fake-aws"])
+                .current_dir(env!("CARGO_MANIFEST_DIR"));
             if !cfg!(debug_assertions) {
                 build.arg("--release");
             }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::hub::Hub;
-use super::proof::{Act, Depth, Scenario, prove};
+use super::proof::{AFTER_A_REFUSAL, Act, Depth, Scenario, documents, prove};
 use crate::fixture::default_master_secret;
 use crate::gateway::{ADMIN, FakeGateway};
 use crate::rig::{Database, Rig};
@@ -109,6 +109,26 @@ output "vpcs" {{
         },
         depth,
     );
+}
+
+/// The action that is asked for only when something else goes wrong, so no scenario needs it.
+#[test]
+fn looking_up_a_suspended_account_needs_its_action() {
+    let rig = Rig::start(&Wish::organization());
+    let hub = Hub::new(&rig, &[ACCOUNT]);
+    let documents = documents(&hub, &scenario(&["discovery"], &[], Vec::new()));
+    hub.enforce();
+    let account = rig.account_id(ACCOUNT);
+    rig.control("POST", "accounts", &json!({"id": account, "status": "SUSPENDED"}));
+    let workspace = hub.workspace();
+    let text = format!("data \"rdsaccess_instances\" \"it\" {{\n  account_ids = [\"{account}\"]\n}}\n");
+    workspace.write("main.tf", &format!("{}\n{text}", hub.provider("")));
+    let error = workspace.plan_run().error();
+    assert!(error.contains("The account is suspended or closed") && error.contains("SUSPENDED"), "{error}");
+    let entry = documents.entries().into_iter().find(|entry| entry.action == AFTER_A_REFUSAL).expect("a permission");
+    hub.put(&documents.without(&entry));
+    let error = workspace.plan_run().error();
+    assert!(error.contains("Cannot enter the account") && !error.contains("SUSPENDED"), "{error}");
 }
 
 /// Two groups, one after the other, so that the calls have an order. The one that takes most permissions comes first.
