@@ -44,6 +44,8 @@ from pysqlbridge.tds.token import DoneStatus, done, error as error_token  # noqa
 from sqlserver.model import Server  # noqa: E402
 from sqlserver.statements import run  # noqa: E402
 
+# The first byte of the kernel's `tcp_info`.
+TCP_ESTABLISHED = 1
 
 
 class Session(Connection):
@@ -104,11 +106,10 @@ class Session(Connection):
         return {}
 
     def is_connected(self) -> bool:
-        """Whether the client is still there: its thread may not have read the end of the stream yet."""
+        """Whether the client is still there, by the kernel: its thread may not have read the end of the stream yet, and
+        the farewell of TLS may lie before that."""
         try:
-            return self.sock.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) != b""
-        except BlockingIOError:
-            return True
+            return self.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == TCP_ESTABLISHED
         except OSError:
             return False
 
