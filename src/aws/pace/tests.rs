@@ -3,8 +3,9 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use futures_util::future::join_all;
 
 use super::*;
-use crate::aws::scene::{Scene, refusal, throttled};
-use crate::aws::{Error, Fault};
+use crate::aws::scene::{Scene, refusal, result, throttled};
+use crate::aws::settings::{TokenOrigin, WebIdentity, WebToken};
+use crate::aws::{Error, Fault, Settings};
 
 fn pace() -> Arc<Pace> {
     Arc::new(Pace::new(Arc::new(Load::new(64)), Who::Account, Duration::from_secs(600)))
@@ -219,4 +220,42 @@ async fn other_failures_are_tried_as_often_as_ever_and_throttling_does_not_use_t
     let (outcome, asked) = call(|_| Some(refusal(403, "AccessDenied", "no"))).await;
     assert!(matches!(outcome.unwrap_err().fault, Fault::AccessDenied(_)));
     assert_eq!(asked, 1);
+}
+
+/// The outcome of a web identity that STS throttles `times` times, and how often STS was asked.
+async fn exchange(times: u32) -> (Result<(), Error>, usize) {
+    let count = AtomicU32::new(0);
+    let scene = Scene::new(move |asked| match asked.action.as_str() {
+        "AssumeRoleWithWebIdentity" if count.fetch_add(1, Ordering::SeqCst) < times => Some(throttled()),
+        "AssumeRoleWithWebIdentity" => {
+            let keys = "<Credentials><AccessKeyId>AKIA111111111111</AccessKeyId><SecretAccessKey>s</SecretAccessKey>\
+                        <SessionToken>t</SessionToken><Expiration>2099-01-01T00:00:00Z</Expiration></Credentials>";
+            Some((200, result(&asked.action, keys)))
+        }
+        _ => None,
+    });
+    let web_identity = Some(WebIdentity {
+        role_arn: "arn:aws:iam::111111111111:role/ci".to_owned(),
+        token: WebToken::Inline("e.y.J".into()),
+        session_name: None,
+        origin: TokenOrigin::ProviderBlock,
+    });
+    let settings = Settings { region: "us-east-1".parse().ok(), web_identity, ..Settings::default() };
+    let outcome = scene.sessions_with(settings).hub_credentials().await;
+    (outcome.map(drop), scene.asked("AssumeRoleWithWebIdentity").len())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_not_signed_makes_pauses_too() {
+    let began = Instant::now();
+    let (outcome, asked) = exchange(12).await;
+    outcome.unwrap();
+    assert_eq!(asked, 13);
+    assert!(began.elapsed() > Duration::from_secs(5), "{:?}", began.elapsed());
+
+    let began = Instant::now();
+    let (outcome, asked) = exchange(u32::MAX).await;
+    assert_eq!(outcome.unwrap_err().fault, Fault::Throttled("Rate exceeded".to_owned()));
+    assert!(began.elapsed() >= Duration::from_secs(600) && began.elapsed() < Duration::from_secs(625));
+    assert!(asked < 200, "{asked} tries in ten minutes");
 }
