@@ -9,7 +9,7 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, future};
 use aws_smithy_runtime_api::box_error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::context::{
-    BeforeTransmitInterceptorContextMut, FinalizerInterceptorContextMut,
+    BeforeSerializationInterceptorContextRef, BeforeTransmitInterceptorContextMut, FinalizerInterceptorContextMut,
 };
 use aws_smithy_runtime_api::client::interceptors::{Intercept, dyn_dispatch_hint};
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
@@ -39,7 +39,7 @@ impl ProvideCredentials for Paced {
         Self: 'a,
     {
         future::ProvideCredentials::new(async {
-            self.pace.turn().await;
+            self.pace.turn().await.map_err(CredentialsError::provider_error)?;
             self.credentials.current().await.map_err(CredentialsError::provider_error)
         })
     }
@@ -57,7 +57,7 @@ struct Sent {
     is_signed: bool,
 }
 
-/// How often a request was throttled, and since when.
+/// How often a request was throttled, and when its call began: what it waited in line before counts too.
 #[derive(Debug, Clone, Copy)]
 struct Throttled {
     times: u32,
@@ -84,6 +84,15 @@ impl Storable for Usual {
 impl Intercept for SharedPace {
     fn name(&self) -> &'static str {
         "pace"
+    }
+
+    fn read_before_execution(
+        &self,
+        _context: &BeforeSerializationInterceptorContextRef<'_>,
+        cfg: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        cfg.interceptor_state().store_put(Throttled { times: 0, since: Instant::now() });
+        Ok(())
     }
 
     fn modify_before_transmit(
