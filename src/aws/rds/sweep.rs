@@ -1,14 +1,14 @@
 //! The databases of many accounts and regions: one scheduler, however many there are.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use futures_util::future::join_all;
-use tokio::task::JoinSet;
+use tokio::task::{Id, JoinError, JoinSet};
 
 use super::Inventory;
 use crate::access::{AccountId, Region};
-use crate::aws::{Error, Sessions};
+use crate::aws::{Call, Error, Fault, Sessions};
 
 /// Accounts that are looked into at the same time, per request that may be under way. What they ask is bounded by the
 /// chains of requests; with two there is always one whose next request is ready.
@@ -41,21 +41,22 @@ impl Sessions {
     /// is entered first, so that one that cannot be entered is one failure without a region.
     pub async fn sweep(&self, accounts: BTreeSet<AccountId>, regions: Regions, mut each: impl FnMut(Found)) {
         let (regions, mut waiting) = (Arc::new(regions), accounts.into_iter());
-        let mut asked = JoinSet::new();
+        let (mut asked, mut accounts) = (JoinSet::new(), HashMap::new());
         loop {
             let one_more_asleep = self.load().one_more_asleep();
             while asked.len() < self.accounts_at_once()
                 && let Some(account) = waiting.next()
             {
-                asked.spawn(look_into(self.clone(), account, regions.clone()));
+                let task = asked.spawn(look_into(self.clone(), account.clone(), regions.clone()));
+                accounts.insert(task.id(), account);
             }
             tokio::select! {
-                done = asked.join_next() => match done {
-                    Some(Ok(found)) => found.into_iter().for_each(&mut each),
-                    // What panicked there becomes a diagnostic here, as everywhere.
-                    Some(Err(broken)) => if let Ok(panic) = broken.try_into_panic() {
-                        std::panic::resume_unwind(panic);
-                    },
+                done = asked.join_next_with_id() => match done {
+                    Some(Ok((task, found))) => {
+                        accounts.remove(&task);
+                        found.into_iter().for_each(&mut each);
+                    }
+                    Some(Err(broken)) => broken_off(broken, &mut accounts).into_iter().for_each(&mut each),
                     None => return,
                 },
                 () = one_more_asleep => {}
@@ -67,6 +68,20 @@ impl Sessions {
     fn accounts_at_once(&self) -> usize {
         let requests = self.settings().max_concurrency.max(1);
         (requests * ACCOUNTS_PER_REQUEST + self.load().asleep()).min(requests * ACCOUNTS_PER_REQUEST_THROTTLED)
+    }
+}
+
+/// An account whose task did not end is a failure, never one without databases.
+fn broken_off(broken: JoinError, accounts: &mut HashMap<Id, AccountId>) -> Option<Found> {
+    let account = accounts.remove(&broken.id());
+    match broken.try_into_panic() {
+        // What panicked there becomes a diagnostic here, as everywhere.
+        Ok(panic) => std::panic::resume_unwind(panic),
+        Err(_) => account.map(|account| {
+            let call = Call { account: Some(account.clone()), ..Call::new("rds:DescribeDBInstances") };
+            let fault = Fault::Unexpected("the look-up was broken off before its end".to_owned());
+            Found { account, region: None, inventory: Err(call.failed(fault)) }
+        }),
     }
 }
 

@@ -260,3 +260,17 @@ async fn sessions_are_made_at_a_regional_endpoint_because_those_are_good_in_ever
     assert_eq!(scene.asked("AssumeRole")[0].host, "sts.us-east-1.amazonaws.com");
     assert_eq!(scene.asked("DescribeDBClusters")[0].host, "rds.af-south-1.amazonaws.com");
 }
+
+#[tokio::test]
+async fn an_account_whose_look_up_is_broken_off_is_a_failure() {
+    let mut tasks: JoinSet<()> = JoinSet::new();
+    let task = tasks.spawn(std::future::pending());
+    let account: AccountId = "200000000000".parse().unwrap();
+    let mut known = HashMap::from([(task.id(), account.clone())]);
+    task.abort();
+    let broken = tasks.join_next().await.unwrap().unwrap_err();
+    let found = broken_off(broken, &mut known).unwrap();
+    assert_eq!((&found.account, found.region.as_ref(), known.len()), (&account, None, 0));
+    let report = error(&found);
+    assert!(report.detail.contains("account 200000000000") && report.detail.contains("broken off"), "{report:?}");
+}
