@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::task::{Id, JoinError, JoinSet};
 
 use super::Inventory;
 use crate::access::{AccountId, Region};
+use crate::aws::once::Moment;
 use crate::aws::{Call, Error, Fault, Sessions};
 
 /// Accounts that are looked into at the same time, per request that may be under way. What they ask is bounded by the
@@ -15,6 +17,9 @@ use crate::aws::{Call, Error, Fault, Sessions};
 const ACCOUNTS_PER_REQUEST: usize = 2;
 /// The same, when accounts wait because AWS throttles them: others go on in their place, up to this many.
 const ACCOUNTS_PER_REQUEST_THROTTLED: usize = 16;
+
+/// Terraform asks for all data sources that wait for nothing within a moment: the readings begin when they all have asked.
+const GATHER: Duration = Duration::from_millis(5);
 
 /// Which regions to look into.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -38,16 +43,19 @@ pub struct Found {
 
 impl Sessions {
     /// Looks into accounts and regions, and hands over each account when it is done, in no particular order. An account
-    /// is entered first, so that one that cannot be entered is one failure without a region.
+    /// is entered first, so that one that cannot be entered is one failure without a region. What was read before this
+    /// call is read again, since another provider may have made a database in the meantime; sweeps at the same time share
+    /// what begins after both.
     pub async fn sweep(&self, accounts: BTreeSet<AccountId>, regions: Regions, mut each: impl FnMut(Found)) {
-        let (regions, mut waiting) = (Arc::new(regions), accounts.into_iter());
+        let (regions, mut waiting, since) = (Arc::new(regions), accounts.into_iter(), self.inventories().now());
+        tokio::time::sleep(GATHER).await;
         let (mut asked, mut accounts) = (JoinSet::new(), HashMap::new());
         loop {
             let one_more_asleep = self.load().one_more_asleep();
             while asked.len() < self.accounts_at_once()
                 && let Some(account) = waiting.next()
             {
-                let task = asked.spawn(look_into(self.clone(), account.clone(), regions.clone()));
+                let task = asked.spawn(look_into(self.clone(), account.clone(), regions.clone(), since));
                 accounts.insert(task.id(), account);
             }
             tokio::select! {
@@ -85,13 +93,13 @@ fn broken_off(broken: JoinError, accounts: &mut HashMap<Id, AccountId>) -> Optio
     }
 }
 
-async fn look_into(sessions: Sessions, account: AccountId, regions: Arc<Regions>) -> Vec<Found> {
+async fn look_into(sessions: Sessions, account: AccountId, regions: Arc<Regions>, since: Moment) -> Vec<Found> {
     let (named, failure) = match places(&sessions, &account, &regions).await {
         Ok(places) => places,
         Err(error) => return vec![Found { account, region: None, inventory: Err(error) }],
     };
     let asked = named.into_iter().map(|region| async {
-        let inventory = sessions.inventory(&account, &region).await;
+        let inventory = sessions.inventory_since(since, &account, &region).await;
         Found { account: account.clone(), region: Some(region), inventory }
     });
     let mut found = join_all(asked).await;
