@@ -1,6 +1,7 @@
 //! Credentials that renew themselves: one set per account, shared by every client of the account.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use aws_credential_types::Credentials;
@@ -17,6 +18,10 @@ use super::{Call, Error, Fault};
 /// Credentials are renewed so long before they end.
 const RENEW_BEFORE: Duration = Duration::from_secs(300);
 
+/// After a renewal that brought nothing better, the source is left alone for so long, or for half of what is left of the
+/// credentials, whichever is shorter: each request would ask it again.
+const RENEWAL_PAUSE: Duration = Duration::from_secs(30);
+
 /// After new credentials were refused too, renewing is not tried again for so long.
 const RENEW_AGAIN: Duration = Duration::from_secs(60);
 
@@ -29,8 +34,37 @@ pub(super) struct HeldCredentials(Arc<Held>);
 struct Held {
     source: Source,
     clock: SharedTimeSource,
-    current: Mutex<Option<Credentials>>,
+    current: std::sync::Mutex<Option<Current>>,
+    /// Who renews. Others wait only when there is nothing else to hand out.
+    renewing: Mutex<Option<Failure>>,
+    /// Renewals that have ended
+    renewals: AtomicU64,
     refusal: std::sync::Mutex<Option<Refusal>>,
+}
+
+#[derive(Debug)]
+struct Current {
+    credentials: Credentials,
+    /// Not renewed before this time
+    rest_until: Option<SystemTime>,
+}
+
+/// A renewal that left nothing to hand out.
+#[derive(Debug)]
+struct Failure {
+    /// The number of the renewal
+    number: u64,
+    error: Error,
+}
+
+/// What there is to hand out.
+enum State {
+    /// Good for the next minutes, or not to be renewed now
+    Good(Credentials),
+    /// Still good for so long, and to be renewed
+    Ending(Credentials, Duration),
+    /// None that live
+    Nothing,
 }
 
 /// An access key that AWS called expired before its time.
@@ -55,32 +89,98 @@ pub(super) enum Source {
 
 impl HeldCredentials {
     pub(super) fn new(source: Source, clock: SharedTimeSource) -> Self {
-        Self(Arc::new(Held { source, clock, current: Mutex::new(None), refusal: std::sync::Mutex::default() }))
+        Self(Arc::new(Held {
+            source,
+            clock,
+            current: std::sync::Mutex::default(),
+            renewing: Mutex::default(),
+            renewals: AtomicU64::new(0),
+            refusal: std::sync::Mutex::default(),
+        }))
     }
 
-    /// Credentials that are good for the next minutes. Callers that ask at the same time wait for one renewal. When a
-    /// renewal fails and the old credentials still live, they are used.
+    /// Credentials that are good for the next minutes. Callers that ask at the same time share one renewal, also one
+    /// that fails. While the old credentials live, nobody but the one who renews waits, and when the renewal fails they
+    /// are used.
     ///
     /// # Errors
     /// The source has none, or STS refuses.
     pub(super) async fn current(&self) -> Result<Credentials, Error> {
-        let mut held = self.0.current.lock().await;
-        let ends_within = |c: &Credentials, margin| c.expiry().is_some_and(|end| end <= self.0.clock.now() + margin);
-        if held.as_ref().is_some_and(|c| self.is_refused(c.access_key_id())) {
+        let ended_before = self.0.renewals.load(Ordering::SeqCst);
+        let mut renewing = match (self.state(), self.0.renewing.try_lock()) {
+            (State::Good(credentials), _) | (State::Ending(credentials, _), Err(_)) => return Ok(credentials),
+            (_, Ok(renewing)) => renewing,
+            (State::Nothing, Err(_)) => self.0.renewing.lock().await,
+        };
+        match (self.state(), &*renewing) {
+            (State::Good(credentials), _) => Ok(credentials),
+            (State::Ending(credentials, left), _) => Ok(self.renew_while_good(credentials, left).await),
+            (State::Nothing, Some(failure)) if failure.number > ended_before => Err(failure.error.clone()),
+            (State::Nothing, _) => {
+                let loaded = self.0.source.load().await;
+                let number = self.0.renewals.fetch_add(1, Ordering::SeqCst) + 1;
+                *renewing = loaded.as_ref().err().map(|error| Failure { number, error: error.clone() });
+                loaded.map(|new| self.keep(new))
+            }
+        }
+    }
+
+    /// New credentials, or those that are `left` for a while. Half of the time is for the renewal: what is left after it
+    /// must be enough for the request.
+    async fn renew_while_good(&self, credentials: Credentials, left: Duration) -> Credentials {
+        let failure = match tokio::time::timeout(left / 2, self.0.source.load()).await {
+            Ok(Ok(new)) => return self.keep(new),
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => "no answer in time".to_owned(),
+        };
+        tracing::warn!(
+            seconds_left = left.as_secs(),
+            "AWS credentials cannot be renewed, the old ones are used: {failure}"
+        );
+        self.rest(credentials)
+    }
+
+    fn keep(&self, new: Credentials) -> Credentials {
+        if let Some(same) = self.refusal().as_mut().filter(|r| r.access_key == new.access_key_id()) {
+            same.is_final = true;
+        }
+        if self.left(&new).is_none_or(|left| left > RENEW_BEFORE) {
+            *self.held() = Some(Current { credentials: new.clone(), rest_until: None });
+            return new;
+        }
+        self.rest(new)
+    }
+
+    /// Keeps credentials that end soon, since there are no better ones now.
+    fn rest(&self, credentials: Credentials) -> Credentials {
+        let pause = self.left(&credentials).map(|left| RENEWAL_PAUSE.min(left / 2));
+        let rest_until = pause.map(|pause| self.0.clock.now() + pause);
+        *self.held() = Some(Current { credentials: credentials.clone(), rest_until });
+        credentials
+    }
+
+    fn state(&self) -> State {
+        let mut held = self.held();
+        if held.as_ref().is_some_and(|c| self.is_refused(c.credentials.access_key_id())) {
             *held = None;
         }
-        if let Some(good) = held.as_ref().filter(|c| !ends_within(c, RENEW_BEFORE)) {
-            return Ok(good.clone());
-        }
-        match self.0.source.load().await {
-            Ok(new) => {
-                if let Some(same) = self.refusal().as_mut().filter(|r| r.access_key == new.access_key_id()) {
-                    same.is_final = true;
-                }
-                Ok(held.insert(new).clone())
+        let Some(Current { credentials, rest_until }) = &*held else { return State::Nothing };
+        match self.left(credentials) {
+            Some(Duration::ZERO) => State::Nothing,
+            Some(left) if left <= RENEW_BEFORE && rest_until.is_none_or(|end| end <= self.0.clock.now()) => {
+                State::Ending(credentials.clone(), left)
             }
-            Err(error) => held.as_ref().filter(|c| !ends_within(c, Duration::ZERO)).cloned().ok_or(error),
+            _ => State::Good(credentials.clone()),
         }
+    }
+
+    /// How long credentials still live; `None`: for ever.
+    fn left(&self, credentials: &Credentials) -> Option<Duration> {
+        credentials.expiry().map(|end| end.duration_since(self.0.clock.now()).unwrap_or_default())
+    }
+
+    fn held(&self) -> std::sync::MutexGuard<'_, Option<Current>> {
+        self.0.current.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// AWS says that this key has expired: the clock of this machine may be behind, or a session was ended. The
@@ -196,13 +296,22 @@ mod tests {
 
     use super::*;
 
-    /// Hands out credentials that end `lives` after `made`, and counts; fails from the second time on when told to.
+    /// Hands out credentials that end `lives` after `made`, and counts; what comes later is told by `later`.
     #[derive(Debug)]
     struct Counting {
         made: SystemTime,
         lives: Duration,
-        fails_later: bool,
-        count: AtomicUsize,
+        later: Later,
+        count: Arc<AtomicUsize>,
+    }
+
+    /// What a source does from the second time on.
+    #[derive(Debug, Clone, Copy, PartialEq)]
+    enum Later {
+        Works,
+        Fails,
+        /// It never answers
+        Hangs,
     }
 
     impl ProvideCredentials for Counting {
@@ -211,12 +320,17 @@ mod tests {
             Self: 'a,
         {
             let count = self.count.fetch_add(1, Ordering::SeqCst);
-            if self.fails_later && count > 0 {
-                return future::ProvideCredentials::ready(Err(CredentialsError::not_loaded_no_source()));
-            }
             let name = format!("AKIA{count}");
-            let expiry = Some(self.made + self.lives);
-            future::ProvideCredentials::ready(Ok(Credentials::new(name, "secret", None, expiry, "test")))
+            let new = Credentials::new(name, "secret", None, Some(self.made + self.lives), "test");
+            let later = if count > 0 { self.later } else { Later::Works };
+            future::ProvideCredentials::new(async move {
+                tokio::task::yield_now().await;
+                match later {
+                    Later::Works => Ok(new),
+                    Later::Fails => Err(CredentialsError::not_loaded_no_source()),
+                    Later::Hangs => std::future::pending().await,
+                }
+            })
         }
     }
 
@@ -229,12 +343,17 @@ mod tests {
         }
     }
 
-    fn held(fails_later: bool) -> (HeldCredentials, Clock) {
+    fn counted(lives: u64, later: Later) -> (HeldCredentials, Clock, Arc<AtomicUsize>) {
         let made = SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000);
-        let clock = Clock(Arc::new(std::sync::Mutex::new(made)));
-        let source = Counting { made, lives: Duration::from_secs(3600), fails_later, count: AtomicUsize::new(0) };
+        let (clock, count) = (Clock(Arc::new(std::sync::Mutex::new(made))), Arc::default());
+        let source = Counting { made, lives: Duration::from_secs(lives), later, count: Arc::clone(&count) };
         let source = Source::Chain(SharedCredentialsProvider::new(source));
-        (HeldCredentials::new(source, SharedTimeSource::new(clock.clone())), clock)
+        (HeldCredentials::new(source, SharedTimeSource::new(clock.clone())), clock, count)
+    }
+
+    fn held(later: Later) -> (HeldCredentials, Clock) {
+        let (held, clock, _) = counted(3_600, later);
+        (held, clock)
     }
 
     fn pass(clock: &Clock, seconds: u64) {
@@ -243,7 +362,7 @@ mod tests {
 
     #[tokio::test]
     async fn credentials_are_kept_until_shortly_before_they_end() {
-        let (held, clock) = held(false);
+        let (held, clock) = held(Later::Works);
         assert_eq!(held.current().await.unwrap().access_key_id(), "AKIA0");
         pass(&clock, 3_200);
         assert_eq!(held.current().await.unwrap().access_key_id(), "AKIA0");
@@ -253,7 +372,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_key_that_aws_calls_expired_is_renewed_once() {
-        let (held, clock) = held(false);
+        let (held, clock) = held(Later::Works);
         let key = async || held.current().await.unwrap().access_key_id().to_owned();
         assert_eq!(key().await, "AKIA0");
         assert!(held.refused("AKIA0"));
@@ -280,11 +399,73 @@ mod tests {
 
     #[tokio::test]
     async fn a_failed_renewal_uses_the_old_credentials_while_they_live() {
-        let (held, clock) = held(true);
+        let (held, clock) = held(Later::Fails);
         held.current().await.unwrap();
         pass(&clock, 3_400);
         assert_eq!(held.current().await.unwrap().access_key_id(), "AKIA0");
         pass(&clock, 300);
         assert!(matches!(held.current().await.unwrap_err().fault, Fault::NoCredentials(_)));
+    }
+
+    async fn ask(held: &HeldCredentials, times: usize) -> Vec<Result<String, Error>> {
+        let key = || async { held.current().await.map(|c| c.access_key_id().to_owned()) };
+        futures_util::future::join_all((0..times).map(|_| key())).await
+    }
+
+    #[tokio::test]
+    async fn after_a_failed_renewal_the_source_is_left_alone_for_a_while() {
+        let (held, clock, count) = counted(3_600, Later::Fails);
+        let all = async |times| ask(&held, times).await.into_iter().all(|key| key.is_ok_and(|key| key == "AKIA0"));
+        assert!(all(50).await);
+        pass(&clock, 3_400);
+        assert!(all(50).await && all(50).await);
+        assert_eq!(count.load(Ordering::SeqCst), 2);
+        pass(&clock, 30);
+        assert!(all(50).await && all(50).await);
+        assert_eq!(count.load(Ordering::SeqCst), 3);
+        // Ten seconds are left: the next try comes after five.
+        pass(&clock, 160);
+        assert!(all(50).await);
+        pass(&clock, 5);
+        assert!(all(50).await && all(50).await);
+        assert_eq!(count.load(Ordering::SeqCst), 5);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_renewal_without_an_answer_is_given_up_while_the_credentials_live_and_holds_up_nobody_else() {
+        let (held, clock, count) = counted(3_600, Later::Hangs);
+        ask(&held, 1).await;
+        pass(&clock, 3_400);
+        let began = tokio::time::Instant::now();
+        let (slow, others) = tokio::join!(held.current(), async { (ask(&held, 20).await, began.elapsed()) });
+        assert_eq!(slow.unwrap().access_key_id(), "AKIA0");
+        assert_eq!(began.elapsed(), Duration::from_secs(100));
+        assert!(others.0.into_iter().all(|key| key.is_ok()) && others.1 == Duration::ZERO);
+        assert_eq!(count.load(Ordering::SeqCst), 2);
+    }
+
+    #[tokio::test]
+    async fn a_source_that_has_nothing_better_is_not_asked_for_every_request() {
+        let (held, clock, count) = counted(240, Later::Works);
+        ask(&held, 20).await;
+        assert_eq!(count.load(Ordering::SeqCst), 1);
+        pass(&clock, 29);
+        ask(&held, 20).await;
+        assert_eq!(count.load(Ordering::SeqCst), 1);
+        pass(&clock, 1);
+        ask(&held, 20).await;
+        ask(&held, 20).await;
+        assert_eq!(count.load(Ordering::SeqCst), 2);
+    }
+
+    #[tokio::test]
+    async fn those_who_wait_share_a_failed_renewal_and_those_who_come_later_do_not() {
+        let (held, clock, count) = counted(3_600, Later::Fails);
+        ask(&held, 1).await;
+        pass(&clock, 3_601);
+        assert!(ask(&held, 30).await.iter().all(Result::is_err));
+        assert_eq!(count.load(Ordering::SeqCst), 2);
+        assert!(ask(&held, 30).await.iter().all(Result::is_err));
+        assert_eq!(count.load(Ordering::SeqCst), 3);
     }
 }

@@ -7,6 +7,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
+use super::pace::TooLong;
 use super::{Call, Error, Fault};
 
 /// The longest message that is taken over.
@@ -57,6 +58,9 @@ where
 
 /// No answer came: the connection or the credentials failed.
 fn local<E: StdError + 'static>(error: &SdkError<E, HttpResponse>) -> Fault {
+    if let Some(late) = sources(error).find_map(|e| e.downcast_ref::<TooLong>()) {
+        return Fault::Throttled(late.to_string());
+    }
     let text = chain(error);
     let credentials = |e: &(dyn StdError + 'static)| e.is::<aws_credential_types::provider::error::CredentialsError>();
     if sources(error).any(credentials) || text.contains("no providers in chain") {

@@ -68,6 +68,10 @@ impl Scene {
             max_concurrency,
             ..Settings::default()
         };
+        self.sessions_with(settings)
+    }
+
+    pub(super) fn sessions_with(&self, settings: Settings) -> Sessions {
         Sessions::with_client(settings, self.client())
     }
 

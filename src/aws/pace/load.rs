@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 /// Chains of requests (the pages of a list, entering an account) that are under way. A chain has one request at a time
@@ -60,9 +61,10 @@ impl Load {
         self.asleep.load(Ordering::SeqCst)
     }
 
-    /// Waits until one more chain waits for a throttled account.
-    pub(crate) async fn one_more_asleep(&self) {
-        self.slept.notified().await;
+    /// Ends when one more chain waits for a throttled account: one that begins to wait from this call on, not only from
+    /// the first poll on.
+    pub(crate) fn one_more_asleep(&self) -> Notified<'_> {
+        self.slept.notified()
     }
 
     /// A request of a chain waits because AWS throttles.
@@ -124,6 +126,10 @@ mod tests {
         drop(second);
         let fourth = load.begin().now_or_never().expect("one is left");
         assert!(load.begin().now_or_never().is_none());
+
+        let one_more = load.one_more_asleep();
+        drop(load.sleep(Who::Account));
+        assert!(one_more.now_or_never().is_some(), "it slept before anybody looked");
 
         drop((third, fourth));
         drop(load.sleep(Who::Hub));

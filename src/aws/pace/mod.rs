@@ -13,6 +13,7 @@ mod load;
 mod sdk;
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -44,13 +45,20 @@ const KEPT: usize = 1_024;
 /// The pace of one account, region and service.
 #[derive(Debug)]
 pub(super) struct Pace {
+    of: Key,
     state: Mutex<State>,
     /// Who waits for a turn, first come, first served.
     line: tokio::sync::Mutex<()>,
     load: Arc<Load>,
-    who: Who,
     patience: Duration,
+    /// Whether it was told that requests wait
+    is_told: AtomicBool,
 }
+
+/// A request waited so long for its turn that it was given up.
+#[derive(Debug, thiserror::Error)]
+#[error("the request waited {} s for its turn behind others that AWS throttles", .0.as_secs())]
+pub(super) struct TooLong(Duration);
 
 #[derive(Debug)]
 struct State {
@@ -77,22 +85,42 @@ impl Limit {
 }
 
 impl Pace {
-    /// Nothing is held back. A request is given up when it was throttled for as long as `patience`.
-    fn new(load: Arc<Load>, who: Who, patience: Duration) -> Self {
-        let state = State { limit: None, cuts: 0, answers: (Instant::now(), 0) };
-        Self { state: Mutex::new(state), line: tokio::sync::Mutex::default(), load, who, patience }
+    /// Nothing is held back. A request is given up when it waited for its turn, or was throttled, for as long as
+    /// `patience`.
+    fn new(of: Key, load: Arc<Load>, patience: Duration) -> Self {
+        let state = Mutex::new(State { limit: None, cuts: 0, answers: (Instant::now(), 0) });
+        Self { of, state, line: tokio::sync::Mutex::default(), load, patience, is_told: AtomicBool::new(false) }
     }
 
     /// Waits until a request may be sent.
-    pub(super) async fn turn(&self) {
-        if self.state().limit.is_none() {
+    ///
+    /// # Errors
+    /// The patience is over before its turn comes.
+    pub(super) async fn turn(&self) -> Result<(), TooLong> {
+        let Some(rate) = self.state().limit.as_ref().map(|limit| limit.rate) else { return Ok(()) };
+        self.tell(rate);
+        let _asleep = self.load.sleep(if self.of.1.is_some() { Who::Account } else { Who::Hub });
+        let turn = async {
+            let _first = self.line.lock().await;
+            while let Some(at) = self.try_turn() {
+                tokio::time::sleep_until(at).await;
+            }
+        };
+        tokio::time::timeout(self.patience, turn).await.map_err(|_| TooLong(self.patience))
+    }
+
+    /// Says once why nothing seems to happen.
+    fn tell(&self, rate: f64) {
+        if self.is_told.swap(true, Ordering::Relaxed) {
             return;
         }
-        let _asleep = self.load.sleep(self.who);
-        let _first = self.line.lock().await;
-        while let Some(at) = self.try_turn() {
-            tokio::time::sleep_until(at).await;
-        }
+        let (service, account, region) = &self.of;
+        let account = account.as_ref().map_or("of the provider itself", AccountId::as_str);
+        let patience = self.patience.as_secs();
+        tracing::warn!(
+            service, account, %region, rate,
+            "AWS throttles: requests to this service, account and region wait for their turn, each at most {patience} s"
+        );
     }
 
     /// Takes the turn when it is due; else says when to try again.
@@ -180,9 +208,9 @@ impl Paces {
             // Thousands of places are asked once; only a pace that somebody uses or that holds back knows anything.
             known.retain(|_, pace| Arc::strong_count(pace) > 1 || pace.state().limit.is_some());
         }
-        let who = if account.is_some() { Who::Account } else { Who::Hub };
-        let new = || Arc::new(Pace::new(self.load.clone(), who, self.patience));
-        known.entry((service, account.cloned(), region.clone())).or_insert_with(new).clone()
+        let key = (service, account.cloned(), region.clone());
+        let new = || Arc::new(Pace::new(key.clone(), self.load.clone(), self.patience));
+        known.entry(key.clone()).or_insert_with(new).clone()
     }
 }
 

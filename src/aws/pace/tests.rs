@@ -3,11 +3,17 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use futures_util::future::join_all;
 
 use super::*;
-use crate::aws::scene::{Scene, refusal, throttled};
-use crate::aws::{Error, Fault};
+use crate::aws::scene::{Scene, accounts, refusal, result, throttled};
+use crate::aws::settings::{TokenOrigin, WebIdentity, WebToken};
+use crate::aws::{Error, Fault, Settings};
 
 fn pace() -> Arc<Pace> {
-    Arc::new(Pace::new(Arc::new(Load::new(64)), Who::Account, Duration::from_secs(600)))
+    patient_for(600)
+}
+
+fn patient_for(seconds: u64) -> Arc<Pace> {
+    let of = ("rds", "222222222222".parse().ok(), "eu-west-1".parse().unwrap());
+    Arc::new(Pace::new(of, Arc::new(Load::new(64)), Duration::from_secs(seconds)))
 }
 
 /// What AWS does: a bucket of tokens that is filled at a rate.
@@ -40,7 +46,7 @@ impl Bucket {
 
 async fn ask(pace: &Pace, bucket: &Mutex<Bucket>) {
     loop {
-        pace.turn().await;
+        pace.turn().await.unwrap();
         let cuts = pace.cuts();
         let taken = bucket.lock().unwrap().takes();
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -55,7 +61,7 @@ async fn ask(pace: &Pace, bucket: &Mutex<Bucket>) {
 async fn nothing_is_held_back_before_aws_throttles() {
     let (pace, began) = (pace(), Instant::now());
     for _ in 0..1_000 {
-        pace.turn().await;
+        pace.turn().await.unwrap();
         pace.answered(0);
     }
     assert_eq!(began.elapsed(), Duration::ZERO);
@@ -69,7 +75,7 @@ async fn after_a_throttled_answer_requests_pass_one_by_one_in_the_order_in_which
     let turns = (0..5).map(|n| {
         let (pace, passed) = (&pace, &passed);
         async move {
-            pace.turn().await;
+            pace.turn().await.unwrap();
             passed.lock().unwrap().push((n, began.elapsed()));
         }
     });
@@ -122,10 +128,10 @@ async fn only_who_is_throttled_waits() {
         paces.of("rds", Some(&account), &there),
         paces.of("ec2", Some(&account), &here),
     ] {
-        pace.turn().await;
+        pace.turn().await.unwrap();
     }
     assert_eq!(began.elapsed(), Duration::ZERO);
-    paces.of("rds", Some(&account), &here).turn().await;
+    paces.of("rds", Some(&account), &here).turn().await.unwrap();
     assert!(began.elapsed() >= Duration::from_millis(500));
 }
 
@@ -134,7 +140,7 @@ async fn a_limit_that_aws_no_longer_confirms_is_forgotten() {
     let pace = pace();
     pace.throttled(0);
     for _ in 0..200 {
-        pace.turn().await;
+        pace.turn().await.unwrap();
         tokio::time::sleep(Duration::from_millis(50)).await;
         pace.answered(1);
     }
@@ -151,7 +157,7 @@ async fn who_goes_away_while_waiting_takes_no_turn() {
     pace.throttled(0);
     let gone = tokio::time::timeout(Duration::from_millis(100), pace.turn());
     assert!(gone.await.is_err());
-    pace.turn().await;
+    pace.turn().await.unwrap();
     assert!(began.elapsed() < Duration::from_millis(630), "{:?}", began.elapsed());
 }
 
@@ -219,4 +225,73 @@ async fn other_failures_are_tried_as_often_as_ever_and_throttling_does_not_use_t
     let (outcome, asked) = call(|_| Some(refusal(403, "AccessDenied", "no"))).await;
     assert!(matches!(outcome.unwrap_err().fault, Fault::AccessDenied(_)));
     assert_eq!(asked, 1);
+}
+
+/// The outcome of a web identity that STS throttles `times` times, and how often STS was asked.
+async fn exchange(times: u32) -> (Result<(), Error>, usize) {
+    let count = AtomicU32::new(0);
+    let scene = Scene::new(move |asked| match asked.action.as_str() {
+        "AssumeRoleWithWebIdentity" if count.fetch_add(1, Ordering::SeqCst) < times => Some(throttled()),
+        "AssumeRoleWithWebIdentity" => {
+            let keys = "<Credentials><AccessKeyId>AKIA111111111111</AccessKeyId><SecretAccessKey>s</SecretAccessKey>\
+                        <SessionToken>t</SessionToken><Expiration>2099-01-01T00:00:00Z</Expiration></Credentials>";
+            Some((200, result(&asked.action, keys)))
+        }
+        _ => None,
+    });
+    let web_identity = Some(WebIdentity {
+        role_arn: "arn:aws:iam::111111111111:role/ci".to_owned(),
+        token: WebToken::Inline("e.y.J".into()),
+        session_name: None,
+        origin: TokenOrigin::ProviderBlock,
+    });
+    let settings = Settings { region: "us-east-1".parse().ok(), web_identity, ..Settings::default() };
+    let outcome = scene.sessions_with(settings).hub_credentials().await;
+    (outcome.map(drop), scene.asked("AssumeRoleWithWebIdentity").len())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_not_signed_makes_pauses_too() {
+    let began = Instant::now();
+    let (outcome, asked) = exchange(12).await;
+    outcome.unwrap();
+    assert_eq!(asked, 13);
+    assert!(began.elapsed() > Duration::from_secs(5), "{:?}", began.elapsed());
+
+    let began = Instant::now();
+    let (outcome, asked) = exchange(u32::MAX).await;
+    assert_eq!(outcome.unwrap_err().fault, Fault::Throttled("Rate exceeded".to_owned()));
+    assert!(began.elapsed() >= Duration::from_secs(600) && began.elapsed() < Duration::from_secs(625));
+    assert!(asked < 200, "{asked} tries in ten minutes");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_waits_too_long_in_line_gives_up_and_leaves_it_to_the_others() {
+    let (pace, began) = (patient_for(60), Instant::now());
+    for cuts in 0..4 {
+        pace.throttled(cuts);
+    }
+    let turns = join_all((0..1_000).map(|_| pace.turn())).await;
+    let passed = turns.iter().take_while(|turn| turn.is_ok()).count();
+    assert!(passed > 20 && passed <= 30, "{passed} at one in two seconds");
+    assert!(turns.iter().skip(passed).all(Result::is_err));
+    assert_eq!(began.elapsed(), Duration::from_secs(60));
+    pace.turn().await.unwrap();
+    assert_eq!(pace.load.asleep(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_line_that_is_too_long_is_told_as_throttling_of_the_call() {
+    let scene = Scene::new(|asked| (asked.action == "AssumeRole").then(throttled));
+    let (sessions, began) = (scene.sessions(64), Instant::now());
+    sessions.caller().await.unwrap();
+    let accounts = accounts(600);
+    let entered = join_all(accounts.iter().map(|account| sessions.check_access(account))).await;
+    for outcome in entered {
+        let error = outcome.unwrap_err();
+        assert!(matches!(error.fault, Fault::Throttled(_)) && error.call.action == "sts:AssumeRole", "{error}");
+    }
+    assert!(began.elapsed() < Duration::from_secs(625), "{:?}", began.elapsed());
+    let asked = scene.asked("AssumeRole").len();
+    assert!(asked < 600 + 320, "{asked} tries in ten minutes");
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::classify::{Answers, Place, classify};
 use super::describe::{all_clusters, all_instances, subnet_group_vpcs};
 use crate::access::{AccountId, Arn, Region, Target, Unsupported};
+use crate::aws::once::Moment;
 use crate::aws::{Error, Fault, Session, Sessions};
 
 /// What an account has in a region.
@@ -69,14 +70,26 @@ impl Sessions {
     /// The account cannot be entered, or a Describe is refused.
     pub async fn inventory(&self, account: &AccountId, region: &Region) -> Result<Arc<Inventory>, Error> {
         let key = (account.clone(), region.clone());
-        let read = || async {
-            let session = self.session(account, region).await?;
-            match read(&session).await {
-                Ok(inventory) => Ok(Arc::new(inventory)),
-                Err(error) => Err(self.explain_region(error).await),
-            }
-        };
-        self.inventories().get(&key, read).await
+        self.inventories().get(&key, || self.read_inventory(account, region)).await
+    }
+
+    /// As [`Sessions::inventory`], from a reading that began after `since`; all who ask from now on share it.
+    pub(super) async fn inventory_since(
+        &self,
+        since: Moment,
+        account: &AccountId,
+        region: &Region,
+    ) -> Result<Arc<Inventory>, Error> {
+        let key = (account.clone(), region.clone());
+        self.inventories().get_since(since, &key, || self.read_inventory(account, region)).await
+    }
+
+    async fn read_inventory(&self, account: &AccountId, region: &Region) -> Result<Arc<Inventory>, Error> {
+        let session = self.session(account, region).await?;
+        match read(&session).await {
+            Ok(inventory) => Ok(Arc::new(inventory)),
+            Err(error) => Err(self.explain_region(error).await),
+        }
     }
 
     /// One database, from the shared inventory of its account and region.

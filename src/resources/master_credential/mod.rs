@@ -90,7 +90,8 @@ takes over a secret of this provider that still logs in, and one that `adopt_sec
 
     async fn delete(&self, context: &Context, apply: &mut Apply<MasterCredential>) -> Result<(), Reports> {
         let arn = target_arn(&apply.state)?;
-        let described = match context.aws()?.describe(&arn).await {
+        // Its secret is deleted with it: what was read a while ago must not decide that.
+        let described = match context.aws()?.describe_now(&arn).await {
             Ok(described) => described,
             Err(error) => return leave(context, apply, &arn, error),
         };

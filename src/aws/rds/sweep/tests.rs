@@ -260,3 +260,40 @@ async fn sessions_are_made_at_a_regional_endpoint_because_those_are_good_in_ever
     assert_eq!(scene.asked("AssumeRole")[0].host, "sts.us-east-1.amazonaws.com");
     assert_eq!(scene.asked("DescribeDBClusters")[0].host, "rds.af-south-1.amazonaws.com");
 }
+
+#[tokio::test]
+async fn an_account_whose_look_up_is_broken_off_is_a_failure() {
+    let mut tasks: JoinSet<()> = JoinSet::new();
+    let task = tasks.spawn(std::future::pending());
+    let account: AccountId = "200000000000".parse().unwrap();
+    let mut known = HashMap::from([(task.id(), account.clone())]);
+    task.abort();
+    let broken = tasks.join_next().await.unwrap().unwrap_err();
+    let found = broken_off(broken, &mut known).unwrap();
+    assert_eq!((&found.account, found.region.as_ref(), known.len()), (&account, None, 0));
+    let report = error(&found);
+    assert!(report.detail.contains("account 200000000000") && report.detail.contains("broken off"), "{report:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_sweep_reads_what_was_read_before_it_again_and_shares_with_others_at_the_same_time() {
+    let made = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let later = made.clone();
+    let scene = Scene::new(move |asked| {
+        let there = asked.action == "DescribeDBInstances" && later.load(std::sync::atomic::Ordering::SeqCst);
+        there.then(|| page_of_instances(asked, 1))
+    });
+    let sessions = scene.sessions(REQUESTS);
+    let (account, region) = ("200000000000".parse().unwrap(), "eu-west-1".parse().unwrap());
+    assert!(sessions.inventory(&account, &region).await.unwrap().targets.is_empty());
+    made.store(true, std::sync::atomic::Ordering::SeqCst);
+
+    let found = Mutex::new(0);
+    let count = |f: Found| *found.lock().unwrap() += f.inventory.unwrap().targets.len();
+    let sweep = || sessions.sweep(accounts(20), regions(&["eu-west-1"]), count);
+    tokio::join!(sweep(), sweep());
+    assert_eq!(*found.lock().unwrap(), 2 * 20);
+    assert_eq!(scene.asked("DescribeDBInstances").len(), 1 + 20);
+    assert_eq!(sessions.inventory(&account, &region).await.unwrap().targets.len(), 1);
+    assert_eq!(scene.asked("DescribeDBInstances").len(), 1 + 20, "resources share what the sweep has read");
+}
