@@ -23,8 +23,9 @@ AGENT = "demo-agent"
 DATABASES = [
     ("payments-prod", "us-east-1", "ledger", "postgres"),
     ("payments-eu", "eu-west-1", "orders", "mariadb"),
-    ("orders-eu", "eu-west-1", "stock", "postgres"),
-    ("orders-eu", "us-east-1", "carts", "mariadb"),
+    # Namesakes in another account and in another region.
+    ("orders-eu", "eu-west-1", "orders", "postgres"),
+    ("orders-eu", "us-east-1", "orders", "mariadb"),
 ]
 BEGIN = time.monotonic()
 
@@ -236,13 +237,18 @@ def main():
     say("done")
 
 
+def where(arn):
+    _, _, _, region, account, _, identifier = arn.split(":")
+    return f"{account} {region} {identifier}"
+
+
 def print_table(terraform, rig, roles):
     read = secrets(rig)
     rows = [("database", "role", "may (proved)", "may not (proved)", "connection in the gateway")]
     for number, key in enumerate(sorted(roles), start=1):
         role = roles[key]
         may, may_not = prove(terraform, rig, number, role, read(role["secret_ref"]))
-        rows.append((f"{key.split('/')[0]} ({role['engine']})", role["username"], may, may_not or "-", role["connection"]))
+        rows.append((f"{where(role['arn'])} ({role['engine']})", role["username"], may, may_not or "-", role["connection"]))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         print("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())

@@ -17,6 +17,11 @@ model! {
     /// The provider reaches each account through a role of the same name, so `for_each` over discovered databases needs
     /// no provider aliases. Configuring the provider makes no network call.
     ///
+    /// An account that leaves the organization keeps its databases, so what the state holds of it is kept and its destroy
+    /// is refused. AWS removes a closed account for good after 90 days, which looks the same: from then on an apply that
+    /// would destroy what is left of it fails until `terraform state rm` or `removed` blocks let it go. The guide *A whole
+    /// organization* has the steps.
+    ///
     /// Not covered: creating agents of the gateway or inviting accounts, the gateway's own OIDC settings and Svix
     /// endpoints. RDS Proxy is no target.
     pub struct ProviderModel {

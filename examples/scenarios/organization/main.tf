@@ -46,10 +46,10 @@ data "rdsaccess_instances" "managed" {
 locals {
   targets = data.rdsaccess_instances.managed.targets
 
-  # One entry per database and level.
+  # One entry per database and level, keyed by ARN: other accounts and regions may have databases of the same name.
   roles = {
     for pair in setproduct(keys(local.targets), ["read_only", "read_write", "ddl"]) :
-    "${local.targets[pair[0]].identifier}/${pair[1]}" => { arn = pair[0], access = pair[1] }
+    "${pair[0]}/${pair[1]}" => { arn = pair[0], access = pair[1] }
   }
 }
 
@@ -71,9 +71,17 @@ resource "rdsaccess_role" "role" {
   admin      = { secret_ref = rdsaccess_master_credential.master[each.value.arn].secret_ref }
 }
 
+# A gateway has one list of names. Account, region, kind and identifier make a database's name the only one, and none of
+# them changes: 123456789012-us-east-1-instance-ledger-ro.
 resource "rdsaccess_connection" "connection" {
-  for_each   = local.roles
-  name       = provider::rdsaccess::connection_name(each.value.access, local.targets[each.value.arn].identifier)
+  for_each = local.roles
+  name = provider::rdsaccess::connection_name(
+    each.value.access,
+    local.targets[each.value.arn].account_id,
+    local.targets[each.value.arn].region,
+    local.targets[each.value.arn].kind,
+    local.targets[each.value.arn].identifier,
+  )
   target_arn = each.value.arn
   role       = rdsaccess_role.role[each.key]
   agent_name = var.agent_name

@@ -23,11 +23,19 @@ provider "rdsaccess" {
   region = "eu-central-1"
 
   member_role = {
-    name = "HoopOrganizationAccountAccessRole"
+    name = var.member_role
   }
 
   # Plans and applies of several parts run at the same time and share the rates of AWS.
   max_concurrency = 32
+}
+
+# Ephemeral, so that a plan does not hold it: the role that plans may only read, the one that applies may write.
+variable "member_role" {
+  type        = string
+  default     = "HoopOrganizationAccountAccessRole"
+  ephemeral   = true
+  description = "Name of the role in the other accounts."
 }
 
 locals {
@@ -35,8 +43,9 @@ locals {
   # and create it again there. Parts are cheap: a job runs as many as it likes.
   shards = 16
 
-  # The workspace names the part, so that a state never sees the accounts of another one.
-  index = try(tonumber(trimprefix(terraform.workspace, "shard-")), null)
+  # The workspace names the part, so that a state never sees the accounts of another one. Each part has one name only:
+  # `3` or `shard-03` beside `shard-3` would be two states with the same accounts.
+  index = try(tonumber(regex("^shard-(0|[1-9][0-9]*)$", terraform.workspace)[0]), null)
 
   levels = toset(["read_only", "read_write"])
 }
@@ -48,7 +57,7 @@ data "rdsaccess_accounts" "part" {
   lifecycle {
     precondition {
       condition     = local.index != null
-      error_message = "Select a workspace from shard-0 to shard-${local.shards - 1}: `terraform workspace select -or-create shard-0`."
+      error_message = "Select a workspace from shard-0 to shard-${local.shards - 1}: `./each-shard create 0`, `terraform workspace select shard-0`."
     }
   }
 }

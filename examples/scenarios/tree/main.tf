@@ -1,5 +1,5 @@
-# The mirror of the organization's tree: a folder per organizational unit, a handle per account, and names of connections
-# that everybody can guess.
+# The mirror of the organization's tree: a folder per organizational unit, a handle per account, and connections that say
+# where their database stands.
 
 terraform {
   required_providers {
@@ -56,10 +56,12 @@ resource "rdsaccess_role" "read" {
   admin      = { secret_ref = rdsaccess_master_credential.master[each.key].secret_ref }
 }
 
-# The name has the handle, which stays when the account moves in the tree. Its place is a tag, which is changed in place.
+# Another name is another connection, so it is made of what never changes: no handle, which follows the account's name, and
+# no path. These are a tag, which is changed in place. The kind is in it because a cluster and an instance of one region may
+# have the same identifier.
 resource "rdsaccess_connection" "read" {
   for_each   = local.targets
-  name       = provider::rdsaccess::connection_name("read_only", local.accounts[each.value.account_id].handle, each.value.region, each.value.identifier)
+  name       = provider::rdsaccess::connection_name("read_only", each.value.account_id, each.value.region, each.value.kind, each.value.identifier)
   target_arn = each.key
   role       = rdsaccess_role.read[each.key]
   agent_name = var.agent_name

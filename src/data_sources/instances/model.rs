@@ -41,7 +41,8 @@ model! {
         /// The databases, by ARN.
         targets: BTreeMap<String, TargetModel> = computed(),
         /// What is not a target, by ARN, with the reason: members of clusters, replicas, secondaries of global databases,
-        /// and engines without roles for us (Oracle, Db2, RDS Custom, Neptune, DocumentDB).
+        /// and engines without roles for us (Oracle, Db2, RDS Custom, Neptune, DocumentDB). Of the filters only
+        /// `identifiers` holds here, not `tags` and `engines`, so that the reason is found whatever else does not fit.
         others: BTreeMap<String, OtherModel> = computed(),
         /// What could not be read, by account and region; empty unless `on_error = "report"`.
         errors: Vec<ErrorModel> = computed(),

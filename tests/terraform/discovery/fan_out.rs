@@ -1,4 +1,4 @@
-//! The examples that go through a whole organization: a state per part, and the mirror of the tree.
+//! The examples that go through a whole organization: all of it at once, a state per part, and the mirror of the tree.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -8,8 +8,10 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use super::{contains_all, names, provider_block};
+use crate::fixture::{fill, our_roles};
+use crate::gateway::{ADMIN, FakeGateway};
 use crate::rig::{Rig, python, repository};
-use crate::wish::Wish;
+use crate::wish::{DatabaseWish, Wish};
 use crate::workspace::{Run, Workspace};
 
 fn example(name: &str) -> PathBuf {
@@ -20,22 +22,42 @@ fn read(path: PathBuf) -> String {
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The example as it is, with an override file that brings it to the fake AWS.
+/// The example as it is, with an override file that brings it to the fake AWS and to its databases.
 fn try_out<'a>(rig: &'a Rig, name: &str, overrides: &str) -> Workspace<'a> {
     let workspace = Workspace::new(rig);
+    let trust = format!("  tls = {{ ca_bundle = file({:?}) }}", rig.made.ca_file.display().to_string());
     workspace.write("main.tf", &read(example(name).join("main.tf")));
-    workspace.write("rig_override.tf", &format!("{}{overrides}", provider_block(rig, "")));
+    workspace.write("rig_override.tf", &format!("{}{overrides}", provider_block(rig, &trust)));
     workspace.init().ok();
     workspace
 }
 
+/// A database that the examples take.
+fn managed(account: &str, region: &str, identifier: &str, engine: &str) -> DatabaseWish {
+    DatabaseWish::instance(account, region, identifier, engine).tag("access", "managed")
+}
+
+/// An organization with a managed database of the same name in two of its accounts.
+fn two_namesakes() -> Rig {
+    let first = managed("payments-eu", "us-east-1", "main", "postgres").holding(&["shop"]);
+    let second = managed("shared-services", "us-east-1", "main", "mariadb").holding(&["shop"]);
+    let rig = Rig::start(&Wish::organization().with(first).with(second));
+    for number in [0, 1] {
+        fill(rig.database(number), &["shop"]);
+    }
+    rig
+}
+
 /// Runs the script of the example beside the configuration, as a job does.
-fn each_shard(workspace: &Workspace<'_>, arguments: &[&str]) -> Run {
+fn each_shard(workspace: &Workspace<'_>, arguments: &[&str], environment: &[(&str, &str)]) -> Run {
     let terraform = workspace.command(&[]);
-    let program = terraform.get_args().last().expect("the program").to_owned();
-    let mut command = Command::new("bash");
-    command.arg(example("shards").join("each-shard")).args(arguments).current_dir(workspace.folder()).env_clear();
+    let mut words: Vec<_> = terraform.get_args().map(ToOwned::to_owned).collect();
+    let program = words.pop().expect("the program");
+    let mut command = Command::new(terraform.get_program());
+    command.args(words).arg("bash").arg(example("shards").join("each-shard")).args(arguments);
+    command.current_dir(workspace.folder()).env_clear();
     command.envs(terraform.get_envs().filter_map(|(name, value)| Some((name, value?)))).env("TERRAFORM", program);
+    command.envs(environment.iter().copied());
     let output = command.output().expect("bash runs");
     Run {
         code: output.status.code().unwrap_or(-1),
@@ -50,19 +72,31 @@ fn accounts_of(workspace: &Workspace<'_>, index: usize) -> BTreeMap<String, Stri
     serde_json::from_value(workspace.output("accounts")).expect("handles by id")
 }
 
+const TWO_PARTS: &str = "terraform {\n  backend \"local\" {}\n}\nlocals {\n  shards = 2\n}\n\
+                         data \"rdsaccess_accounts\" \"part\" {\n  organizational_units = [\"Root\"]\n}\n\
+                         data \"rdsaccess_instances\" \"part\" {\n  regions = [\"us-east-1\"]\n}\n";
+
 #[test]
 fn the_states_of_all_parts_hold_every_account_once() {
     let rig = Rig::start(&Wish::organization());
-    let overrides = "terraform {\n  backend \"local\" {}\n}\nlocals {\n  shards = 2\n}\n\
-                     data \"rdsaccess_accounts\" \"part\" {\n  organizational_units = [\"Root\"]\n}\n";
-    let workspace = try_out(&rig, "shards", overrides);
+    let workspace = try_out(&rig, "shards", TWO_PARTS);
 
-    // Without a workspace of a part nothing is read and nothing is planned.
-    let error = workspace.plan_run().error();
-    contains_all(&error, &["Select a workspace from shard-0 to shard-1"]);
+    // Without a workspace of a part, or with another name of one, nothing is read and nothing is planned.
+    for name in ["default", "1", "shard-01"] {
+        workspace.run(&["workspace", "select", "-or-create=true", name]).ok();
+        contains_all(&workspace.plan_run().error(), &["Select a workspace from shard-0 to shard-1"]);
+    }
     assert_eq!(rig.calls("ListRoots"), Vec::<Value>::new());
 
-    each_shard(&workspace, &["apply", "0", "1"]).ok();
+    // A plan makes no workspace.
+    let run = each_shard(&workspace, &["plan", "0"], &[]);
+    assert_eq!(run.code, 1, "{}", run.stderr);
+    let made = workspace.run(&["workspace", "list"]).ok().stdout;
+    assert!(!made.split_whitespace().any(|name| name == "shard-0"), "{made}");
+
+    each_shard(&workspace, &["create", "0", "1"], &[]).ok();
+    assert_eq!(each_shard(&workspace, &["plan", "0", "1"], &[]).code, 2, "outputs are changes");
+    each_shard(&workspace, &["apply", "0", "1"], &[]).ok();
     let (first, second) = (accounts_of(&workspace, 0), accounts_of(&workspace, 1));
     assert!(!first.is_empty() && !second.is_empty(), "{first:?} {second:?}");
     assert!(first.keys().all(|account| !second.contains_key(account)), "{first:?} {second:?}");
@@ -70,42 +104,139 @@ fn the_states_of_all_parts_hold_every_account_once() {
     let members = rig.made.organization.accounts.values().map(|account| account.id.as_str());
     assert_eq!(all, members.chain([rig.made.organization.management_account.as_str()]).collect());
 
-    contains_all(&each_shard(&workspace, &["plan", "1", "0"]).ok().stdout, &["== shard 1", "== shard 0", "No changes"]);
+    let again = each_shard(&workspace, &["plan", "1", "0"], &[]).ok().stdout;
+    contains_all(&again, &["== shard 1", "== shard 0", "No changes"]);
     // A part that fails, here one that does not exist, does not keep the next from its turn.
-    let run = each_shard(&workspace, &["apply", "2", "0"]);
+    each_shard(&workspace, &["create", "2"], &[]).ok();
+    let run = each_shard(&workspace, &["plan", "2", "0"], &[]);
     assert_eq!(run.code, 1, "{}", run.stderr);
     contains_all(&run.stderr, &["no part 2", "failed: 2"]);
+    contains_all(&run.stdout, &["== shard 0", "No changes"]);
+    let run = each_shard(&workspace, &["apply", "2", "0"], &[]);
+    assert_eq!(run.code, 1, "{}", run.stderr);
+    contains_all(&run.stderr, &["there is no shard-2.tfplan", "failed: 2"]);
     contains_all(&run.stdout, &["== shard 0", "Apply complete!"]);
-    assert_eq!(each_shard(&workspace, &["destroy", "0"]).code, 2);
+    assert_eq!(each_shard(&workspace, &["destroy", "0"], &[]).code, 64);
 }
 
 #[test]
-fn the_matrix_has_every_part_once() {
+fn a_plan_of_parts_only_reads_and_is_applied_as_it_was_saved() {
+    let rig = two_namesakes();
+    let workspace = try_out(&rig, "shards", TWO_PARTS);
+    let member_role = ("TF_VAR_member_role", rig.made.organization.member_role.as_str());
+    each_shard(&workspace, &["create", "0", "1"], &[member_role]).ok();
+
+    rig.control("DELETE", "log", &Value::Null);
+    let plan = || each_shard(&workspace, &["plan", "0", "1"], &[member_role, ("RDSACCESS_REFRESH", "aws")]);
+    let run = plan();
+    assert_eq!(run.code, 2, "{}\n{}", run.stdout, run.stderr);
+    contains_all(&run.stdout, &["rdsaccess_role.role", "changes: "]);
+    only_read(&rig);
+    assert_eq!([0, 1].map(|number| our_roles(rig.database(number)).len()), [0, 0], "a plan makes nothing");
+
+    each_shard(&workspace, &["apply", "0", "1"], &[member_role]).ok();
+    let roles: BTreeMap<String, String> = [0, 1]
+        .into_iter()
+        .flat_map(|index| {
+            accounts_of(&workspace, index);
+            let held: BTreeMap<String, String> = serde_json::from_value(workspace.output("roles")).expect("a map");
+            held
+        })
+        .collect();
+    assert_eq!(roles.len(), 4, "two levels on two databases: {roles:?}");
+    for number in [0, 1] {
+        let made: Vec<_> = our_roles(rig.database(number)).concat();
+        contains_all(&made.join(" "), &["hoop_ro", "hoop_rw"]);
+    }
+
+    // Once more with the role that only reads: nothing to do, and an old plan is refused.
+    rig.control("DELETE", "log", &Value::Null);
+    contains_all(&plan().ok().stdout, &["No changes"]);
+    only_read(&rig);
+}
+
+/// The calls since the log was emptied are those that the role of plans may make.
+fn only_read(rig: &Rig) {
+    let log = rig.control("GET", "log", &Value::Null);
+    let actions: BTreeSet<String> =
+        log.as_array().into_iter().flatten().filter_map(|call| call["action"].as_str().map(str::to_owned)).collect();
+    assert!(actions.contains("DescribeDBInstances"), "{actions:?}");
+    for action in &actions {
+        let reads = ["Describe", "Get", "List", "AssumeRole"].iter().any(|verb| action.starts_with(verb));
+        assert!(reads && action != "GetSecretValue", "a plan asked for {action}");
+    }
+}
+
+#[test]
+fn the_matrix_has_every_part_once_and_only_what_was_approved_is_applied() {
     let workflow = example("shards").join(".github/workflows/databases.yml");
     let script = "import json, sys, yaml; print(json.dumps(yaml.safe_load(open(sys.argv[1]))['jobs']))";
     let output = python().args(["-c", script]).arg(workflow).output().expect("python runs");
     let jobs: Value = serde_json::from_slice(&output.stdout).expect("the workflow is YAML");
-    let lines = jobs["shards"]["strategy"]["matrix"]["indexes"].as_array().expect("a list").clone();
-    let mut indexes: Vec<usize> = lines
-        .iter()
-        .flat_map(|line| line.as_str().expect("a text").split(' '))
-        .map(|index| index.parse().expect("a number"))
-        .collect();
-    indexes.sort_unstable();
     let configuration = read(example("shards").join("main.tf"));
     let count = configuration.split("shards = ").nth(1).and_then(|rest| rest.split_whitespace().next());
     let count: usize = count.and_then(|text| text.parse().ok()).expect("`shards` in main.tf");
-    assert_eq!(indexes, (0..count).collect::<Vec<_>>());
+    for job in ["plan", "apply"] {
+        let lines = jobs[job]["strategy"]["matrix"]["indexes"].as_array().expect("a list").clone();
+        let mut indexes: Vec<usize> = lines
+            .iter()
+            .flat_map(|line| line.as_str().expect("a text").split(' '))
+            .map(|index| index.parse().expect("a number"))
+            .collect();
+        indexes.sort_unstable();
+        assert_eq!(indexes, (0..count).collect::<Vec<_>>(), "{job}");
+    }
+    assert_eq!(jobs["plan"]["strategy"], jobs["apply"]["strategy"], "an artifact is made and taken by the same line");
 
-    let steps = jobs["shards"]["steps"].as_array().expect("a list");
-    let runs: Vec<&str> = steps.iter().filter_map(|step| step["run"].as_str()).collect();
-    contains_all(&runs.join("\n"), &["terraform init", "./each-shard", "${{ matrix.indexes }}"]);
+    let runs = |job: &str| {
+        let steps = jobs[job]["steps"].as_array().expect("a list");
+        steps.iter().filter_map(|step| step["run"].as_str()).collect::<Vec<_>>().join("\n")
+    };
+    contains_all(&runs("plan"), &["terraform init", "./each-shard plan ${{ matrix.indexes }}"]);
+    contains_all(&runs("apply"), &["terraform init", "./each-shard apply ${{ matrix.indexes }}"]);
+    assert_eq!((&jobs["plan"]["environment"], &jobs["apply"]["environment"]), (&Value::Null, &json!("production")));
+    assert_eq!(jobs["plan"]["env"]["RDSACCESS_REFRESH"], "aws");
+    let when = jobs["apply"]["if"].as_str().expect("a condition");
+    assert!(!when.contains("schedule") && !when.contains("pull_request"), "{when}");
+}
+
+#[test]
+fn names_of_the_whole_organization_never_collide() {
+    // The same identifier in another account, in another region, and of the other kind.
+    let namesakes = [
+        managed("payments-prod", "us-east-1", "main", "postgres"),
+        managed("payments-prod", "eu-west-1", "main", "mariadb"),
+        managed("payments-eu", "us-east-1", "main", "postgres"),
+        DatabaseWish::cluster("payments-eu", "us-east-1", "main", "aurora-postgresql").tag("access", "managed"),
+    ];
+    let wish = namesakes.into_iter().fold(Wish::organization(), |wish, database| wish.with(database.unreachable()));
+    let (rig, gateway) = (Rig::start(&wish), FakeGateway::start());
+    for (scenario, levels) in [("organization", 3), ("tree", 1)] {
+        let here = "data \"rdsaccess_instances\" \"managed\" {\n  regions = [\"us-east-1\", \"eu-west-1\"]\n}\n";
+        let mut workspace = try_out(&rig, scenario, here);
+        for (name, value) in [("TF_VAR_gateway_url", gateway.url.as_str()), ("TF_VAR_agent_name", "lab")] {
+            workspace.set(name, value);
+        }
+        workspace.set("HOOP_APIURL", &gateway.url);
+        workspace.set("HOOP_APIKEY", ADMIN);
+        workspace.plan().changes();
+        let planned = workspace.planned();
+        let all = planned["resource_changes"].as_array().expect("changes");
+        let connections: Vec<&Value> = all.iter().filter(|one| one["type"] == "rdsaccess_connection").collect();
+        let named: BTreeSet<&str> =
+            connections.iter().filter_map(|one| one["change"]["after"]["name"].as_str()).collect();
+        assert_eq!((connections.len(), named.len()), (4 * levels, 4 * levels), "{scenario}: {named:?}");
+        let account = rig.account_id("payments-eu");
+        assert!(named.contains(format!("{account}-us-east-1-cluster-main-ro").as_str()), "{scenario}: {named:?}");
+    }
 }
 
 #[test]
 fn the_tree_is_mirrored_with_a_folder_per_unit_and_a_handle_per_account() {
-    let rig = Rig::start(&Wish::organization());
-    let workspace = try_out(&rig, "tree", "");
+    let (rig, gateway) = (two_namesakes(), FakeGateway::start());
+    let mut workspace = try_out(&rig, "tree", "variable \"agent_name\" {\n  default = \"lab\"\n}\n");
+    workspace.set("HOOP_APIURL", &gateway.url);
+    workspace.set("HOOP_APIKEY", ADMIN);
     workspace.apply().ok();
     let (folders, paths) = (workspace.output("folders"), workspace.output("names"));
     let handle = |name: &str| format!("aws-{name}-{}", &rig.account_id(name)[8..]);
@@ -118,5 +249,23 @@ fn the_tree_is_mirrored_with_a_folder_per_unit_and_a_handle_per_account() {
         assert_eq!(paths[&account.id], format!("{}/{}", account.ou_path, handle(name)));
     }
     assert_eq!(names(&paths).len(), 7, "the management account is in it too");
+
+    for (number, path) in [(0, "Root/Workloads/Prod/EU"), (1, "Root")] {
+        let database = rig.database(number);
+        let connection = gateway.stored(&format!("{}-us-east-1-instance-main-ro", database.account_id));
+        let place = format!("{path}/{}", handle(if number == 0 { "payments-eu" } else { "shared-services" }));
+        assert_eq!(connection["connection_tags"]["folder"], json!(place), "{connection}");
+        contains_all(&our_roles(database).concat().join(" "), &["hoop_ro"]);
+    }
     workspace.plan().nothing();
+
+    // Another name of the account is another tag, and not another connection.
+    let (id, calls) = (rig.account_id("payments-eu"), gateway.calls().len());
+    rig.control("POST", "accounts", &json!({ "id": id, "name": "billing" }));
+    workspace.apply().ok();
+    let writes: Vec<String> = gateway.calls().split_off(calls).into_iter().filter(|c| !c.starts_with("GET ")).collect();
+    assert!(writes.iter().all(|call| call.starts_with("PUT ") || call.starts_with("PATCH ")), "{writes:?}");
+    let renamed = gateway.stored(&format!("{id}-us-east-1-instance-main-ro"));
+    let place = format!("Root/Workloads/Prod/EU/aws-billing-{}", &id[8..]);
+    assert_eq!(renamed["connection_tags"]["folder"], json!(place));
 }

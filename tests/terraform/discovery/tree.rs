@@ -192,6 +192,67 @@ fn units_that_are_renamed_moved_and_removed_touch_only_their_places() {
     workspace.plan().nothing();
 }
 
+/// Something for each account of a selection by units and tags.
+fn selection(name: &str, unit: &str, more: &str) -> String {
+    format!(
+        "data \"rdsaccess_accounts\" \"{name}\" {{\n  organizational_units = [{unit:?}]\n{more}}}\n\
+         resource \"terraform_data\" \"{name}\" {{\n  for_each = data.rdsaccess_accounts.{name}.accounts\n  \
+         input = each.value.name\n}}\n"
+    )
+}
+
+#[test]
+fn an_account_that_leaves_the_selection_is_destroyed_and_one_that_enters_is_made() {
+    let rig = Rig::start(&Wish::organization());
+    let administrator = Administrator::of(&rig);
+    let reader = workspace(&rig, "", MIRROR);
+    reader.apply().ok();
+    let units = data(&reader, "rdsaccess_accounts.all")["units"].clone();
+    let unit = |path: &str| units[path]["id"].as_str().expect("an id").to_owned();
+    let (prod, eu, sandbox) = (unit("Root/Workloads/Prod"), unit("Root/Workloads/Prod/EU"), unit("Root/Sandbox"));
+    let account = rig.account_id("orders-eu");
+
+    let by_path = selection("path", "Root/Workloads/Prod", "");
+    let by_tag = selection("tag", &prod, "  tags = { kept = \"yes\" }\n");
+    let workspace = workspace(&rig, "", &[by_path, selection("id", &prod, ""), by_tag].concat());
+    workspace.apply().ok();
+    let both = |action: &'static str| expected(&[(action, "path", account), (action, "id", account)]);
+    administrator.move_account(account, &eu, &sandbox);
+    assert_eq!(changes(&workspace), both("delete"), "out of the selected unit, and nobody else with it");
+    administrator.move_account(account, &sandbox, &prod);
+    assert_eq!(changes(&workspace), both("create"));
+    administrator.move_account(account, &prod, &eu);
+    workspace.plan().nothing();
+
+    let tag = json!({ "ResourceId": account, "Tags": [{ "Key": "kept", "Value": "yes" }] });
+    administrator.ask("tag_resource", &tag);
+    assert_eq!(changes(&workspace), expected(&[("create", "tag", account)]));
+    administrator.ask("untag_resource", &json!({ "ResourceId": account, "TagKeys": ["kept"] }));
+    assert_eq!(changes(&workspace), expected(&[("delete", "tag", account)]));
+
+    // Another name of the unit stops a plan that names it by path, and means nothing to one that names it by id.
+    administrator.rename_unit(&prod, "Live");
+    contains_all(
+        &workspace.plan_run().error(),
+        &["No such organizational unit", "Root/Workloads/Prod", "Root/Workloads/Live"],
+    );
+    workspace.write("main.tf", &selection("path", "Root/Workloads/Live", ""));
+    workspace.apply().ok();
+    workspace.write("main.tf", &[selection("path", "Root/Workloads/Live", ""), selection("id", &prod, "")].concat());
+    workspace.apply().ok();
+    administrator.rename_unit(&prod, "Prod");
+    workspace.write("main.tf", &[selection("path", "Root/Workloads/Prod", ""), selection("id", &prod, "")].concat());
+    workspace.plan().nothing();
+
+    // A unit that is gone is an error, however it was named.
+    let [first, second] = ["payments-eu", "orders-eu"].map(|name| rig.account_id(name));
+    workspace.write("main.tf", &selection("id", &eu, ""));
+    workspace.apply().ok();
+    [first, second].iter().for_each(|account| administrator.move_account(account, &eu, &prod));
+    administrator.delete_unit(&eu);
+    contains_all(&workspace.plan_run().error(), &["No such organizational unit", &eu]);
+}
+
 #[test]
 fn names_of_units_may_hold_anything() {
     let rig = Rig::start(&Wish::organization());
