@@ -241,7 +241,7 @@ fn label(on: On, when: When) -> &'static str {
         (On::Everything, When::InRegions) => "ListSecurityGroups",
         (On::Everything, _) => "ListRoots",
         (On::Units, _) => "ListUnits",
-        (On::Accounts, _) => "ReadAccountTags",
+        (On::Accounts, _) => "ReadAccounts",
         (On::MemberRoles, _) => "EnterAccounts",
         (On::Lists, _) => "ListDatabases",
         (On::SubnetGroups, _) => "ListSubnetGroups",
