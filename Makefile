@@ -31,8 +31,9 @@ test-matrix: install ## the engines' tests on every server: PostgreSQL 12 to 18,
 
 test: install lint test-fakes test-rust test-engines ## everything that must be green before a commit
 
-docs: ## writes the registry's pages from the declarations and the examples
+docs: ## writes the registry's pages from the declarations and the examples, and the IAM documents of the tests
 	RDSACCESS_UPDATE=1 cargo nextest run --test golden docs
+	RDSACCESS_UPDATE=1 cargo nextest run --lib the_documents_are_the_committed_ones
 
 demo: install ## the main job from end to end on this machine
 	cargo build --workspace

@@ -42,14 +42,13 @@ pub(super) struct Wanted {
 }
 
 impl Wanted {
-    /// The hub's account, when all its principals are of one.
-    fn hub_account(&self) -> Option<&AccountId> {
-        let accounts: BTreeSet<&AccountId> = self.hub.iter().map(|principal| &principal.account_id).collect();
-        if accounts.len() == 1 { accounts.into_iter().next() } else { None }
+    fn hub_accounts(&self) -> BTreeSet<AccountId> {
+        self.hub.iter().map(|principal| principal.account_id.clone()).collect()
     }
 
+    /// Whether nobody enters this account by a role: all principals are at home in it.
     fn is_hub(&self, account: &AccountId) -> bool {
-        self.hub_account() == Some(account)
+        !self.hub.is_empty() && self.hub.iter().all(|principal| principal.account_id == *account)
     }
 
     /// The account of a store for all accounts.
@@ -68,7 +67,7 @@ impl Wanted {
     fn scope(&self) -> Scope {
         Scope {
             partition: self.partition.to_string(),
-            account: "*".to_owned(),
+            accounts: BTreeSet::from(["*".to_owned()]),
             databases: self.databases.clone(),
             store: self.store.clone().filter(|_| self.uses(On::Secrets)),
             keys: self.keys.clone(),
@@ -129,15 +128,19 @@ impl Wanted {
         })
     }
 
-    /// The hub's own account is not entered through a role.
+    /// A hub's own account is not entered through a role. With principals of several accounts each needs its own.
     fn in_hub_account(&self) -> Vec<Statement> {
-        let Some(hub) = self.hub_account() else { return Vec::new() };
-        let of_hub = |database: &Database| database.arn.account_id == *hub;
+        let hubs = self.hub_accounts();
+        if hubs.is_empty() {
+            return Vec::new();
+        }
+        let of_hub = |database: &&Database| hubs.contains(&database.arn.account_id);
         let mut all = self.scope();
-        all.only = Some(hub.clone());
+        all.only = Some(hubs.clone());
+        all.accounts = hubs.iter().map(ToString::to_string).collect();
         let mut own = all.clone();
-        own.databases = Some(self.databases.iter().flatten().filter(|database| of_hub(database)).cloned().collect());
-        if self.store_account() != Some(hub) {
+        own.databases = self.databases.as_ref().map(|all| all.iter().filter(of_hub).cloned().collect());
+        if self.store_account().is_none_or(|account| !hubs.contains(account)) {
             return self.statements(MEMBER.iter(), &own);
         }
         let is_stored = |row: &&Permission| matches!(row.on, On::Secrets | On::StoreKey);
@@ -156,7 +159,7 @@ impl Wanted {
         let mut scope = self.scope();
         if scope.databases.is_none() {
             scope.partition = "${AWS::Partition}".to_owned();
-            scope.account = "${AWS::AccountId}".to_owned();
+            scope.accounts = BTreeSet::from(["${AWS::AccountId}".to_owned()]);
         }
         self.member_document_in(scope)
     }
@@ -241,7 +244,7 @@ fn label(on: On, when: When) -> &'static str {
         (On::Everything, When::InRegions) => "ListSecurityGroups",
         (On::Everything, _) => "ListRoots",
         (On::Units, _) => "ListUnits",
-        (On::Accounts, _) => "ReadAccountTags",
+        (On::Accounts, _) => "ReadAccounts",
         (On::MemberRoles, _) => "EnterAccounts",
         (On::Lists, _) => "ListDatabases",
         (On::SubnetGroups, _) => "ListSubnetGroups",

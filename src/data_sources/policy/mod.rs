@@ -16,6 +16,7 @@ mod user;
 use std::collections::BTreeSet;
 
 use crate::access::{Arn, Partition};
+use crate::aws::settings::Settings;
 use crate::context::{Context, Found, Takes};
 use crate::report::Report;
 use crate::schema::{Attr, DataSource, Query, Reports};
@@ -50,6 +51,7 @@ impl DataSource for PolicyDataSource {
 
     async fn read(&self, context: &Context, query: &mut Query<Policy>) -> Result<(), Reports> {
         let wanted = wanted(context, query).await?;
+        query.warnings.extend(page::nobody_enters(&wanted));
         query.warnings.extend(page::out_of_reach(&wanted));
         fill(&mut query.state, &wanted)?;
         Ok(())
@@ -79,12 +81,11 @@ async fn wanted(context: &Context, query: &mut Query<Policy>) -> Result<Wanted, 
     let home_region = aws.home_region().await.ok();
     let of_home = || home_region.as_ref().map_or(Partition::Aws, |region| region.partition());
     let features = config.features.get().cloned().unwrap_or_default();
-    let assumed = || settings.assume_role.as_ref().and_then(|role| role.role_arn.parse::<PrincipalArn>().ok());
     Ok(Wanted {
         partition: partition(&config)?.unwrap_or_else(of_home),
         databases: databases(context, query, features.contains(&Feature::RoleIam)).await,
         features,
-        hub: config.hub_principal_arns.get().cloned().unwrap_or_else(|| assumed().into_iter().collect()),
+        hub: config.hub_principal_arns.get().cloned().unwrap_or_else(|| assumed(settings).into_iter().collect()),
         agents: config.agent_principal_arns.get().cloned().unwrap_or_default(),
         external_id: config.external_id.get().cloned().or_else(|| settings.member_role.external_id.clone()),
         roles: config.role_names.get().cloned().unwrap_or_default(),
@@ -97,6 +98,13 @@ async fn wanted(context: &Context, query: &mut Query<Policy>) -> Result<Wanted, 
         member_role: settings.member_role.clone(),
         home_region,
     })
+}
+
+/// The role that the provider runs as, where its block says one: the last of those that it takes.
+fn assumed(settings: &Settings) -> Option<PrincipalArn> {
+    let assumed = settings.assume_role.as_ref().map(|role| &role.role_arn);
+    let of_web_identity = || settings.web_identity.as_ref().map(|identity| &identity.role_arn);
+    assumed.or_else(of_web_identity)?.parse().ok()
 }
 
 /// The databases, with their resource ids where tokens need them.

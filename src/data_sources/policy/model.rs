@@ -42,7 +42,7 @@ model! {
         /// ARNs of the roles, users or account roots that the provider runs as. Databases and secrets in their account are
         /// reached without a role; `hub_policy_json` then holds what that needs.
         hub_principal_arns: BTreeSet<PrincipalArn> = optional().not_empty()
-            .default_words("`assume_role.role_arn` of the provider block"),
+            .default_words("`role_arn` of `assume_role` or `assume_role_with_web_identity` of the provider block"),
         /// ARNs of the roles, users or account roots that the gateway's agents run as; `agent_policy_json` is of no use to
         /// anybody else.
         agent_principal_arns: BTreeSet<PrincipalArn> = optional().not_empty(),

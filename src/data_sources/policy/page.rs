@@ -56,7 +56,7 @@ fn resource(on: On) -> &'static str {
         On::Databases => "the databases",
         On::Groups => "`security-group/*` in their accounts and regions",
         On::Rules => "`security-group-rule/*` in their accounts and regions",
-        On::Vpcs => "`vpc/*` in their accounts and regions",
+        On::Vpcs => "`vpc/*` in their regions, of any account: that of a shared VPC is its owner's",
         On::Secrets => "the secrets `<name_prefix><account>/<region>/<db or cluster>/<identifier>/*` of the databases",
         On::ManagedSecrets => "`secret:rds!db-*` or `secret:rds!cluster-*` in their accounts and regions",
         On::StoreKey => "the customer key of the store; nothing without one",
@@ -77,9 +77,6 @@ fn agents_resource(on: On) -> &'static str {
 fn condition(row: &Permission) -> &'static str {
     match (row.action, row.when) {
         ("secretsmanager:UpdateSecret", _) => "the tag `rdsaccess:managed = true`; only with `kms_key_id`",
-        ("secretsmanager:RemoveRegionsFromReplication", _) => {
-            "the tag `rdsaccess:managed = true`; only with `replica_regions`"
-        }
         ("sts:AssumeRole", _) => "without `target_arns`: accounts of the hub's organization (`aws:ResourceOrgID`)",
         (_, When::Always) => "",
         (_, When::InRegions) => "the regions of the databases (`aws:RequestedRegion`)",
@@ -95,7 +92,9 @@ fn condition(row: &Permission) -> &'static str {
         (_, When::ThroughSecretsManager) => "through Secrets Manager (`kms:ViaService`)",
         (_, When::ThroughRds) => "through RDS (`kms:ViaService`)",
         (_, When::ThroughBoth) => "through Secrets Manager or RDS (`kms:ViaService`)",
-        (_, When::GrantsToAws) => "the grant is for a service of AWS (`kms:GrantIsForAWSResource`)",
+        (_, When::GrantsToAws) => {
+            "the grant is for a service of AWS (`kms:GrantIsForAWSResource`), through Secrets Manager or RDS (`kms:ViaService`)"
+        }
     }
 }
 
@@ -106,6 +105,16 @@ pub(super) fn no_id(arn: &Arn, why: &str) -> Report {
          databases of its kind in its account and region until it can be. {why}"
     );
     Report::warning("A database is named by pattern", detail)
+}
+
+/// Says that nobody is trusted; who asks for the agent's document alone need not know.
+pub(super) fn nobody_enters(wanted: &Wanted) -> Option<Report> {
+    let detail = "`hub_principal_arns` is not set, and the provider block has neither `assume_role` nor \
+                  `assume_role_with_web_identity` to take it from. `trust_policy_json` is null, `cloudformation_template` asks \
+                  for `HubPrincipalArns`, and `hub_policy_json` holds nothing for the account that the provider runs in. Set \
+                  `hub_principal_arns` to the role or user that the provider runs as.";
+    let is_unknown = wanted.hub.is_empty() && wanted.agents.is_empty();
+    is_unknown.then(|| Report::warning("It is not known who enters the accounts", detail.to_owned()))
 }
 
 /// Says what a policy of the agent's own account cannot open.

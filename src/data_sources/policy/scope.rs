@@ -27,8 +27,8 @@ pub(super) struct Database {
 pub(super) struct Scope {
     /// Partition of patterns
     pub partition: String,
-    /// Account of patterns: `*`, or what CloudFormation puts there
-    pub account: String,
+    /// Accounts of patterns: `*`, those of the hub, or what CloudFormation puts there
+    pub accounts: BTreeSet<String>,
     /// The databases; `None` stands for all databases in the account of the holder
     pub databases: Option<Vec<Database>>,
     /// Secrets Manager as the store; `None` when secrets are in Vault
@@ -43,8 +43,8 @@ pub(super) struct Scope {
     pub member_roles: BTreeSet<String>,
     /// The region that the provider itself is at home in
     pub home_region: Option<Region>,
-    /// What is in this account alone
-    pub only: Option<AccountId>,
+    /// What is in these accounts alone
+    pub only: Option<BTreeSet<AccountId>>,
     /// Whether the holder has nothing to do in other accounts
     pub stays_at_home: bool,
     /// A condition of every statement
@@ -67,7 +67,8 @@ impl Scope {
     pub(super) fn takes(&self, permission: &Permission) -> bool {
         let store = self.store.as_ref();
         match (permission.action, permission.on) {
-            ("secretsmanager:ReplicateSecretToRegions" | "secretsmanager:RemoveRegionsFromReplication", _) => {
+            // Removing is another matter: a secret can have replicas from before `replica_regions` was changed.
+            ("secretsmanager:ReplicateSecretToRegions", _) => {
                 store.is_some_and(|store| !store.replica_regions.is_empty())
             }
             // Only a key that is named is ever set on a secret that is there.
@@ -102,7 +103,10 @@ impl Scope {
     }
 
     fn is_meant(&self, arn: &str) -> bool {
-        self.only.as_ref().is_none_or(|only| arn == "*" || account_of(arn) == Some(only.as_str()))
+        // Which account owns a shared VPC is not known, whoever asks.
+        let of_any = arn == "*" || account_of(arn) == Some("*");
+        let is_in = |only: &BTreeSet<AccountId>| only.iter().any(|account| account_of(arn) == Some(account.as_str()));
+        self.only.as_ref().is_none_or(|only| of_any || is_in(only))
     }
 
     fn resources(&self, on: On) -> BTreeSet<String> {
@@ -119,7 +123,7 @@ impl Scope {
             },
             On::Groups => self.in_places("ec2", &["security-group/*"]),
             On::Rules => self.in_places("ec2", &["security-group-rule/*"]),
-            On::Vpcs => self.in_places("ec2", &["vpc/*"]),
+            On::Vpcs => self.vpcs(),
             On::Secrets => self.secrets(),
             On::ManagedSecrets => self.managed_secrets(),
             On::StoreKey => BTreeSet::new(),
@@ -133,16 +137,27 @@ impl Scope {
         resources.iter().map(|resource| format!("arn:{}:organizations::*:{resource}", self.partition)).collect()
     }
 
+    /// Every region and account that has a database.
+    fn places(&self) -> BTreeSet<(String, String)> {
+        match &self.databases {
+            Some(all) => all.iter().map(|d| (d.arn.region.to_string(), d.arn.account_id.to_string())).collect(),
+            None => self.accounts.iter().map(|account| ("*".to_owned(), account.clone())).collect(),
+        }
+    }
+
     /// Resources in every account and region that has a database.
     fn in_places(&self, service: &str, resources: &[&str]) -> BTreeSet<String> {
-        let places: BTreeSet<(String, String)> = match &self.databases {
-            Some(all) => all.iter().map(|d| (d.arn.region.to_string(), d.arn.account_id.to_string())).collect(),
-            None => BTreeSet::from([("*".to_owned(), self.account.clone())]),
-        };
         let arn = |(region, account): &(String, String), resource: &str| {
             format!("arn:{}:{service}:{region}:{account}:{resource}", self.partition)
         };
+        let places = self.places();
         places.iter().flat_map(|place| resources.iter().map(move |resource| arn(place, resource))).collect()
+    }
+
+    /// VPCs in the regions of the databases. One that is shared has the account of its owner in its ARN.
+    fn vpcs(&self) -> BTreeSet<String> {
+        let arn = |(region, _): (String, String)| format!("arn:{}:ec2:{region}:*:vpc/*", self.partition);
+        self.places().into_iter().map(arn).collect()
     }
 
     /// The beginnings of the secrets' names, with the region and account that hold them.
@@ -165,9 +180,10 @@ impl Scope {
                 .collect(),
             None => {
                 // A store for all accounts holds the secrets of all accounts.
-                let of_account = if store.account_id.is_some() { "*" } else { &self.account };
+                let of = |own: &str| if store.account_id.is_some() { "*".to_owned() } else { own.to_owned() };
                 let kinds = [TargetKind::Instance, TargetKind::Cluster];
-                kinds.into_iter().map(|kind| place("*", &self.account, kind, "*", of_account)).collect()
+                let of_kind = |kind| self.accounts.iter().map(move |own| place("*", own, kind, "*", &of(own)));
+                kinds.into_iter().flat_map(of_kind).collect()
             }
         }
     }
@@ -251,8 +267,8 @@ impl Scope {
                 })
                 .collect(),
             None => {
-                let any = |id: &str| ("*".to_owned(), self.account.clone(), id.to_owned());
-                BTreeSet::from([any("cluster-*"), any("db-*")])
+                let any = |id: &str, account: &String| ("*".to_owned(), account.clone(), id.to_owned());
+                self.accounts.iter().flat_map(|account| ["cluster-*", "db-*"].map(|id| any(id, account))).collect()
             }
         };
         let users: BTreeSet<String> = self.token_users.iter().map(User::token_name).collect();
@@ -296,10 +312,15 @@ impl Scope {
             When::ThroughBoth => {
                 conditions.like("kms:ViaService", ["rds", "secretsmanager"].map(|service| self.endpoint(service)));
             }
-            When::GrantsToAws => conditions.is_true("kms:GrantIsForAWSResource"),
+            When::GrantsToAws => {
+                conditions.is_true("kms:GrantIsForAWSResource");
+                conditions.like("kms:ViaService", ["rds", "secretsmanager"].map(|service| self.endpoint(service)));
+            }
         }
+        let of_several = self.only.as_ref().is_some_and(|only| only.len() > 1);
         let open_to_others = |arn: &String| {
-            account_of(arn) == Some("*") && [":secretsmanager:", ":kms:"].iter().any(|service| arn.contains(service))
+            (of_several || account_of(arn) == Some("*"))
+                && [":secretsmanager:", ":kms:"].iter().any(|service| arn.contains(service))
         };
         if self.stays_at_home && part.resources.iter().any(open_to_others) {
             // Secrets and keys of other accounts can let everybody in by policies of their own.

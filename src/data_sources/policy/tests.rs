@@ -1,9 +1,10 @@
 //! The documents: compared with the committed files, and rules that hold for every one of them.
 
 mod reference;
+#[path = "../../../tests/golden/switch.rs"]
+mod switch;
 
 use std::collections::BTreeSet;
-use std::path::Path;
 
 use proptest::prelude::*;
 use serde_json::Value;
@@ -14,7 +15,7 @@ use super::model::Policy;
 use super::scope::Database;
 use super::*;
 use crate::access::Partition;
-use crate::aws::settings::{MemberOverride, MemberRole};
+use crate::aws::settings::{AssumeRole, MemberOverride, MemberRole, TokenOrigin, WebIdentity, WebToken};
 use crate::store::SecretsManagerSettings;
 
 const HUB_ROLE: &str = "arn:aws:iam::111111111111:role/terraform";
@@ -138,20 +139,16 @@ fn resources(document: &Value) -> BTreeSet<&str> {
 
 #[test]
 fn the_documents_are_the_committed_ones() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/policy");
+    let (folder, mut wrong) = (switch::root().join("tests/golden/policy"), Vec::new());
     let cases =
         [("pattern", general()), ("exact", exact()), ("full", full()), ("alone", alone()), ("central", central())];
     for (case, wanted) in cases {
         for (name, document) in documents(&wanted) {
-            let (path, text) = (folder.join(format!("{case}.{name}.json")), format!("{document:#}\n"));
-            if std::env::vars_os().any(|(name, value)| name == "RDSACCESS_UPDATE" && value == "1") {
-                std::fs::create_dir_all(&folder).unwrap();
-                std::fs::write(&path, &text).unwrap();
-            }
-            let committed = std::fs::read_to_string(&path).unwrap_or_default();
-            assert!(committed == text, "{} is not current: run `make docs`", path.display());
+            let path = folder.join(format!("{case}.{name}.json"));
+            wrong.extend(switch::compare(&path, &format!("{document:#}\n")).err());
         }
     }
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 #[test]
@@ -161,6 +158,83 @@ fn one_account_needs_neither_the_organization_nor_a_role() {
     assert_eq!(actions(&hub).iter().filter(foreign).count(), 0, "{hub}");
     assert!(actions(&hub).contains("rds:ModifyDBInstance") && !actions(&hub).contains("rds:ModifyDBCluster"));
     assert_eq!(hub["Statement"], document(&alone(), "member").unwrap()["Statement"]);
+}
+
+#[test]
+fn a_hub_reaches_all_databases_of_its_own_account_as_well() {
+    let hub = document(&general(), "hub").unwrap();
+    for on in ["rds:*:111111111111:db:*", "secretsmanager:*:111111111111:secret:rdsaccess/111111111111/*/db/*/*"] {
+        assert!(resources(&hub).contains(format!("arn:aws:{on}").as_str()), "{on} in {hub}");
+    }
+    let member = document(&general(), "member").unwrap();
+    assert!(actions(&member).is_subset(&actions(&hub)), "{hub}");
+    let others = resources(&hub).into_iter().filter(|arn| {
+        let account = arn.split(':').nth(4).unwrap_or_default();
+        account == "*" && ![":vpc/", ":organizations:", ":role/"].iter().any(|kind| arn.contains(kind))
+            || account.starts_with('2')
+    });
+    assert_eq!(others.count(), 0, "the role opens the others: {hub}");
+}
+
+#[test]
+fn one_account_without_names_of_databases_needs_what_the_role_would_hold_alone() {
+    let member = document(&Wanted { hub: BTreeSet::new(), ..general() }, "member").unwrap();
+    assert!(actions(&member).contains("rds:ModifyDBInstance"));
+    assert!(!actions(&member).iter().any(|action| action.starts_with("organizations:") || action.starts_with("sts:")));
+}
+
+#[test]
+fn principals_of_two_accounts_reach_their_own_and_enter_each_others() {
+    let hub = set(&[HUB_ROLE, "arn:aws:iam::222222222222:role/terraform"]);
+    let document = document(&Wanted { hub, ..exact() }, "hub").unwrap();
+    for on in [ORDERS, "arn:aws:iam::222222222222:role/HoopOrganizationAccountAccessRole"] {
+        assert!(resources(&document).contains(on), "{on} in {document}");
+    }
+    for statement in statements(&document) {
+        let on = texts(&statement["Resource"]);
+        let stays = &statement["Condition"]["StringEquals"]["aws:ResourceAccount"];
+        assert!(!on.iter().any(|arn| arn.contains(":secret:")) || stays == "${aws:PrincipalAccount}", "{statement}");
+    }
+}
+
+#[test]
+fn who_the_provider_runs_as_is_the_last_role_that_its_block_takes() {
+    let role = |name: &str| format!("arn:aws:iam::111111111111:role/{name}");
+    let assumed = |settings: &Settings| super::assumed(settings).map(|principal| principal.to_string());
+    let mut settings = Settings::default();
+    assert_eq!(assumed(&settings), None);
+    settings.web_identity = Some(WebIdentity {
+        role_arn: role("ci"),
+        token: WebToken::File("/token".into()),
+        session_name: None,
+        origin: TokenOrigin::Environment,
+    });
+    assert_eq!(assumed(&settings), Some(role("ci")));
+    settings.assume_role = Some(AssumeRole { role_arn: role("terraform"), ..AssumeRole::default() });
+    assert_eq!(assumed(&settings), Some(role("terraform")));
+    assert!(page::nobody_enters(&Wanted { hub: BTreeSet::new(), ..general() }).is_some());
+    assert!(page::nobody_enters(&general()).is_none() && page::nobody_enters(&full()).is_none());
+}
+
+#[test]
+fn a_secret_loses_the_replicas_of_former_settings() {
+    let member = document(&exact(), "member").unwrap();
+    let removes = "secretsmanager:RemoveRegionsFromReplication";
+    let statement = statements(&member).iter().find(|one| texts(&one["Action"]).contains(&removes)).unwrap();
+    assert_eq!(statement["Condition"]["StringEquals"]["aws:ResourceTag/rdsaccess:managed"], "true");
+    assert!(!actions(&member).contains("secretsmanager:ReplicateSecretToRegions"), "there are none to add");
+}
+
+#[test]
+fn a_group_can_be_made_in_a_vpc_that_another_account_shares() {
+    for wanted in [general(), exact(), alone()] {
+        for (name, document) in documents(&wanted).into_iter().filter(|(name, _)| ["member", "template"].contains(name))
+        {
+            let text = document.to_string();
+            assert!(text.contains(":*:vpc/*"), "{name}: {text}");
+            assert!(!text.contains("AccountId}:vpc/") && !text.contains("222222222222:vpc/"), "{name}: {text}");
+        }
+    }
 }
 
 #[test]
@@ -351,7 +425,8 @@ proptest! {
         for (name, document) in documents(&wanted).into_iter().filter(|(name, _)| ["hub", "member", "agent"].contains(name)) {
             for resource in resources(&document) {
                 let account = resource.split(':').nth(4).unwrap_or_default();
-                let fits = resource == "*" || resource.contains(":organizations:") || accounts.contains(account);
+                let of_any = resource == "*" || resource.ends_with(":*:vpc/*");
+                let fits = of_any || resource.contains(":organizations:") || accounts.contains(account);
                 prop_assert!(fits, "{} names {}", name, resource);
             }
         }
