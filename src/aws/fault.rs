@@ -19,10 +19,18 @@ impl Call {
     where
         E: ProvideErrorMetadata + StdError + 'static,
     {
+        self.refused_hiding(error, "")
+    }
+
+    /// As [`Call::refused`] for a call that sent a secret, which a message about a value that breaks a rule may repeat.
+    pub(super) fn refused_hiding<E>(self, error: &SdkError<E, HttpResponse>, secret: &str) -> Error
+    where
+        E: ProvideErrorMetadata + StdError + 'static,
+    {
         match nested(error) {
             // A renewal of credentials failed under this call: that error names role and account.
             Some(inner) => inner,
-            None => self.failed(fault_of(error)),
+            None => self.failed(fault_of(error, secret)),
         }
     }
 }
@@ -41,16 +49,16 @@ fn sources<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a 
     })
 }
 
-fn fault_of<E>(error: &SdkError<E, HttpResponse>) -> Fault
+fn fault_of<E>(error: &SdkError<E, HttpResponse>, secret: &str) -> Fault
 where
     E: ProvideErrorMetadata + StdError + 'static,
 {
     match error {
         SdkError::ServiceError(service) => {
             let meta = service.err().meta();
-            answer(service.raw(), meta.code(), meta.message())
+            answer(service.raw(), meta.code(), meta.message(), secret)
         }
-        SdkError::ResponseError(response) => answer(response.raw(), None, None),
+        SdkError::ResponseError(response) => answer(response.raw(), None, None, secret),
         SdkError::TimeoutError(_) => Fault::Unreachable("no answer in time".to_owned()),
         _ => local(error),
     }
@@ -82,13 +90,13 @@ pub(super) fn chain(error: &(dyn StdError + 'static)) -> String {
 }
 
 /// AWS answered with an error.
-fn answer(response: &HttpResponse, code: Option<&str>, message: Option<&str>) -> Fault {
+fn answer(response: &HttpResponse, code: Option<&str>, message: Option<&str>, secret: &str) -> Fault {
     let status = response.status().as_u16();
     let body = response.body().bytes().map(String::from_utf8_lossy).unwrap_or_default();
     // A JSON service behind a proxy or an authorizer may refuse in XML, which the SDK cannot read.
     let code = code.map(str::to_owned).or_else(|| element(&body, "Code"));
     let message = message.map(str::to_owned).or_else(|| element(&body, "Message"));
-    let text = shorten(message.as_deref().unwrap_or("no message"));
+    let text = shorten(&hiding(message.as_deref().unwrap_or("no message"), secret));
     match code {
         Some(code) => classify(&code, text),
         None if status == 403 => Fault::AccessDenied(format!("HTTP status 403, {text}")),
@@ -201,6 +209,11 @@ pub(super) fn classify(code: &str, text: String) -> Fault {
 /// EC2 appends a blob of about a kilobyte that only `sts:DecodeAuthorizationMessage` can read.
 fn without_encoded_message(text: &str) -> String {
     text.split(" Encoded authorization failure message:").next().unwrap_or(text).to_owned()
+}
+
+/// The text without the secret. It must be whole: in a text that was cut, the beginning of a secret is not found.
+pub(super) fn hiding(text: &str, secret: &str) -> String {
+    if secret.is_empty() { text.to_owned() } else { text.replace(secret, "***") }
 }
 
 fn shorten(text: &str) -> String {

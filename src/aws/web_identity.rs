@@ -6,9 +6,12 @@ mod claims;
 use std::fmt;
 
 use aws_credential_types::Credentials;
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 
 use super::credentials::{DEFAULT_SESSION_NAME, credentials};
+use super::fault::hiding;
 use super::settings::{TokenOrigin, WebIdentity, WebToken};
 use super::{Call, Error, Fault};
 use crate::access::Secret;
@@ -72,13 +75,9 @@ pub(super) async fn exchange(
         .web_identity_token(token.expose())
         .send()
         .await
-        .map_err(|refusal| {
-            let said = refusal.as_service_error().map(ProvideErrorMetadata::meta);
-            let text = said.and_then(|meta| meta.message()).unwrap_or("no message");
-            match said.and_then(|meta| problem(meta.code()?, text)) {
-                Some(problem) => fault(problem, text.to_owned(), Claims::of(token.expose())),
-                None => without(token.expose(), call.clone().refused(&refusal)),
-            }
+        .map_err(|refusal| match refused(&refusal, token.expose()) {
+            Some((problem, text)) => fault(problem, text, Claims::of(token.expose())),
+            None => call.clone().refused_hiding(&refusal, token.expose()),
         })?;
     credentials(answer.credentials(), call)
 }
@@ -103,6 +102,13 @@ async fn read(token: &WebToken) -> Result<Secret<String>, String> {
     Ok(Secret::new(token.to_owned()))
 }
 
+/// What STS has against the token, in its words without the token; `None` when the refusal is about something else.
+fn refused<E: ProvideErrorMetadata>(refusal: &SdkError<E, HttpResponse>, token: &str) -> Option<(Problem, String)> {
+    let said = refusal.as_service_error()?.meta();
+    let text = said.message().unwrap_or("no message");
+    Some((problem(said.code()?, text)?, hiding(text, token)))
+}
+
 /// What a refusal means, in the codes of STS.
 fn problem(code: &str, text: &str) -> Option<Problem> {
     match code {
@@ -114,16 +120,6 @@ fn problem(code: &str, text: &str) -> Option<Problem> {
         "InvalidIdentityToken" if text.contains(KEYS_NOT_FOUND) => Some(Problem::IssuerUnreachable),
         "InvalidIdentityToken" | "IDPRejectedClaim" => Some(Problem::Invalid),
         _ => None,
-    }
-}
-
-/// A message about a value that breaks a rule may repeat the value.
-fn without(token: &str, error: Error) -> Error {
-    match error.fault {
-        Fault::Other { code, text } => {
-            Error { fault: Fault::Other { code, text: text.replace(token, "***") }, ..error }
-        }
-        _ => error,
     }
 }
 
@@ -203,6 +199,10 @@ impl TokenOrigin {
 
 #[cfg(test)]
 mod tests {
+    use aws_sdk_sts::operation::assume_role_with_web_identity::AssumeRoleWithWebIdentityError;
+    use aws_smithy_types::body::SdkBody;
+    use aws_smithy_types::error::ErrorMetadata;
+
     use super::*;
     use crate::report::Explain;
 
@@ -244,13 +244,30 @@ mod tests {
                 (outcome, _) => panic!("{content:?}: {outcome:?}"),
             }
         }
-        let echo = Fault::Other { code: "ValidationError".to_owned(), text: "Value 'e.y.J' at 'token'".to_owned() };
-        let error = without("e.y.J", Call::new("sts:AssumeRoleWithWebIdentity").failed(echo));
-        assert!(error.to_string().contains("Value '***'"), "{error}");
         for content in ["two tokens", "{\n\"value\": 1\n}", &"x".repeat(LONGEST_TOKEN + 1)] {
             std::fs::write(&path, content).unwrap();
             let text = read(&file).await.unwrap_err();
             assert!(text.contains("something else than a token") && !text.contains(content), "{text}");
+        }
+    }
+
+    /// A token of a GitHub job has about 1,400 characters, more than an error shows of a message.
+    #[test]
+    fn a_token_that_a_message_repeats_is_shown_in_no_part() {
+        let token = format!("eyJhbGci.{}.c2lnbmF0dXJl", "x".repeat(1_379));
+        for code in ["ValidationError", "AccessDeniedException", "Throttling", "InvalidIdentityToken", "AccessDenied"] {
+            let text =
+                format!("Value '{token}' at 'webIdentityToken' failed to satisfy a constraint, and '{token}' too");
+            let meta = ErrorMetadata::builder().code(code).message(text).build();
+            let error = AssumeRoleWithWebIdentityError::generic(meta);
+            let response = HttpResponse::new(400.try_into().unwrap(), SdkBody::empty());
+            let refusal = SdkError::service_error(error, response);
+            let shown = refused(&refusal, &token).map_or_else(
+                || Call::new("sts:AssumeRoleWithWebIdentity").refused_hiding(&refusal, &token).to_string(),
+                |(_, text)| text,
+            );
+            assert!(shown.contains("Value '***' at") && shown.contains("'***' too"), "{code}: {shown}");
+            assert!(!shown.contains("eyJ") && !shown.contains("xxx"), "{code}: {shown}");
         }
     }
 
