@@ -30,6 +30,7 @@ impl Pages for Reader {
             Listing::Roots => self.roots(token).await,
             Listing::Units(parent) => self.units(parent, token).await,
             Listing::Accounts(parent) => self.accounts(parent, token).await,
+            Listing::Every => self.every(token).await,
         }
     }
 }
@@ -79,6 +80,17 @@ impl Reader {
         Ok(Page { accounts, next: found.next_token, ..Page::default() })
     }
 
+    async fn every(&self, token: Option<String>) -> Result<Page, Error> {
+        let request = self.client.list_accounts().max_results(PAGE_SIZE).set_next_token(token);
+        let call = || Call { action: "organizations:ListAccounts", ..self.call.clone() };
+        let found = request.send().await.map_err(|e| call().refused(&e))?;
+        let accounts = listed(found.accounts, "accounts").map_err(|fault| call().failed(fault))?;
+        let members: Result<Vec<AccountId>, _> =
+            accounts.into_iter().map(|found| found.id.unwrap_or_default().parse()).collect();
+        let members = members.map_err(|e: crate::access::Invalid| call().failed(Fault::Unexpected(e.0)))?;
+        Ok(Page { members, next: found.next_token, ..Page::default() })
+    }
+
     async fn tags(&self, id: &AccountId) -> Result<BTreeMap<String, String>, Error> {
         let (mut tags, mut token) = (BTreeMap::new(), None);
         loop {
@@ -92,6 +104,12 @@ impl Reader {
             }
         }
     }
+}
+
+/// A list that an answer has to hold. One without it tells nothing, and an organization without accounts would be taken
+/// for one that lost them.
+fn listed<T>(list: Option<Vec<T>>, of: &str) -> Result<Vec<T>, Fault> {
+    list.ok_or_else(|| Fault::Unexpected(format!("the answer holds no list of {of}")))
 }
 
 fn root(found: sdk::Root) -> Unit {

@@ -128,6 +128,7 @@ const SECRETS_MANAGER: &str = "Secrets Manager";
 /// What the hub identity needs, before it enters an account.
 pub const HUB: &[Permission] = &[
     needs("organizations:ListRoots", &[Discovery], On::Everything, When::Always),
+    needs("organizations:ListAccounts", &[Discovery], On::Everything, When::Always),
     needs("organizations:ListAccountsForParent", &[Discovery], On::Units, When::Always),
     needs("organizations:ListOrganizationalUnitsForParent", &[Discovery], On::Units, When::Always),
     needs("organizations:ListTagsForResource", &[Discovery], On::Accounts, When::Always),
