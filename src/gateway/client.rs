@@ -356,7 +356,8 @@ mod tests {
             let token = Token::new(&token.into()).unwrap();
             Gateway::new(Settings::new(url.clone(), token, Retry::new(Arc::new(|| 0))))
         };
-        let headers = |token: &'static str| HeaderMap::from_iter([(NEW_TOKEN.parse().unwrap(), HeaderValue::from_static(token))]);
+        let headers =
+            |token: &'static str| HeaderMap::from_iter([(NEW_TOKEN.parse().unwrap(), HeaderValue::from_static(token))]);
         let used = |gateway: &Gateway| gateway.token().secret().expose().clone();
         let gateway = of("eyJold.x.y");
         for refused in ["hpk_other", "", "not a token"] {

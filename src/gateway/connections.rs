@@ -144,7 +144,9 @@ impl ConnectionSpec {
             }
             _ => Vec::new(),
         };
-        if !beside.is_empty() && let Value::Object(fields) = value.to_mut() {
+        if !beside.is_empty()
+            && let Value::Object(fields) = value.to_mut()
+        {
             beside.iter().for_each(|key| drop(fields.remove(key)));
         }
         value

@@ -161,7 +161,8 @@ mod tests {
     #[test]
     fn every_engine_has_its_subtype_and_postgresql_insists_on_tls() {
         assert_eq!(EngineKind::ALL.map(subtype), ["postgres", "mysql", "mysql", "mssql"]);
-        let initial = |engine, tls| initial_env(engine, tls).into_iter().next().map(|(k, v)| format!("{k}={}", v.expose()));
+        let initial =
+            |engine, tls| initial_env(engine, tls).into_iter().next().map(|(k, v)| format!("{k}={}", v.expose()));
         for tls in [TlsMode::VerifyFull, TlsMode::VerifyCa] {
             assert_eq!(initial(EngineKind::Postgres, tls).unwrap(), "SSLMODE=require");
             assert_eq!(initial(EngineKind::Sqlserver, tls).unwrap(), "INSECURE=false");

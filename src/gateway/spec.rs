@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 
-use crate::access::{Arn, EngineKind, Invalid, Span, TlsMode, clean_tag_value, is_connection_name, is_tag_key, is_tag_value};
+use crate::access::{
+    Arn, EngineKind, Invalid, Span, TlsMode, clean_tag_value, is_connection_name, is_tag_key, is_tag_value,
+};
 
 use super::connection::ENV_PREFIX;
 use super::{EnvValue, initial_env, subtype};
