@@ -91,6 +91,11 @@ impl FakeGateway {
         self.steer("PUT", &format!("resources/{name}"), &json!({ "envs": envs }));
     }
 
+    /// Makes a guardrail rule known.
+    pub(crate) fn guardrail(&self, id: &str) {
+        self.steer("POST", "guardrails", &json!({ "id": id }));
+    }
+
     /// Makes a token known; `next` replaces it with the first answer.
     pub(crate) fn token(&self, token: &str, next: &str) {
         self.steer("POST", "tokens", &json!({"token": token, "groups": ["admin"], "next": next}));
