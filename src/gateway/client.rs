@@ -1,6 +1,7 @@
 //! One call: send, repeat where that is safe, turn the answer into a result.
 
-use std::sync::{Arc, OnceLock};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -14,10 +15,14 @@ use serde_json::Value;
 
 use crate::network::{HttpSettings, certificate_reason, http_client, innermost};
 
-use super::{Call, EnvValue, Error, Kind, Retry, Settings};
+use crate::access::Secret;
+
+use super::{Call, EnvValue, Error, Kind, Retry, Settings, Token, TokenKind};
 
 /// Longest text of the gateway that goes into an error, in characters.
 const LONGEST_MESSAGE: usize = 1000;
+/// Header with the token that replaces an expiring JWT.
+const NEW_TOKEN: &str = "x-new-access-token";
 /// What stays as it is inside one segment of a path or one part of a query.
 const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
@@ -30,18 +35,59 @@ pub struct Gateway {
 #[derive(Debug)]
 struct Inner {
     settings: Settings,
+    /// The token in use: that of the settings, or the last that the gateway gave in its place
+    token: RwLock<Token>,
     http: OnceLock<reqwest::Client>,
+    /// What this process made, by kind and name
+    made: Mutex<BTreeSet<(Made, String)>>,
+}
+
+/// What a gateway object is that this process made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Made {
+    /// A connection
+    Connection,
+    /// The resource that holds connections together
+    Resource,
 }
 
 impl Gateway {
     /// Keeps the settings. Nothing is built or called before the first request.
     pub fn new(settings: Settings) -> Self {
-        Self { inner: Arc::new(Inner { settings, http: OnceLock::new() }) }
+        let token = RwLock::new(settings.token.clone());
+        Self { inner: Arc::new(Inner { settings, token, http: OnceLock::new(), made: Mutex::default() }) }
     }
 
     /// The settings it was made with.
     pub fn settings(&self) -> &Settings {
         &self.inner.settings
+    }
+
+    /// Remembers for the life of this process that an object is there because of it.
+    pub fn remember(&self, what: Made, name: &str) {
+        self.inner.made.lock().unwrap_or_else(PoisonError::into_inner).insert((what, name.to_owned()));
+    }
+
+    /// Whether [`Gateway::remember`] was told so.
+    pub fn remembers(&self, what: Made, name: &str) -> bool {
+        self.inner.made.lock().unwrap_or_else(PoisonError::into_inner).contains(&(what, name.to_owned()))
+    }
+
+    /// The token in use.
+    fn token(&self) -> Token {
+        self.inner.token.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Takes the token that the gateway gives in the place of an expiring JWT. Keys do not expire, so a header that comes
+    /// with one is not the gateway's.
+    fn renew(&self, headers: &HeaderMap) {
+        let Some(given) = headers.get(NEW_TOKEN).and_then(|value| value.to_str().ok()) else { return };
+        let Ok(token) = Token::new(&Secret::from(given)) else { return };
+        let mut used = self.inner.token.write().unwrap_or_else(PoisonError::into_inner);
+        if used.kind() == TokenKind::Jwt && token.kind() == TokenKind::Jwt && *used != token {
+            *used = token;
+            tracing::debug!("the gateway has replaced the token");
+        }
     }
 
     /// Describes a request, for [`Gateway::send`] and for errors.
@@ -101,6 +147,7 @@ impl Gateway {
         tracing::debug!(method = %request.method, path = request.path, status = status.as_u16(), elapsed = ?started.elapsed(), "gateway call");
         let body = response.bytes().await.map_err(|error| self.transport(request, error))?;
         if status.is_success() {
+            self.renew(&headers);
             return Ok(body.to_vec());
         }
         Err(Failure {
@@ -113,7 +160,7 @@ impl Gateway {
     fn built(&self, request: &Request) -> Result<reqwest::RequestBuilder, Failure> {
         let settings = self.settings();
         let url = format!("{}{}{}", settings.url, request.path, request.query);
-        let (name, value) = settings.token.header();
+        let (name, value) = self.token().header();
         let mut built = self.http()?.request(request.method.clone(), url).header(name, value);
         built = built.header(ACCEPT, HeaderValue::from_static("application/json"));
         if let Some(body) = &request.body {
@@ -152,8 +199,8 @@ impl Gateway {
         let own = message(body);
         let message = self.cleaned(request, &own.clone().unwrap_or_else(|| "no message".to_owned()));
         match status.as_u16() {
-            401 => Kind::Unauthorized { message },
-            403 => Kind::Forbidden { message },
+            401 => Kind::Unauthorized { message, token: self.token().kind() },
+            403 => Kind::Forbidden { message, token: self.token().kind() },
             // The 404 page of a proxy or of a wrong address must not read as "the connection is gone".
             404 if own.is_some() => Kind::NotFound { message },
             409 => Kind::Conflict { message },
@@ -171,7 +218,9 @@ impl Gateway {
     fn cleaned(&self, request: &Request, text: &str) -> String {
         let mut text = text.to_owned();
         let sent = request.secrets.iter().filter(|v| matches!(v, EnvValue::Secret(_))).map(EnvValue::expose);
-        for secret in sent.chain([self.settings().token.secret().expose().as_str()]).filter(|s| !s.is_empty()) {
+        let tokens = [self.settings().token.clone(), self.token()];
+        let tokens = tokens.iter().map(|token| token.secret().expose().as_str());
+        for secret in sent.chain(tokens).filter(|s| !s.is_empty()) {
             text = text.replace(secret, "***").replace(&STANDARD.encode(secret), "***");
         }
         text.chars().take(LONGEST_MESSAGE).collect()
@@ -297,6 +346,33 @@ mod tests {
         assert_eq!(kind(r#"{"message":"not found"}"#), Kind::NotFound { message: "not found".to_owned() });
         for foreign in ["", "404 page not found", "<html>", "{}"] {
             assert_eq!(kind(foreign), Kind::Unexpected { status: 404, location: None }, "{foreign}");
+        }
+    }
+
+    #[test]
+    fn only_a_jwt_is_replaced_and_neither_one_prints() {
+        let url: crate::gateway::BaseUrl = "https://hoop.example.com".parse().unwrap();
+        let of = |token: &str| {
+            let token = Token::new(&token.into()).unwrap();
+            Gateway::new(Settings::new(url.clone(), token, Retry::new(Arc::new(|| 0))))
+        };
+        let headers =
+            |token: &'static str| HeaderMap::from_iter([(NEW_TOKEN.parse().unwrap(), HeaderValue::from_static(token))]);
+        let used = |gateway: &Gateway| gateway.token().secret().expose().clone();
+        let gateway = of("eyJold.x.y");
+        for refused in ["hpk_other", "", "not a token"] {
+            gateway.renew(&headers(refused));
+            assert_eq!(used(&gateway), "eyJold.x.y", "{refused}");
+        }
+        gateway.renew(&headers("eyJnew.x.y"));
+        assert_eq!(used(&gateway), "eyJnew.x.y");
+        let request = gateway.request(Method::GET, &["agents"]);
+        assert_eq!(gateway.cleaned(&request, "eyJold.x.y eyJnew.x.y"), "*** ***");
+        assert!(!format!("{gateway:?}").contains("eyJ"));
+        for key in ["hpk_key", "1f0e|key", "xapi-key"] {
+            let gateway = of(key);
+            gateway.renew(&headers("eyJnew.x.y"));
+            assert_eq!(used(&gateway), key);
         }
     }
 

@@ -6,7 +6,8 @@ use reqwest::Method;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Connection, ConnectionSpec, Error, Gateway, Kind, ListedConnection, MANAGED_TAG};
+use super::connection::ENV_PREFIX;
+use super::{Connection, ConnectionSpec, Env, Error, Gateway, Kind, ListedConnection, MANAGED_TAG, initial_env};
 
 /// Connections per page of a list; the gateway takes 1 to 100.
 const PAGE: usize = 100;
@@ -76,14 +77,15 @@ impl Gateway {
         }
         let invalid = |error| self.error(&write, Kind::Invalid(error));
         let body = spec.laid_over(&old.raw.0).map_err(invalid)?;
-        if body.iter().all(|(field, value)| same(field, old.raw.0.get(field), &unmarked(field, value, &old))) {
+        if body.iter().all(|(field, value)| same(field, old.raw.0.get(field), &spec.worth(field, value, &old))) {
             return Ok(old);
         }
         let answer = self.send(&write.body(Value::Object(body))).await?;
         Ok(self.written(answer).await)
     }
 
-    /// Deletes a connection; one that is gone already is a success. The gateway resource stays.
+    /// Deletes a connection; one that is gone already is a success. The gateway resource stays;
+    /// see [`Gateway::remove_unused_resource`].
     ///
     /// # Errors
     /// When the gateway refuses or cannot be asked.
@@ -129,15 +131,26 @@ impl Gateway {
     }
 }
 
-/// The wanted value, without our mark where the connection does not have it: to mark an imported connection is not
-/// worth a write of its own.
-fn unmarked<'a>(field: &str, value: &'a Value, old: &Connection) -> Cow<'a, Value> {
-    let mut value = Cow::Borrowed(value);
-    let unmarked = field == "connection_tags" && !old.tags.contains_key(MANAGED_TAG);
-    if unmarked && let Value::Object(tags) = value.to_mut() {
-        tags.remove(MANAGED_TAG);
+impl ConnectionSpec {
+    /// The wanted value, without what is added only along with something else: our mark and the word on TLS of a
+    /// connection that was imported without them are not worth a write of their own.
+    fn worth<'a>(&self, field: &str, value: &'a Value, old: &Connection) -> Cow<'a, Value> {
+        let mut value = Cow::Borrowed(value);
+        let beside: Vec<String> = match field {
+            "connection_tags" if !old.tags.contains_key(MANAGED_TAG) => vec![MANAGED_TAG.to_owned()],
+            "secret" => {
+                let missing = initial_env(self.engine, self.tls).into_keys().filter(|key| old.env(key) == Env::Absent);
+                missing.map(|key| format!("{ENV_PREFIX}{key}")).collect()
+            }
+            _ => Vec::new(),
+        };
+        if !beside.is_empty()
+            && let Value::Object(fields) = value.to_mut()
+        {
+            beside.iter().for_each(|key| drop(fields.remove(key)));
+        }
+        value
     }
-    value
 }
 
 /// Whether a field is already as the body wants it. Lists are sets, except the command; nothing and empty are alike.

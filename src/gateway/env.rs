@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::access::{EngineKind, Invalid, Secret};
+use crate::access::{EngineKind, Invalid, Secret, TlsMode};
 
-use super::Reference;
+use super::{Connection, Env, Reference};
 
 /// Host name of the database.
 pub const HOST: &str = "HOST";
@@ -79,17 +79,55 @@ pub fn iam_env(user: &str) -> Result<BTreeMap<String, EnvValue>, Invalid> {
     Ok(BTreeMap::from([(USER.to_owned(), marker(user)?), (PASS.to_owned(), marker("authtoken")?)]))
 }
 
-/// What a new connection gets besides; a later change by hand is kept.
+/// Variable of PostgreSQL connections with how far TLS goes.
+const SSLMODE: &str = "SSLMODE";
+/// Variable of SQL Server connections: `true` takes any certificate.
+const INSECURE: &str = "INSECURE";
+
+/// What a connection gets that has no word on TLS yet; a value that is there is kept.
 ///
 /// PostgreSQL: `SSLMODE=require`. The agent's own default is `prefer`, which falls back to clear text when somebody in
 /// between refuses TLS. `verify-full` would be better still, but needs the RDS roots on the agent's machine, where no
-/// system store has them: with it a fresh connection would not open. SQL Server: the gateway itself adds
-/// `INSECURE=false`. MySQL and MariaDB have no such variable.
-pub fn initial_env(engine: EngineKind) -> BTreeMap<String, EnvValue> {
+/// system store has them: with it a fresh connection would not open. SQL Server: `INSECURE=false`, as the gateway does.
+/// MySQL and MariaDB have no such variable. Where the provider itself was told to do without TLS (`disable`), so is the
+/// agent: `prefer` and `true` open sessions with servers that have none.
+pub fn initial_env(engine: EngineKind, tls: TlsMode) -> BTreeMap<String, EnvValue> {
+    tls_variable(engine, tls)
+        .map(|(key, value)| (key.to_owned(), EnvValue::Plain(value.to_owned())))
+        .into_iter()
+        .collect()
+}
+
+fn tls_variable(engine: EngineKind, tls: TlsMode) -> Option<(&'static str, &'static str)> {
+    let off = tls == TlsMode::Disable;
     match engine {
-        EngineKind::Postgres => BTreeMap::from([("SSLMODE".to_owned(), EnvValue::Plain("require".to_owned()))]),
-        EngineKind::Mysql | EngineKind::Mariadb | EngineKind::Sqlserver => BTreeMap::new(),
+        EngineKind::Postgres => Some((SSLMODE, if off { "prefer" } else { "require" })),
+        EngineKind::Sqlserver => Some((INSECURE, if off { "true" } else { "false" })),
+        EngineKind::Mysql | EngineKind::Mariadb => None,
     }
+}
+
+/// A variable that lets sessions go with less protection than a new connection has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Weakness {
+    /// Name of the variable
+    pub variable: &'static str,
+    /// Its value
+    pub value: String,
+    /// The value of a new connection
+    pub usual: &'static str,
+}
+
+/// Whether somebody has weakened the TLS of a connection. What is hidden or missing is not judged.
+pub fn weakness(connection: &Connection, engine: EngineKind, tls: TlsMode) -> Option<Weakness> {
+    let (variable, usual) = tls_variable(engine, tls).filter(|_| tls != TlsMode::Disable)?;
+    let Env::Literal(value) = connection.env(variable) else { return None };
+    let value = value.expose().clone();
+    let weak = match engine {
+        EngineKind::Postgres => ["disable", "allow", "prefer"].contains(&value.as_str()),
+        _ => value.eq_ignore_ascii_case("true"),
+    };
+    weak.then_some(Weakness { variable, value, usual })
 }
 
 #[cfg(test)]
@@ -123,6 +161,14 @@ mod tests {
     #[test]
     fn every_engine_has_its_subtype_and_postgresql_insists_on_tls() {
         assert_eq!(EngineKind::ALL.map(subtype), ["postgres", "mysql", "mysql", "mssql"]);
-        assert_eq!(initial_env(EngineKind::Postgres)["SSLMODE"].expose(), "require");
+        let initial =
+            |engine, tls| initial_env(engine, tls).into_iter().next().map(|(k, v)| format!("{k}={}", v.expose()));
+        for tls in [TlsMode::VerifyFull, TlsMode::VerifyCa] {
+            assert_eq!(initial(EngineKind::Postgres, tls).unwrap(), "SSLMODE=require");
+            assert_eq!(initial(EngineKind::Sqlserver, tls).unwrap(), "INSECURE=false");
+        }
+        assert_eq!(initial(EngineKind::Postgres, TlsMode::Disable).unwrap(), "SSLMODE=prefer");
+        assert_eq!(initial(EngineKind::Sqlserver, TlsMode::Disable).unwrap(), "INSECURE=true");
+        assert_eq!([EngineKind::Mysql, EngineKind::Mariadb].map(|e| initial(e, TlsMode::VerifyFull)), [None, None]);
     }
 }

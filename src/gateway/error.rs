@@ -6,6 +6,8 @@ use std::time::Duration;
 use crate::access::Invalid;
 use crate::report::Explain;
 
+use super::TokenKind;
+
 /// The request that an error is about.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
@@ -42,12 +44,16 @@ pub enum Kind {
     Unauthorized {
         /// The gateway's text
         message: String,
+        /// What was sent
+        token: TokenKind,
     },
     /// 403
     #[error("the token may not do this (403: {message})")]
     Forbidden {
         /// The gateway's text
         message: String,
+        /// What was sent
+        token: TokenKind,
     },
     /// 404
     #[error("not found (404: {message})")]
@@ -215,10 +221,8 @@ impl Explain for Error {
 
     fn next_step(&self) -> Option<String> {
         let step = match &self.kind {
-            Kind::Unauthorized { .. } => {
-                "Check `gateway.token` (HOOP_APIKEY): an API key `hpk_…` of this gateway that has not been revoked."
-            }
-            Kind::Forbidden { .. } => "Give the API key the group `admin`; the gateway lets only admins write.",
+            Kind::Unauthorized { token, .. } => unknown_token(*token),
+            Kind::Forbidden { token, .. } => forbidden_token(*token),
             Kind::NotFound { .. } => "Check the name, and that `gateway.url` (HOOP_APIURL) is the right gateway.",
             Kind::Conflict { .. } => "Import the connection by its name, or choose another name.",
             Kind::Refused { .. } | Kind::Invalid(_) => "Correct what the message names and apply again.",
@@ -252,6 +256,41 @@ impl Explain for Error {
     }
 }
 
+/// What to do about a token that the gateway does not know.
+fn unknown_token(token: TokenKind) -> &'static str {
+    match token {
+        TokenKind::ApiKey => {
+            "Check `gateway.token` (HOOP_APIKEY): an API key `hpk_…` of this gateway that has not been revoked."
+        }
+        TokenKind::LegacyKey => {
+            "Check `gateway.token` (HOOP_APIKEY): the gateway takes the legacy keys `<org id>|…` and `xapi-…` of its own \
+             organization only, and only while it has a single one. An API key `hpk_…` works everywhere."
+        }
+        TokenKind::Jwt => {
+            "The token in `gateway.token` (HOOP_APIKEY) is the login of a person: it has expired, or it is another \
+             gateway's. Log in again (`hoop login`), or make an API key `hpk_…`, which does not expire."
+        }
+        TokenKind::Other => {
+            "The token in `gateway.token` (HOOP_APIKEY) has the form of no credential of the gateway: an API key begins \
+             with `hpk_`."
+        }
+    }
+}
+
+/// What to do about a token without the rights.
+fn forbidden_token(token: TokenKind) -> &'static str {
+    match token {
+        TokenKind::Jwt => {
+            "Give the user the group `admin`, log in again, or use an API key of that group; the gateway lets only \
+             admins write."
+        }
+        TokenKind::LegacyKey => "Use an API key `hpk_…` with the group `admin`; the gateway lets only admins write.",
+        TokenKind::ApiKey | TokenKind::Other => {
+            "Give the API key the group `admin`; the gateway lets only admins write."
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -276,6 +315,22 @@ mod tests {
             "Connection `ledger-ro`: PUT https://hoop.example.com/api/connections/ledger-ro: the gateway refuses the \
              request (422: name: it must).\n\nCorrect what the message names and apply again."
         );
+    }
+
+    #[test]
+    fn each_kind_of_token_has_its_own_next_step() {
+        let step = |kind: Kind| error(kind).next_step().unwrap();
+        let message = || "access denied".to_owned();
+        for (token, unknown, forbidden) in [
+            (TokenKind::ApiKey, "not been revoked", "Give the API key the group `admin`"),
+            (TokenKind::LegacyKey, "only while it has a single one", "Use an API key"),
+            (TokenKind::Jwt, "it has expired", "Give the user the group `admin`"),
+            (TokenKind::Other, "begins with `hpk_`", "group `admin`"),
+        ] {
+            let said = step(Kind::Unauthorized { message: message(), token });
+            assert!(said.contains(unknown) && said.contains("HOOP_APIKEY"), "{said}");
+            assert!(step(Kind::Forbidden { message: message(), token }).contains(forbidden));
+        }
     }
 
     #[test]

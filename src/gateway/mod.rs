@@ -1,4 +1,4 @@
-//! The client of the Hoop gateway's HTTP API: connections, who may use them, agents.
+//! The client of the Hoop gateway's HTTP API: connections, who may use them, resources, agents.
 //!
 //! [`Gateway::new`] does nothing but keep its [`Settings`]; the HTTP client is built at the first call. Every call is
 //! bounded in time and, where the HTTP method allows it, repeated after a transient failure. The gateway replaces a
@@ -14,16 +14,18 @@ mod env;
 mod error;
 mod groups;
 mod reference;
+mod resources;
 mod retry;
 mod settings;
 mod spec;
 
 pub use agents::{Agent, AgentStatus};
-pub use client::Gateway;
+pub use client::{Gateway, Made};
 pub use connection::{Connection, Env, EnvState, ListedConnection};
-pub use env::{DB, EnvValue, HOST, PASS, PORT, USER, endpoint_env, iam_env, initial_env, subtype};
+pub use env::{DB, EnvValue, HOST, PASS, PORT, USER, Weakness, endpoint_env, iam_env, initial_env, subtype, weakness};
 pub use error::{Call, Error, Kind};
 pub use reference::Reference;
+pub use resources::{GatewayResource, Removal};
 pub use retry::{Jitter, Retry};
-pub use settings::{BaseUrl, Settings, Token};
+pub use settings::{BaseUrl, Settings, Token, TokenKind};
 pub use spec::{AccessModes, ConnectionSpec, DATABASE_TAG, MANAGED_TAG, Setting, mark_tags};

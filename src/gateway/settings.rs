@@ -103,10 +103,36 @@ impl FromStr for BaseUrl {
 }
 
 /// The credential: an API key `hpk_…` or a JWT, or one of the legacy keys `<org id>|<random>` and `xapi-…`.
+/// Which of them it is follows from its shape.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Token(Secret<String>);
 
+/// The kinds of credentials.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TokenKind {
+    /// `hpk_…`, with the rights of its groups
+    ApiKey,
+    /// `<org id>|<random>` or `xapi-…`: an admin, on gateways with one organization
+    LegacyKey,
+    /// Three parts joined by dots: the login of a person, which expires
+    Jwt,
+    /// Something else, sent as a bearer token
+    Other,
+}
+
 impl Token {
+    /// Which kind it is.
+    pub fn kind(&self) -> TokenKind {
+        let text = self.0.expose();
+        let parts = text.split('.').filter(|part| !part.is_empty()).count();
+        match text {
+            _ if text.starts_with("xapi-") || text.contains('|') => TokenKind::LegacyKey,
+            _ if text.starts_with("hpk_") => TokenKind::ApiKey,
+            _ if parts == 3 && text.matches('.').count() == 2 => TokenKind::Jwt,
+            _ => TokenKind::Other,
+        }
+    }
+
     /// Checks that the credential fits into a header; white space around it (a line end from a file) is dropped.
     ///
     /// # Errors
@@ -130,10 +156,9 @@ impl Token {
     /// The header that carries the credential: legacy keys have their own.
     pub(super) fn header(&self) -> (HeaderName, HeaderValue) {
         let text = self.0.expose();
-        let legacy = text.starts_with("xapi-") || text.contains('|');
-        let (name, value) = match legacy {
-            true => (HeaderName::from_static("api-key"), text.clone()),
-            false => (AUTHORIZATION, format!("Bearer {text}")),
+        let (name, value) = match self.kind() {
+            TokenKind::LegacyKey => (HeaderName::from_static("api-key"), text.clone()),
+            TokenKind::ApiKey | TokenKind::Jwt | TokenKind::Other => (AUTHORIZATION, format!("Bearer {text}")),
         };
         // `new` has let through only characters that a header takes.
         let mut value = HeaderValue::try_from(value).unwrap_or_else(|_| HeaderValue::from_static(""));
@@ -192,6 +217,21 @@ mod tests {
         assert_eq!(header("eyJhbGciOi.x.y"), "authorization: Bearer eyJhbGciOi.x.y");
         assert_eq!(header("xapi-abc"), "api-key: xapi-abc");
         assert_eq!(header("1f0e|abc"), "api-key: 1f0e|abc");
+    }
+
+    #[test]
+    fn the_kind_of_a_token_follows_from_its_shape() {
+        for (text, kind) in [
+            ("hpk_a.b.c", TokenKind::ApiKey),
+            ("1f0e|a.b.c", TokenKind::LegacyKey),
+            ("xapi-abc", TokenKind::LegacyKey),
+            ("eyJhbGciOi.x.y", TokenKind::Jwt),
+            ("a..b", TokenKind::Other),
+            ("a.b.c.", TokenKind::Other),
+            ("opaque", TokenKind::Other),
+        ] {
+            assert_eq!(Token::new(&text.into()).unwrap().kind(), kind, "{text}");
+        }
     }
 
     #[test]

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value, json};
 
-use crate::access::{Arn, EngineKind, Invalid, Span, clean_tag_value, is_connection_name, is_tag_key, is_tag_value};
+use crate::access::{
+    Arn, EngineKind, Invalid, Span, TlsMode, clean_tag_value, is_connection_name, is_tag_key, is_tag_value,
+};
 
 use super::connection::ENV_PREFIX;
 use super::{EnvValue, initial_env, subtype};
@@ -88,6 +90,8 @@ pub struct ConnectionSpec {
     pub name: String,
     /// Engine, which decides on the subtype
     pub engine: EngineKind,
+    /// How far TLS goes where the connection has no word on it
+    pub tls: TlsMode,
     /// UUID of the agent
     pub agent_id: String,
     /// The gateway resource; `None` keeps what is there, and means the name for a new connection
@@ -128,6 +132,7 @@ impl ConnectionSpec {
         Self {
             name: name.to_owned(),
             engine,
+            tls: TlsMode::VerifyFull,
             agent_id: agent_id.to_owned(),
             resource_name: None,
             env: BTreeMap::new(),
@@ -170,8 +175,7 @@ impl ConnectionSpec {
     fn secrets(&self, old: &Map<String, Value>) -> Result<Map<String, Value>, Invalid> {
         let mut secrets = object(old, "secret");
         self.forget_env.iter().for_each(|key| drop(secrets.remove(&format!("{ENV_PREFIX}{key}"))));
-        let initial = if self.changes_engine(old) { initial_env(self.engine) } else { BTreeMap::new() };
-        for (key, value) in initial {
+        for (key, value) in initial_env(self.engine, self.tls) {
             secrets.entry(format!("{ENV_PREFIX}{key}")).or_insert(Value::String(value.encode(&key)?));
         }
         for (key, value) in &self.env {

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rdsaccess::access::{EngineKind, Span};
+use rdsaccess::access::{EngineKind, Span, TlsMode};
 use rdsaccess::gateway::{
-    AccessModes, ConnectionSpec, DATABASE_TAG, Env, EnvState, EnvValue, HOST, Kind, PASS, Reference, Setting, USER,
-    endpoint_env, iam_env, mark_tags,
+    AccessModes, ConnectionSpec, DATABASE_TAG, Env, EnvState, EnvValue, HOST, Kind, PASS, Reference, Removal, Setting,
+    USER, endpoint_env, iam_env, mark_tags, weakness,
 };
 use serde_json::json;
 
@@ -145,6 +145,59 @@ async fn secrets_of_the_gateway_resource_are_not_taken_for_the_connections_own()
     spec.env.insert(HOST.to_owned(), EnvValue::Plain("b.internal".to_owned()));
     assert_eq!(gateway.update_connection(&spec).await.unwrap().env(PASS), Env::Absent);
     assert!(rig.stored("ledger-ro").await["secret"].get("envvar:PASS").is_none());
+}
+
+#[tokio::test]
+async fn the_word_on_tls_is_added_along_with_a_change_and_that_of_others_stays() {
+    let rig = Rig::start();
+    let gateway = rig.gateway();
+    for (engine, tls, variable, value) in [
+        (EngineKind::Postgres, TlsMode::VerifyFull, "SSLMODE", "require"),
+        (EngineKind::Postgres, TlsMode::Disable, "SSLMODE", "prefer"),
+        (EngineKind::Sqlserver, TlsMode::VerifyCa, "INSECURE", "false"),
+        (EngineKind::Sqlserver, TlsMode::Disable, "INSECURE", "true"),
+    ] {
+        let name = format!("of-{engine}-{}", tls.as_str());
+        let spec = ConnectionSpec { engine, tls, ..rig.spec(&name).await };
+        assert_eq!(gateway.create_connection(&spec).await.unwrap().env(variable), Env::Literal(value.into()), "{name}");
+
+        // Imported without it: it comes with the next change, and is none by itself.
+        let tags = json!({"rdsaccess.managed": "true"});
+        rig.change(&name, json!({"secret": {"envvar:OWN": "bWluZQ=="}, "connection_tags": tags})).await;
+        rig.forget_log().await;
+        gateway.update_connection(&spec).await.unwrap();
+        assert_eq!(rig.calls().await, [format!("GET /api/connections/{name} 200")]);
+        let spec = ConnectionSpec { reviewers: Setting::Set(texts(["dba"])), ..spec };
+        let changed = gateway.update_connection(&spec).await.unwrap();
+        assert_eq!(
+            (changed.env(variable), changed.env("OWN")),
+            (Env::Literal(value.into()), Env::Literal("mine".into()))
+        );
+        assert_eq!(weakness(&changed, engine, tls), None);
+
+        let weak = if engine == EngineKind::Postgres { "ZGlzYWJsZQ==" } else { "dHJ1ZQ==" };
+        rig.change(&name, json!({"secret": {(format!("envvar:{variable}")): weak}, "reviewers": []})).await;
+        let kept = gateway.update_connection(&spec).await.unwrap();
+        let found = weakness(&kept, engine, TlsMode::VerifyFull).unwrap();
+        assert_eq!((found.variable, found.usual == "prefer"), (variable, false));
+        assert_eq!(weakness(&kept, engine, TlsMode::Disable), None);
+    }
+}
+
+#[tokio::test]
+async fn a_resource_is_removed_only_when_nobody_uses_it() {
+    let rig = Rig::start();
+    let gateway = rig.gateway();
+    assert!(gateway.resource("ledger", "ledger-ro").await.unwrap().is_none());
+    gateway.create_connection(&full_spec(&rig).await).await.unwrap();
+    assert!(!gateway.resource("ledger", "ledger-ro").await.unwrap().unwrap().has_variables());
+    let remove = || gateway.remove_unused_resource("ledger", "ledger-ro");
+    assert_eq!(remove().await.unwrap(), Removal::InUse);
+    rig.steer("PUT", "resources/ledger", json!({"envs": {"envvar:HOST": "eA=="}})).await;
+    assert!(gateway.resource("ledger", "ledger-ro").await.unwrap().unwrap().has_variables());
+    gateway.delete_connection("ledger-ro").await.unwrap();
+    assert_eq!([remove().await.unwrap(), remove().await.unwrap()], [Removal::Gone, Removal::Gone]);
+    assert!(gateway.resource("ledger", "ledger-ro").await.unwrap().is_none());
 }
 
 #[tokio::test]

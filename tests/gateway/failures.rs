@@ -30,6 +30,19 @@ async fn a_wrong_token_and_a_token_without_rights_are_told_apart() {
 }
 
 #[tokio::test]
+async fn an_expiring_jwt_is_replaced_by_the_one_that_the_gateway_gives() {
+    let rig = Rig::start();
+    rig.steer("POST", "tokens", json!({"token": "eyJa.first.x", "groups": ["admin"], "next": "eyJa.second.x"})).await;
+    let gateway = Gateway::new(rig.settings("eyJa.first.x"));
+    for _ in 0..3 {
+        assert_eq!(gateway.agents().await.unwrap().len(), 1);
+    }
+    let error = Gateway::new(rig.settings("eyJa.first.x")).agents().await.unwrap_err();
+    assert!(explained(&error).contains("it has expired"), "{}", explained(&error));
+    assert_eq!(gateway.clone().agents().await.unwrap().len(), 1, "a clone knows the new one");
+}
+
+#[tokio::test]
 async fn a_taken_name_is_a_conflict() {
     let rig = Rig::start();
     let spec = rig.spec("ledger-ro").await;

@@ -18,7 +18,7 @@ async fn hidden_values_are_unknown_and_an_update_keeps_them() {
         "ledger-ro",
         json!({"secret": {
             "envvar:HOST": "bGVkZ2VyLmludGVybmFs", "envvar:PASS": "X2F3czpsZWRnZXI6cGFzc3dvcmQ=",
-            "envvar:DB": "bGVkZ2Vy", "envvar:USER": "b2xk",
+            "envvar:DB": "bGVkZ2Vy", "envvar:USER": "b2xk", "envvar:SSLMODE": "dmVyaWZ5LWZ1bGw=",
         }}),
     )
     .await;
@@ -35,7 +35,7 @@ async fn hidden_values_are_unknown_and_an_update_keeps_them() {
         rig.stored("ledger-ro").await["secret"],
         json!({
             "envvar:HOST": "bGVkZ2VyLmludGVybmFs", "envvar:PASS": "X2F3czpsZWRnZXI6cGFzc3dvcmQ=",
-            "envvar:DB": "bGVkZ2Vy", "envvar:USER": "aG9vcF9ybw==",
+            "envvar:DB": "bGVkZ2Vy", "envvar:USER": "aG9vcF9ybw==", "envvar:SSLMODE": "dmVyaWZ5LWZ1bGw=",
         })
     );
 }

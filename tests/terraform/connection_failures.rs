@@ -53,6 +53,99 @@ fn a_name_of_somebody_else_is_refused_with_the_way_to_import_it() {
 }
 
 #[test]
+fn a_connection_that_an_agent_came_to_manage_is_refused_by_the_plan() {
+    let gateway = FakeGateway::start();
+    let workspace = gateway.workspace(&configuration(LAB));
+    workspace.apply().ok();
+    gateway.change("ledger-ro", &json!({"managed_by": "agent"}));
+    workspace.plan().nothing();
+    gateway.change("ledger-ro", &json!({"access_mode_exec": "disabled"}));
+    contains(&workspace.plan_run().error(), &["`ledger-ro`", "managed by `agent`", "where the agent is configured"]);
+    gateway.change("ledger-ro", &json!({"managed_by": null}));
+    workspace.apply().ok();
+    workspace.plan().nothing();
+}
+
+#[test]
+fn every_refusal_of_every_call_is_explained_and_leaves_state_and_gateway_as_they_were() {
+    let gateway = FakeGateway::start();
+    let workspace = gateway.workspace(&configuration(LAB));
+    let fault = |method: &str, status: u16| {
+        gateway.fault(&json!({"method": method, "path": "/api/connections*", "n": 99, "status": status,
+            "body": {"message": "as the test wants"}, "headers": {"Retry-After": "0"}}));
+    };
+    let summary = |status: u16| match status {
+        401 => "The gateway does not accept the token",
+        403 => "The gateway does not permit the call",
+        404 => "The gateway has no such object",
+        409 => "The gateway connection exists already",
+        422 => "The gateway connection is not valid",
+        _ => "The gateway failed",
+    };
+    let refused = |method: &str, statuses: &[u16], run: &dyn Fn() -> String| {
+        for &status in statuses {
+            fault(method, status);
+            let said = run();
+            contains(&said, &["`ledger-ro`", method, &format!("{status}"), "as the test wants", summary(status)]);
+            gateway.mend();
+        }
+    };
+    refused("POST", &[401, 403, 404, 409, 422, 503], &|| workspace.apply().error());
+    assert!(workspace.resource(IT).is_none() && gateway.stored("ledger-ro").is_null());
+    workspace.apply().ok();
+    let (state, stored) = (workspace.resource(IT), gateway.stored("ledger-ro"));
+    refused("GET", &[401, 403, 409, 422, 503], &|| workspace.plan_run().error());
+    refused("DELETE", &[401, 403, 409, 422, 503], &|| workspace.destroy().error());
+    workspace.write("main.tf", &configuration(&format!("{LAB}\n  reviewers = [\"dba\"]")));
+    refused("PUT", &[401, 403, 404, 409, 422, 503], &|| workspace.apply().error());
+    assert_eq!((workspace.resource(IT), gateway.stored("ledger-ro")), (state, stored));
+    workspace.apply().ok();
+    workspace.plan().nothing();
+
+    // Gone in between: nothing is left to delete.
+    fault("DELETE", 404);
+    workspace.destroy().ok();
+}
+
+#[test]
+fn tokens_of_each_kind_are_taken_and_a_jwt_may_be_replaced() {
+    let gateway = FakeGateway::start();
+    let mut workspace = gateway.workspace(&configuration(LAB));
+    let (first, second) = ("eyJfirst.hunter2.hunter2", "eyJsecond.hunter2.hunter2");
+    gateway.token(first, second);
+    workspace.set("HOOP_APIKEY", first);
+    workspace.apply().ok();
+    contains(&workspace.plan_run().error(), &["401", "the login of a person", "Log in again"]);
+    workspace.set("HOOP_APIKEY", second);
+    workspace.plan().nothing();
+    let legacy = "1f0e8c1a-5b1e-4d3c-9a53-0d6f6f6c2a10|legacy-key";
+    workspace.set("HOOP_APIKEY", legacy);
+    workspace.plan().nothing();
+    workspace.set("HOOP_APIKEY", "xapi-unknown-key");
+    contains(&workspace.plan_run().error(), &["401", "legacy keys"]);
+    assert_eq!(workspace.leaks(&[first, second, legacy, "xapi-unknown-key"]), vec![]);
+}
+
+#[test]
+fn weak_tls_of_a_connection_is_told_and_follows_the_provider_when_it_is_made() {
+    let gateway = FakeGateway::start();
+    let workspace = gateway.workspace(&configuration(LAB));
+    workspace.apply().ok();
+    let mut secret = gateway.stored("ledger-ro")["secret"].clone();
+    secret["envvar:SSLMODE"] = json!("ZGlzYWJsZQ==");
+    gateway.change("ledger-ro", &json!({ "secret": secret }));
+    let said = workspace.plan().nothing().stdout;
+    assert!(said.contains("Warning: The gateway connection has weak TLS") && said.contains("`disable`"), "{said}");
+
+    workspace.write("provider.tf", "provider \"rdsaccess\" {\n  tls = { mode = \"disable\" }\n}\n");
+    let said = workspace.plan().nothing().stdout;
+    assert!(!said.contains("Warning"), "{said}");
+    gateway.remove("ledger-ro");
+    workspace.apply().ok();
+    assert_eq!(gateway.stored("ledger-ro")["secret"]["envvar:SSLMODE"], "cHJlZmVy");
+}
+
+#[test]
 fn only_databases_are_imported() {
     let gateway = FakeGateway::start();
     gateway.make("ledger-ro", &json!({"subtype": "mongodb"}));

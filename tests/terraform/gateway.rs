@@ -80,6 +80,27 @@ impl FakeGateway {
         self.api("DELETE", &format!("connections/{name}"), &Value::Null);
     }
 
+    /// The resource rows, by name.
+    pub(crate) fn resources(&self) -> Vec<String> {
+        let all = self.steer("GET", "resources", &Value::Null);
+        all.as_array().into_iter().flatten().filter_map(|row| row["name"].as_str().map(str::to_owned)).collect()
+    }
+
+    /// Somebody gives a resource variables of its own, and makes it if there is none.
+    pub(crate) fn fill_resource(&self, name: &str, envs: &Value) {
+        self.steer("PUT", &format!("resources/{name}"), &json!({ "envs": envs }));
+    }
+
+    /// Makes a guardrail rule known.
+    pub(crate) fn guardrail(&self, id: &str) {
+        self.steer("POST", "guardrails", &json!({ "id": id }));
+    }
+
+    /// Makes a token known; `next` replaces it with the first answer.
+    pub(crate) fn token(&self, token: &str, next: &str) {
+        self.steer("POST", "tokens", &json!({"token": token, "groups": ["admin"], "next": next}));
+    }
+
     pub(crate) fn fault(&self, fault: &Value) {
         self.steer("POST", "faults", fault);
     }

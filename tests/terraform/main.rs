@@ -36,8 +36,10 @@
 mod access;
 mod blocks;
 mod connection;
+mod connection_attributes;
 mod connection_copy;
 mod connection_failures;
+mod connection_rows;
 mod connection_turns;
 mod credential_drift;
 mod crowd;

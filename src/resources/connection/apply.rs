@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::context::Context;
-use crate::gateway::{self, ConnectionSpec, DATABASE_TAG, Env, EnvState, Gateway, Setting, USER};
+use crate::gateway::{self, ConnectionSpec, DATABASE_TAG, Env, EnvState, Gateway, Made, Setting, USER};
 use crate::report::Report;
 use crate::schema::{Apply, Attr, Reports};
 
@@ -11,6 +11,7 @@ use super::error::Error;
 use super::imported::Unclaimed;
 use super::model::Connection;
 use super::read::secret_state;
+use super::rows::{self, Row};
 use super::spec::{Delivery, Wish, spec};
 
 /// Makes the connection, then sets its groups.
@@ -20,7 +21,11 @@ pub(super) async fn create(context: &Context, apply: &mut Apply<Connection>) -> 
     if matches!(wanted.groups, Setting::Set(_)) {
         gateway.require_access_control(&wanted.spec.name).await?;
     }
+    gateway.remember(Made::Connection, &wanted.spec.name);
+    let row = Row::before_write(gateway, None, &apply.planned).await?;
     let made = make(gateway, &wanted.spec).await?;
+    row.map(|row| row.keep(&mut apply.private));
+    apply.warnings.extend(super::orphans::warnings(gateway, &wanted.spec).await);
     finish(gateway, apply, &made, &wanted).await
 }
 
@@ -29,28 +34,40 @@ pub(super) async fn update(context: &Context, apply: &mut Apply<Connection>) -> 
     let gateway = context.gateway()?;
     let wanted = wanted(context, apply).await?;
     let id = apply.prior.as_ref().and_then(|prior| prior.id.get());
+    let row = Row::before_write(gateway, apply.prior.as_ref(), &apply.planned).await?;
     let changed = gateway.update_connection_of(id.map(String::as_str), &wanted.spec).await?;
+    if let Some(left) = row.and_then(|row| row.keep(&mut apply.private)) {
+        apply.warnings.extend(rows::sweep(gateway, &left, &wanted.spec.name).await);
+    }
     finish(gateway, apply, &changed, &wanted).await?;
     Unclaimed::forget(&mut apply.private);
     Ok(())
 }
 
-/// Deletes the connection, unless another one has taken its name.
+/// Deletes the connection, unless another one has taken its name, and the resource that came with it.
 pub(super) async fn delete(gateway: &Gateway, apply: &mut Apply<Connection>) -> Result<(), Reports> {
-    let Some(name) = apply.state.name.get() else { return Ok(()) };
-    let Some(found) = gateway.get_connection(name).await? else { return Ok(()) };
-    if apply.state.id.get().is_some_and(|id| *id != found.id) {
-        apply.warnings.push(Report::warning(
-            "A connection of the same name was left",
-            format!(
-                "Connection `{name}` was deleted and made anew by somebody else (its id is {} now), so it stays. Import \
-                 it to manage it, or delete it in the gateway.",
-                found.id
-            ),
-        ));
-        return Ok(());
+    let Some(name) = apply.state.name.get().cloned() else { return Ok(()) };
+    match gateway.get_connection(&name).await? {
+        Some(other) if apply.state.id.get().is_some_and(|id| *id != other.id) => {
+            apply.warnings.push(stays(&name, &other.id));
+        }
+        Some(_) => gateway.delete_connection(&name).await?,
+        None => {}
     }
-    Ok(gateway.delete_connection(name).await?)
+    if let Some(row) = rows::made_for(gateway, &apply.private, &apply.state) {
+        apply.warnings.extend(rows::sweep(gateway, &row, &name).await);
+    }
+    Ok(())
+}
+
+fn stays(name: &str, id: &str) -> Report {
+    Report::warning(
+        "A connection of the same name was left",
+        format!(
+            "Connection `{name}` was deleted and made anew by somebody else (its id is {id} now), so it stays. Import it \
+             to manage it, or delete it in the gateway."
+        ),
+    )
 }
 
 /// What the plan asks for.
@@ -70,7 +87,7 @@ async fn wanted(context: &Context, apply: &Apply<Connection>) -> Result<Wanted, 
     let agent_id = agent_id(context.gateway()?, &apply.planned).await?;
     let (planned, prior) = (&apply.planned, apply.prior.as_ref());
     let delivery = delivery(context, planned).await?;
-    let wish = Wish { planned, prior, unclaimed: &unclaimed, agent_id, delivery };
+    let wish = Wish { planned, prior, unclaimed: &unclaimed, agent_id, delivery, tls: context.tls_mode() };
     Ok(Wanted { spec: spec(&wish)?, groups: wish.setting("groups", |c| &c.groups), delivery: wish.delivery })
 }
 

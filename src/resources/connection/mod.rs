@@ -8,6 +8,8 @@
 //! | `spec`     | turns a planned connection into a request                       |
 //! | `read`     | turns what the gateway shows into state                         |
 //! | `apply`    | creates, updates and deletes                                    |
+//! | `rows`     | removes the gateway's resource that came with a connection      |
+//! | `orphans`  | finds connections of ours that no state may hold                |
 //! | `imported` | remembers what an import found and the configuration leaves out |
 //! | `error`    | puts into words what can go wrong                               |
 
@@ -15,8 +17,10 @@ mod apply;
 mod error;
 mod imported;
 mod model;
+mod orphans;
 mod plan;
 mod read;
+mod rows;
 mod rules;
 mod spec;
 #[cfg(test)]
@@ -24,9 +28,9 @@ mod tests;
 
 use std::collections::BTreeSet;
 
-use crate::access::is_connection_name;
+use crate::access::{EngineKind, is_connection_name};
 use crate::context::{Context, OnUnreachable};
-use crate::gateway::{self, Env, Gateway, PASS};
+use crate::gateway::{self, Env, Gateway, PASS, Weakness};
 use crate::report::Report;
 use crate::schema::{Apply, Change, Limits, Reading, Reports, Resource};
 use crate::store::Fault;
@@ -155,6 +159,7 @@ async fn look(context: &Context, reading: &mut Reading<Connection>) -> Result<bo
     if reading.imported {
         check_importable(&found).map_err(Failure::Own)?;
     }
+    plan::remember_manager(&mut reading.private, &found);
     let agent_name = agent_name(gateway, &reading.state, &found).await?;
     let groups = groups(gateway, reading, &found).await?;
     let delivery = delivery(context, reading, &found).await?;
@@ -165,7 +170,26 @@ async fn look(context: &Context, reading: &mut Reading<Connection>) -> Result<bo
         reading.state.secret_delivery = if is_copy { COPY } else { REFERENCE }.to_owned().into();
         Unclaimed::remember(&mut reading.private, &reading.state);
     }
+    reading.warnings.extend(weakness(context, &found));
     Ok(true)
+}
+
+/// Somebody has weakened the connection's TLS: no attribute shows it, so a warning does.
+fn weakness(context: &Context, found: &gateway::Connection) -> Option<Report> {
+    let engine = spec::engine_of(&found.kind, &found.subtype, None)?;
+    let Weakness { variable, value, usual } = gateway::weakness(found, engine, context.tls_mode())?;
+    let what = match engine {
+        EngineKind::Sqlserver => "accept any certificate",
+        _ => "may go without TLS",
+    };
+    Some(Report::warning(
+        "The gateway connection has weak TLS",
+        format!(
+            "Somebody set `{variable}` of connection `{}` to `{value}`: its sessions {what}. This provider sets `{usual}`, \
+             and keeps what others set. Set it back in the gateway.",
+            found.name
+        ),
+    ))
 }
 
 fn check_importable(found: &gateway::Connection) -> Result<(), Error> {

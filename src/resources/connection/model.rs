@@ -24,8 +24,17 @@ model! {
     /// that other people set on the connection stay.
     ///
     /// A connection that exists already is taken over only when this provider made it for the same database and user;
-    /// everything else is imported. Destroying a connection leaves the gateway's resource of `resource_name`, which other
-    /// connections may share.
+    /// everything else is imported. Destroying the last connection of a gateway resource also removes that resource, when
+    /// it came into being with a connection of this provider and nobody has given it variables; one that was there before
+    /// stays.
+    ///
+    /// A connection to PostgreSQL starts with `SSLMODE=require`, one to SQL Server with `INSECURE=false`; with `tls = { mode
+    /// = "disable" }` in the provider block with `prefer` and `true`. Other values that somebody sets stay, and those that
+    /// weaken TLS are told with every refresh.
+    ///
+    /// With `groups` only these groups, admins and auditors see the connection. The gateway's plugin `access_control` must
+    /// be enabled: the provider does not do that by itself, because from then on every connection without groups is hidden
+    /// from people who are no admins.
     pub struct Connection {
         /// Name of the connection; `provider::rdsaccess::connection_name` builds one.
         name: String = required().replace().check(

@@ -1,13 +1,17 @@
 //! What a plan promises beyond the declarations.
 
 use crate::access::{Access, EngineKind, SecretRef};
-use crate::gateway::{EnvState, EnvValue, subtype};
-use crate::schema::{Attr, Change, Reports};
+use crate::gateway::{self, EnvState, EnvValue, subtype};
+use crate::schema::{Attr, Change, Private, Reports};
 
+use super::error::Error;
 use super::imported::Unclaimed;
 use super::model::{Connection, Role};
 use super::rules::problems;
 use super::spec::{Delivery, wanted_password};
+
+/// Private entry: who manages the connection, when the last refresh found somebody.
+const MANAGED_BY: &str = "managed_by";
 
 /// Fills in the default of `resource_name` and says which results the change can move.
 pub(super) fn plan(change: &mut Change<Connection>) -> Result<(), Reports> {
@@ -23,9 +27,28 @@ pub(super) fn plan(change: &mut Change<Connection>) -> Result<(), Reports> {
         Some(prior) => {
             change.warnings.extend(Unclaimed::of(&change.private).warning(prior, &change.planned));
             moved(prior, &mut change.planned);
+            refuse_managed(change)?;
         }
     }
     Ok(())
+}
+
+/// Keeps for the plan who else manages the connection.
+pub(super) fn remember_manager(private: &mut Private, found: &gateway::Connection) {
+    match &found.managed_by {
+        Some(managed_by) => private.set(MANAGED_BY, managed_by),
+        None => private.remove(MANAGED_BY),
+    }
+}
+
+/// The gateway would refuse any change of a connection that somebody else has come to manage.
+fn refuse_managed(change: &Change<Connection>) -> Result<(), Error> {
+    let Some(managed_by) = change.private.get(MANAGED_BY).filter(|_| change.prior.as_ref() != Some(&change.planned))
+    else {
+        return Ok(());
+    };
+    let name = change.planned.name.get().cloned().unwrap_or_default();
+    Err(Error::AgentManaged { name, managed_by: managed_by.to_owned() })
 }
 
 /// `payments-main-ro` and its siblings belong to `payments-main`.

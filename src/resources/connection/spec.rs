@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::access::{EngineKind, Invalid, Secret, SecretRef};
+use crate::access::{EngineKind, Invalid, Secret, SecretRef, TlsMode};
 use crate::gateway::{self, ConnectionSpec, EnvValue, Reference, Setting, USER, endpoint_env, iam_env, mark_tags};
 use crate::report::Report;
 use crate::schema::{Attr, Reports};
@@ -56,6 +56,7 @@ pub(super) fn spec(wish: &Wish<'_>) -> Result<ConnectionSpec, Reports> {
         jira_issue_template_id: wish.setting("jira_issue_template_id", |c| &c.jira_issue_template_id),
         tags: wish.tags()?,
         forget_tags: wish.forgotten_tags(),
+        tls: wish.tls,
         ..ConnectionSpec::new(name, engine, &wish.agent_id)
     })
 }
@@ -72,6 +73,8 @@ pub(super) struct Wish<'a> {
     pub(super) agent_id: String,
     /// How it gets its password
     pub(super) delivery: Delivery,
+    /// How the provider itself verifies databases
+    pub(super) tls: TlsMode,
 }
 
 impl Wish<'_> {

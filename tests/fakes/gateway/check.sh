@@ -51,5 +51,50 @@ expect 422 'page_size' -H "$admin" "$base/connections?page_size=101"
 expect 404 'either the plugin' -H "$admin" -X PUT -d '{"config":["dba"]}' "$base/plugins/access_control/conn/$agent"
 expect 204 '204 No Content' -H "$admin" -X DELETE "$base/connections/ledger-ro"
 expect 404 'not found' -H "$admin" "$base/connections/ledger-ro"
+
+# The creating request as Hoop documents it, replayed from a file, and what later requests make of it.
+sed "s/AGENT/$agent/" documented.json >"$work/documented.json"
+expect 201 '"resource_name": "ledger"' -H "$admin" --data @"$work/documented.json" "$base/connections"
+expect 200 '"access_max_duration": 3600' -H "$admin" "$base/connections/ledger-ro"
+expect 200 '"env_vars": {}' -H "$admin" "$base/resources/ledger"
+expect 200 '"key": "env", "value": "prod"' -H "$admin" "$base/connection-tags"
+expect 200 '"name": "ledger-ro"' -H "$admin" -G --data-urlencode 'tag_selector=hoop.dev/aws-connect.dbarn=arn:aws:rds:eu-west-1:111122223333:db:ledger' "$base/connections"
+expect 200 '[]' -H "$admin" -G --data-urlencode 'tag_selector=env!=prod' "$base/connections"
+expect 403 'cannot delete resource with existing connections' -H "$admin" -X DELETE "$base/resources/ledger"
+expect 403 'cannot change resource type' -H "$admin" -X PUT -d '{"name":"ledger","type":"custom","env_vars":{}}' "$base/resources/ledger"
+expect 409 'resource name already exists' -H "$admin" -d '{"name":"ledger","type":"database","env_vars":{}}' "$base/resources"
+expect 400 env_vars -H "$admin" -d '{"name":"stock","type":"database"}' "$base/resources"
+
+# Variables of the resource show in answers to writes, and only there.
+expect 200 'cmVzb3VyY2U=' -H "$admin" -X PUT -d '{"name":"ledger","type":"database","subtype":"postgres","env_vars":{"envvar:X":"cmVzb3VyY2U="}}' "$base/resources/ledger"
+expect 200 '"env_vars": {}' -H 'Authorization: Bearer hpk_reader_of_the_fake' "$base/resources/ledger"
+expect 200 'cmVzb3VyY2U=' -H "$admin" -X PUT --data @"$work/documented.json" "$base/connections/ledger-ro"
+curl -s -H "$admin" "$base/connections/ledger-ro" | grep -q cmVzb3VyY2U= && echo 'GET shows variables of the resource' && failed=1
+
+# hide_role_info: null stands for a literal, and sent back keeps it; an absent key deletes it; references are shown.
+expect 200 true -H "$admin" -X PUT -d '{"hide_role_info":true}' "$base/orgs/hide-role-info"
+expect 200 true -H "$admin" "$base/orgs/hide-role-info"
+expect 200 '"envvar:PASS": null' -H "$admin" "$base/connections/ledger-ro"
+kept=',"resource_name":"ledger","secret":{"envvar:PASS":null,"envvar:USER":"X2F3czphOmI="}'
+expect 200 'X2F3czphOmI=' -H "$admin" -X PUT -d "$(body ledger-ro "$kept")" "$base/connections/ledger-ro"
+expect 200 false -H "$admin" -X PUT -d '{"hide_role_info":false}' "$base/orgs/hide-role-info"
+expect 200 '"envvar:PASS": "czNjcmV0"' -H "$admin" "$base/connections/ledger-ro"
+curl -s -H "$admin" "$base/connections/ledger-ro" | grep -q envvar:HOST && echo 'an absent key was kept' && failed=1
+
+# A PUT resets what it leaves out, and moves the connection to a resource of its own name.
+expect 200 '"resource_name": "ledger-ro"' -H "$admin" -X PUT -d "$(body ledger-ro)" "$base/connections/ledger-ro"
+expect 200 '"reviewers": []' -H "$admin" "$base/connections/ledger-ro"
+expect 200 '"access_max_duration": null' -H "$admin" "$base/connections/ledger-ro"
+expect 204 '204 No Content' -H "$admin" -X DELETE "$base/resources/ledger"
+expect 404 'resource not found' -H "$admin" "$base/resources/ledger"
+
+# The access-control plugin: one link per connection; the route for the whole plugin replaces all of them.
+id=$(curl -s -H "$admin" "$base/connections/ledger-ro" | sed 's/.*"id": "\([^"]*\)".*/\1/')
+expect 201 access_control -H "$admin" -d '{"name":"access_control","connections":[]}' "$base/plugins"
+expect 400 'already enabled' -H "$admin" -d '{"name":"access_control","connections":[]}' "$base/plugins"
+expect 200 '"dba"' -H "$admin" -X PUT -d '{"config":["dba"]}' "$base/plugins/access_control/conn/$id"
+expect 400 'review or dlp' -H "$admin" -X PUT -d '{"config":["dba"]}' "$base/plugins/review/conn/$id"
+expect 200 '"connections": []' -H "$admin" -X PUT -d '{"name":"access_control","connections":[]}' "$base/plugins/access_control"
+expect 404 'either the plugin' -H "$admin" "$base/plugins/access_control/conn/$id"
 [ $failed = 0 ] && echo 'the stand-in answers as expected'
 exit $failed

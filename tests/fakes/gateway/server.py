@@ -8,8 +8,9 @@ full replacement on PUT, hide_role_info and the statuses are those of the gatewa
 written from a reading of that source; they live in rules.py and store.py.
 
 What it is not: there is no PostgreSQL behind it (constraint errors are imitated), no agent, no session, no review, no
-licence, one organisation, and only these routes: healthz, publicserverinfo, userinfo, connections, agents, plugins
-with their per-connection configuration, orgs/hide-role-info. A JWT is any token that was registered; nothing expires.
+licence, one organisation, and only these routes: healthz, publicserverinfo, userinfo, connections, connection-tags,
+resources, agents, plugins with their per-connection configuration, orgs/hide-role-info. A JWT is any token that was
+registered; nothing expires by itself.
 
 Routes below /rig/ steer it and need no key:
     POST   /rig/faults       {"method": "GET", "path": "/api/connections/*", "n": 1, "status": 503, "body": "…",
@@ -21,7 +22,8 @@ Routes below /rig/ steer it and need no key:
     PUT    /rig/resources/<name>    {"envs": {…}} secrets of a resource
     PUT    /rig/toggles      {"hide_role_info": true, "access_control": true}
     POST   /rig/agents, /rig/guardrails {"id"}, /rig/attributes {"name", "managed_by", "rulepack"},
-           /rig/tokens {"token", "groups"}
+           /rig/tokens {"token", "groups", "next"}: the first answer to a token with `next` gives that one in the header
+           X-New-Access-Token, and only the next is known from then on
 """
 
 import argparse
@@ -54,6 +56,7 @@ class Gateway(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", options.port), Handler)
         self.prefix = options.prefix.rstrip("/")
         self.store = Store(options.org)
+        self.successors = {}
         self.tokens = {options.key: ["admin"], options.reader_key: ["developers"]}
         self.legacy_key = options.legacy_key or f"{options.org}|legacy-key"
         self.faults = []
@@ -105,7 +108,17 @@ class Handler(BaseHTTPRequestHandler):
         if "status" in fault:
             status, body = fault["status"], fault.get("body", {"message": "fault of the rig"})
         self.record(status)
-        return self.answer(status, body, fault.get("headers", {}))
+        return self.answer(status, body, {**self.successor(), **fault.get("headers", {})})
+
+    def successor(self):
+        """The header that replaces an expiring token, which is unknown after that."""
+        token = (self.headers.get("Authorization") or "").partition(" ")[2]
+        with self.server.store.lock:
+            following = self.server.successors.pop(token, None)
+            if following is None:
+                return {}
+            self.server.tokens[following] = self.server.tokens.pop(token)
+            return {"X-New-Access-Token": following}
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any
 
@@ -224,6 +237,32 @@ class Handler(BaseHTTPRequestHandler):
         self.groups("admin")
         return 204, self.server.store.delete(name)
 
+    def get_connection_tags(self):
+        self.groups("standard")
+        pairs = {pair for c in self.server.store.connections.values() for pair in c["connection_tags"].items()}
+        return 200, {"items": [{"id": str(uuid.uuid5(uuid.NAMESPACE_URL, "=".join(pair))), "key": pair[0],
+                                "value": pair[1]} for pair in sorted(pairs)]}
+
+    def get_resources(self, name=None):
+        admin = "admin" in self.groups("standard")
+        store = self.server.store
+        if name is None:
+            found = [r for r in store.resources.values() if self.query.get("name", "") in r["name"]]
+            return 200, self.paged([store.shown_resource(r, admin) for r in found])
+        return 200, store.shown_resource(store.resource(name), admin)
+
+    def post_resources(self):
+        self.groups("admin")
+        return 201, self.server.store.create_resource(self.json())
+
+    def put_resources(self, name):
+        self.groups("admin")
+        return 200, self.server.store.replace_resource(name, self.json())
+
+    def delete_resources(self, name):
+        self.groups("admin")
+        return 204, self.server.store.delete_resource(name)
+
     def get_agents(self, name=None):
         self.groups("standard")
         if name is None:
@@ -273,8 +312,10 @@ class Handler(BaseHTTPRequestHandler):
                  for n, p in store.plugins.items() if name in (None, n)]
         return 200, shown if name is None else shown[0]
 
-    def put_plugins(self, name, word, identifier):
+    def put_plugins(self, name, word=None, identifier=None):
         self.groups("admin")
+        if word is None:
+            return 200, self.server.store.replace_plugin(name, self.json().get("connections") or [])
         config = self.json().get("config")
         if word != "conn" or not isinstance(config, list):
             raise Refusal(400, "json: cannot unmarshal the body into a plugin connection")
@@ -288,6 +329,12 @@ class Handler(BaseHTTPRequestHandler):
             raise Refusal(404, "404 page not found")
         self.server.store.plugin_connection(name, identifier, remove=True)
         return 204, None
+
+    def get_orgs(self, word):
+        self.groups("auditor")
+        if word != "hide-role-info":
+            raise Refusal(404, "404 page not found")
+        return 200, {"hide_role_info": self.server.store.hide_role_info}
 
     def put_orgs(self, word):
         self.groups("admin")
@@ -315,7 +362,9 @@ class Handler(BaseHTTPRequestHandler):
             case "PATCH", "connections", name:
                 store.connections[name].update(self.json())
             case "PUT", "resources", name:
-                store.resources.setdefault(name, {"name": name, "type": "database"})["envs"] = self.json()["envs"]
+                store.resource_row(name, "database", "")["envs"] = self.json()["envs"]
+            case "GET", "resources":
+                return 200, list(store.resources.values())
             case "PUT", "toggles":
                 self.toggle(self.json())
             case "POST", "agents":
@@ -329,7 +378,10 @@ class Handler(BaseHTTPRequestHandler):
                 store.attributes[body["name"]] = {"managed_by": body.get("managed_by"),
                                                   "rulepack": bool(body.get("rulepack"))}
             case "POST", "tokens":
-                self.server.tokens[self.json()["token"]] = self.json()["groups"]
+                body = self.json()
+                self.server.tokens[body["token"]] = body["groups"]
+                if "next" in body:
+                    self.server.successors[body["token"]] = body["next"]
             case _:
                 raise Refusal(404, "the rig has no such route")
         return 200, {}

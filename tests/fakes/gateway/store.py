@@ -120,7 +120,7 @@ class Store:
             secret = {k: rules.as_text(v) for k, v in body["secret"].items()}
         rules.check_database(body, verb, self.agents, self.guardrails)
         resource = body.get("resource_name") or body["name"]
-        self.resources.setdefault(resource, {"name": resource, "type": body["type"], "envs": {}})
+        self.resource_row(resource, body["type"], body.get("subtype") or "")
         agent = self.agents[body["agent_id"]]
         return {
             "id": identifier, "name": body["name"], "resource_name": resource, "command": body.get("command") or [],
@@ -177,7 +177,66 @@ class Store:
         found = [c for c in sorted(self.connections.values(), key=lambda c: c["name"]) if _matches(c, query)]
         return [self.shown({**c, "secret": {}}) for c in found]
 
+    # Resources
+
+    def resource_row(self, name, kind, subtype):
+        """The row of that name, made when there is none, as a write of a connection does."""
+        return self.resources.setdefault(name, {"id": str(uuid.uuid4()), "name": name, "type": kind,
+                                                "subtype": subtype, "agent_id": "", "envs": {}, "created_at": _now()})
+
+    def resource(self, name):
+        """One stored resource."""
+        if name not in self.resources:
+            raise Refusal(404, "resource not found")
+        return self.resources[name]
+
+    def shown_resource(self, resource, admin=True):
+        """The answer to GET: who is no admin gets no variables."""
+        shown = {k: v for k, v in resource.items() if k != "envs"}
+        return {**shown, "updated_at": resource["created_at"], "env_vars": resource["envs"] if admin else {}}
+
+    def create_resource(self, body):
+        """POST /resources."""
+        _bind_resource(body)
+        if body["name"] in self.resources:
+            raise Refusal(409, "resource name already exists")
+        taken = [r["name"] for r in body.get("roles") or [] if self.find(r["name"])]
+        if taken:
+            raise Refusal(409, f"connection with the same name, {taken[0]}")
+        row = self.resource_row(body["name"], body["type"], body.get("subtype") or body["type"])
+        row.update(envs=body["env_vars"], agent_id=body.get("agent_id") or "")
+        return self.shown_resource(row)
+
+    def replace_resource(self, name, body):
+        """PUT /resources/{name}: everything, but type and subtype only while nobody uses it."""
+        _bind_resource(body)
+        row, subtype = self.resource(name), body.get("subtype") or body["type"]
+        if self._uses(name) and (row["type"], row["subtype"]) != (body["type"], subtype):
+            raise Refusal(403, "cannot change resource type or subtype with existing connections")
+        row.update(type=body["type"], subtype=subtype, envs=body["env_vars"], agent_id=body.get("agent_id") or "")
+        return self.shown_resource(row)
+
+    def delete_resource(self, name):
+        """DELETE /resources/{name}: only while nobody uses it."""
+        self.resource(name)
+        if self._uses(name):
+            raise Refusal(403, "cannot delete resource with existing connections")
+        del self.resources[name]
+
+    def _uses(self, name):
+        return any(c["resource_name"] == name for c in self.connections.values())
+
     # Plugins
+
+    def replace_plugin(self, plugin, connections):
+        """PUT /plugins/{name}: the links of ALL connections become these."""
+        if plugin not in self.plugins:
+            raise Refusal(404, "plugin not found")
+        self.plugins[plugin]["connections"] = {}
+        for link in connections:
+            self.plugin_connection(plugin, link["id"], config=link.get("config") or [])
+        return {"id": self.plugins[plugin]["id"], "name": plugin,
+                "connections": list(self.plugins[plugin]["connections"].values())}
 
     def plugin_connection(self, plugin, identifier, config=None, remove=False):
         """GET, PUT (with config) and DELETE (with remove) of /plugins/{name}/conn/{id}."""
@@ -194,6 +253,13 @@ class Store:
         if identifier not in links:
             raise missing
         return links.pop(identifier) if remove else links[identifier]
+
+
+def _bind_resource(body):
+    missing = [f for f in ("name", "type", "env_vars") if not isinstance(body, dict) or body.get(f) in (None, "")]
+    if missing:
+        raise Refusal(400, "\n".join(
+            f"Key: 'ResourceRequest.{f}' Error:Field validation for '{f}' failed on the 'required' tag" for f in missing))
 
 
 def _stamp(old, before, after):
