@@ -1,21 +1,21 @@
 variable "name" {
-  description = "Name of the role, as in member_role.name of the provider block, without its path."
+  description = "Name of the role, without its path; otherwise that of the template, which is member_role.name of the provider block, or HoopOrganizationAccountAccessRole."
   type        = string
-  default     = "HoopOrganizationAccountAccessRole"
+  default     = null
 
   validation {
-    condition     = can(regex("^[A-Za-z0-9+=,.@_-]{1,64}$", var.name))
+    condition     = var.name == null || can(regex("^[A-Za-z0-9+=,.@_-]{1,64}$", var.name))
     error_message = "A role has a name of 1 to 64 letters, digits and +=,.@_- characters."
   }
 }
 
 variable "path" {
-  description = "Path of the role; with one, member_role.name is the path without its first slash and the name."
+  description = "Path of the role; with one, member_role.name is the path without its first slash and the name. Otherwise that of the template, or /."
   type        = string
-  default     = "/"
+  default     = null
 
   validation {
-    condition     = can(regex("^/([A-Za-z0-9+=,.@_-]+/)*$", var.path))
+    condition     = var.path == null || can(regex("^/([A-Za-z0-9+=,.@_-]+/)*$", var.path))
     error_message = "A path begins and ends with a slash."
   }
 }
@@ -43,18 +43,18 @@ variable "trust_policy_json" {
 }
 
 variable "max_session_duration" {
-  description = "Longest session in seconds; at least member_role.duration of the provider block."
+  description = "Longest session in seconds; at least member_role.duration of the provider block. Otherwise that of the template, or 3600."
   type        = number
-  default     = 3600
+  default     = null
 
   validation {
-    condition     = var.max_session_duration >= 3600 && var.max_session_duration <= 43200
+    condition     = var.max_session_duration == null || try(var.max_session_duration >= 3600 && var.max_session_duration <= 43200, false)
     error_message = "IAM takes 3600 to 43200 seconds."
   }
 }
 
 variable "permissions_boundary" {
-  description = "ARN of a permissions boundary of the role, where the organization asks for one."
+  description = "ARN of a permissions boundary of the role, where the organization asks for one. A StackSet has one text for all accounts, so it must name a policy of AWS (arn:aws:iam::aws:policy/…)."
   type        = string
   default     = null
 }
@@ -68,6 +68,18 @@ variable "cloudformation_template" {
     condition     = var.cloudformation_template == null || can(jsondecode(var.cloudformation_template).Resources)
     error_message = "A CloudFormation template in JSON is expected."
   }
+}
+
+variable "hub_principal_arns" {
+  description = "Who may take the role in the accounts of organizational_unit_ids; otherwise whom the template names."
+  type        = set(string)
+  default     = []
+}
+
+variable "external_id" {
+  description = "External id that the role in the accounts of organizational_unit_ids asks for; otherwise that of the template, empty for none."
+  type        = string
+  default     = null
 }
 
 variable "organizational_unit_ids" {
@@ -107,6 +119,17 @@ variable "max_concurrent_percentage" {
   validation {
     condition     = var.max_concurrent_percentage >= 1 && var.max_concurrent_percentage <= 100
     error_message = "A percentage from 1 to 100 is expected."
+  }
+}
+
+variable "failure_tolerance_percentage" {
+  description = "In how many accounts of a unit the role may fail before the operation stops and the apply fails, in percent."
+  type        = number
+  default     = 0
+
+  validation {
+    condition     = var.failure_tolerance_percentage >= 0 && var.failure_tolerance_percentage <= 100
+    error_message = "A percentage from 0 to 100 is expected."
   }
 }
 

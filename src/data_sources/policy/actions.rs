@@ -59,6 +59,8 @@ pub enum When {
     MarksNew,
     /// Where the object carries our mark
     IsMarked,
+    /// Where the object carries our mark and keeps it as it is
+    KeepsMark,
     /// As a part of making a group with our mark
     WithNewGroup,
     /// As a part of making rules with our mark
@@ -152,9 +154,9 @@ pub const MEMBER: &[Permission] = &[
     needs("ec2:CreateTags", &[SecurityGroup], On::Rules, When::WithNewRules),
     needs("ec2:AuthorizeSecurityGroupIngress", &[SecurityGroup], On::Rules, When::MarksNew),
     needs("ec2:AuthorizeSecurityGroupIngress", &[SecurityGroup], On::Groups, When::IsMarked),
-    needs("ec2:CreateTags", &[SecurityGroup], On::Groups, When::IsMarked),
+    needs("ec2:CreateTags", &[SecurityGroup], On::Groups, When::KeepsMark),
     needs("ec2:DeleteSecurityGroup", &[SecurityGroup], On::Groups, When::IsMarked),
-    needs("ec2:DeleteTags", &[SecurityGroup], On::Groups, When::IsMarked),
+    needs("ec2:DeleteTags", &[SecurityGroup], On::Groups, When::KeepsMark),
     needs("ec2:RevokeSecurityGroupIngress", &[SecurityGroup], On::Groups, When::IsMarked),
     needs("ec2:UpdateSecurityGroupRuleDescriptionsIngress", &[SecurityGroup], On::Groups, When::IsMarked),
     // A secret that does not exist has no tags, and must be seen not to exist.

@@ -251,6 +251,7 @@ fn label(on: On, when: When) -> &'static str {
         (On::Databases, _) => "ModifyDatabases",
         (On::Groups, When::MarksNew) => "MakeSecurityGroups",
         (On::Groups, When::WithNewGroup) => "TagNewSecurityGroups",
+        (On::Groups, When::KeepsMark) => "RetagSecurityGroups",
         (On::Groups, _) => "ChangeSecurityGroups",
         (On::Rules, When::WithNewRules) => "TagNewRules",
         (On::Rules, _) => "MakeRules",

@@ -33,9 +33,10 @@ impl Explain for Error {
                     "Name fewer `hub_principal_arns`: the root of an account stands for all of its identities"
                 }
                 Self::TooLong { .. } => {
-                    "Name fewer `target_arns`: one account at a time with `for_each`, or the accounts of one shard; or leave \
-                     them out, for a document that names the databases of an account by pattern. Fewer `features` and \
-                     `role_names` make it shorter too"
+                    "Name fewer `target_arns`: one account at a time with `for_each`. For the hub, and for a template that \
+                     fits every account, leave them out: a document by pattern has the same length for one database and \
+                     for a thousand. The page of `rdsaccess_policy` has an example of both. Fewer `features`, `role_names`, \
+                     `admin_names` and `kms_key_arns` make it shorter too"
                 }
                 Self::Partitions(_) => "Ask for each partition in a data source of its own",
                 Self::UnknownStore => "Apply what it comes from first (-target), or give it as a variable",

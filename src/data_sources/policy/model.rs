@@ -22,9 +22,22 @@ model! {
     /// database that cannot be described yet, because its role is still to be made, is named by pattern with a warning.
     ///
     /// With `target_arns` a document names these databases. Without, it names all databases of the account that it is
-    /// attached to, and the hub may take the role in every account of its organization. A document that is longer than the
-    /// 10,240 characters that IAM takes as the inline policy of a role is an error: leave `target_arns` out, or ask for one
-    /// account at a time with `for_each`. A managed policy takes 6,144.
+    /// attached to, in the hub's document those of the hub's own account, and the hub may take the role in every account of
+    /// its organization. Principals of several accounts share one hub document: each reaches what is in its own account, and
+    /// enters those of the others by the role. A team with one account attaches `member_policy_json` to the identity that
+    /// the provider runs as: nothing in it is about the organization or about roles.
+    ///
+    /// IAM takes at most 10,240 characters for all inline policies of a role together, 2,048 of a user, and 6,144 for a
+    /// managed policy; white space does not count, and these documents have none. A document of more than 10,240 characters
+    /// is an error. By pattern all features together take about 6,000 characters for the role in an account and 7,000 for
+    /// the hub, however many databases there are. With `target_arns` each database adds about 1,000 characters with all
+    /// features, 400 with `role_password` alone. So let the hub have its document by pattern, and ask with `for_each` for
+    /// one document for each account, as the example does.
+    ///
+    /// The secrets of roles and masters are those below `name_prefix` of the store. The tag `rdsaccess:managed = true` keeps
+    /// the provider from changing others there by mistake, but it is no boundary: who may make secrets with the tag may also
+    /// put it on one that is there, because AWS checks both as `secretsmanager:TagResource`. Keep nothing else below the
+    /// prefix. The mark of a security group can neither be put on a group of others nor taken off again.
     ///
     /// Not in the documents, because nothing here says it: secrets that `admin.secret_ref` or `adopt_secret_ref` names
     /// outside of the provider's store, a `store` that a resource sets for itself, and the key that a secret had before
@@ -67,8 +80,9 @@ model! {
         trust_policy_json: String = computed(),
         /// For the gateway's agent; null when nothing is needed.
         agent_policy_json: String = computed(),
-        /// The role as a CloudFormation template, JSON, with the parameters `RoleName`, `HubPrincipalArns`, `ExternalId` and
-        /// `MaxSessionDuration`. It names the role, so it needs `CAPABILITY_NAMED_IAM`.
+        /// The role as a CloudFormation template, JSON, with the parameters `RoleName`, `RolePath`, `HubPrincipalArns`,
+        /// `ExternalId`, `MaxSessionDuration` and `PermissionsBoundary`. It names the role, so it needs
+        /// `CAPABILITY_NAMED_IAM`.
         cloudformation_template: String = computed(),
     }
 }

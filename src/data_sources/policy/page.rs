@@ -83,6 +83,7 @@ fn condition(row: &Permission) -> &'static str {
         (_, When::InHomeRegion) => "the provider's region (`aws:RequestedRegion`)",
         (_, When::MarksNew) => "the new object gets `rdsaccess:managed = true` (`aws:RequestTag`)",
         (_, When::IsMarked) => "the tag `rdsaccess:managed = true` (`aws:ResourceTag`)",
+        (_, When::KeepsMark) => "the tag `rdsaccess:managed = true`, which itself stays (`aws:TagKeys`)",
         (_, When::WithNewGroup) => "as a part of `CreateSecurityGroup` with `rdsaccess:managed = true`",
         (_, When::WithNewRules) => "as a part of `AuthorizeSecurityGroupIngress` with `rdsaccess:managed = true`",
         (_, When::BelongsToDatabase) => {

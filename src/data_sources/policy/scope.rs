@@ -302,6 +302,12 @@ impl Scope {
                 conditions.equals("ec2:CreateAction", ["AuthorizeSecurityGroupIngress"]);
             }
             When::IsMarked => conditions.equals(format!("aws:ResourceTag/{MANAGED_TAG}"), ["true"]),
+            When::KeepsMark => {
+                conditions.equals(format!("aws:ResourceTag/{MANAGED_TAG}"), ["true"]);
+                conditions.none_equals("aws:TagKeys", [MANAGED_TAG]);
+                // A call without keys removes all tags, and would pass as one that names no forbidden key.
+                conditions.is_given("aws:TagKeys");
+            }
             When::ToReplicaRegions => {
                 let regions = self.store.iter().flat_map(|store| store.replica_regions.iter().map(Region::as_str));
                 conditions.all_equal("secretsmanager:AddReplicaRegions", regions);

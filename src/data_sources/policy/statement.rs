@@ -87,6 +87,16 @@ impl Conditions {
         self.add("ForAnyValue:StringEquals", key, values);
     }
 
+    /// No value of the request is one of these.
+    pub(super) fn none_equals<T: Into<String>>(&mut self, key: impl Into<String>, values: impl IntoIterator<Item = T>) {
+        self.add("ForAllValues:StringNotEquals", key, values);
+    }
+
+    /// The request has a value.
+    pub(super) fn is_given(&mut self, key: impl Into<String>) {
+        self.add("Null", key, ["false"]);
+    }
+
     /// The flag is set.
     pub(super) fn is_true(&mut self, key: impl Into<String>) {
         self.add("Bool", key, ["true"]);

@@ -16,9 +16,14 @@ pub(super) fn template(wanted: &Wanted) -> Option<Value> {
         "Type": "AWS::IAM::Role",
         "Properties": {
             "RoleName": { "Ref": "RoleName" },
-            "Path": path,
+            "Path": { "Ref": "RolePath" },
             "Description": "Entered by Terraform (rdsaccess) to give access to databases",
             "MaxSessionDuration": { "Ref": "MaxSessionDuration" },
+            "PermissionsBoundary": { "Fn::If": [
+                "HasPermissionsBoundary",
+                { "Ref": "PermissionsBoundary" },
+                { "Ref": "AWS::NoValue" },
+            ] },
             "AssumeRolePolicyDocument": trust(),
             "Policies": [{ "PolicyName": "rdsaccess", "PolicyDocument": policy }],
         },
@@ -26,8 +31,11 @@ pub(super) fn template(wanted: &Wanted) -> Option<Value> {
     Some(json!({
         "AWSTemplateFormatVersion": "2010-09-09",
         "Description": "Role that lets rdsaccess manage access to the databases of this account",
-        "Parameters": parameters(wanted, name),
-        "Conditions": { "HasExternalId": { "Fn::Not": [{ "Fn::Equals": [{ "Ref": "ExternalId" }, ""] }] } },
+        "Parameters": parameters(wanted, &path, name),
+        "Conditions": {
+            "HasExternalId": is_given("ExternalId"),
+            "HasPermissionsBoundary": is_given("PermissionsBoundary"),
+        },
         "Resources": { "Role": role },
         "Outputs": { "RoleArn": {
             "Description": "ARN of the role",
@@ -36,7 +44,11 @@ pub(super) fn template(wanted: &Wanted) -> Option<Value> {
     }))
 }
 
-fn parameters(wanted: &Wanted, name: &str) -> Value {
+fn is_given(parameter: &str) -> Value {
+    json!({ "Fn::Not": [{ "Fn::Equals": [{ "Ref": parameter }, ""] }] })
+}
+
+fn parameters(wanted: &Wanted, path: &str, name: &str) -> Value {
     let hub: Vec<String> = wanted.hub.iter().map(ToString::to_string).collect();
     let session = wanted.member_role.duration.seconds().clamp(SHORTEST_MAXIMUM, LONGEST_MAXIMUM);
     let mut parameters = json!({
@@ -44,6 +56,16 @@ fn parameters(wanted: &Wanted, name: &str) -> Value {
             "Type": "String",
             "Default": name,
             "Description": "Name of the role; member_role.name of the provider block",
+        },
+        "RolePath": {
+            "Type": "String",
+            "Default": path,
+            "Description": "Path of the role, with its slashes; it is a part of member_role.name of the provider block",
+        },
+        "PermissionsBoundary": {
+            "Type": "String",
+            "Default": "",
+            "Description": "ARN of a permissions boundary, where the organization asks for one; empty for none",
         },
         "HubPrincipalArns": {
             "Type": "CommaDelimitedList",
