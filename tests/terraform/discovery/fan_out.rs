@@ -48,14 +48,13 @@ fn two_namesakes() -> Rig {
     rig
 }
 
-/// Runs the script of the example beside the configuration, as a job does.
-fn each_shard(workspace: &Workspace<'_>, arguments: &[&str], environment: &[(&str, &str)]) -> Run {
+/// Runs words of Bash beside the configuration, where the databases' names resolve.
+fn bash(workspace: &Workspace<'_>, arguments: &[&str], environment: &[(&str, &str)]) -> Run {
     let terraform = workspace.command(&[]);
     let mut words: Vec<_> = terraform.get_args().map(ToOwned::to_owned).collect();
     let program = words.pop().expect("the program");
     let mut command = Command::new(terraform.get_program());
-    command.args(words).arg("bash").arg(example("shards").join("each-shard")).args(arguments);
-    command.current_dir(workspace.folder()).env_clear();
+    command.args(words).arg("bash").args(arguments).current_dir(workspace.folder()).env_clear();
     command.envs(terraform.get_envs().filter_map(|(name, value)| Some((name, value?)))).env("TERRAFORM", program);
     command.envs(environment.iter().copied());
     let output = command.output().expect("bash runs");
@@ -64,6 +63,12 @@ fn each_shard(workspace: &Workspace<'_>, arguments: &[&str], environment: &[(&st
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
         stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
     }
+}
+
+/// Runs the script of the example beside the configuration, as a job does.
+fn each_shard(workspace: &Workspace<'_>, arguments: &[&str], environment: &[(&str, &str)]) -> Run {
+    let script = example("shards").join("each-shard").display().to_string();
+    bash(workspace, &[&[script.as_str()], arguments].concat(), environment)
 }
 
 /// The accounts in the state of a part.
@@ -268,4 +273,34 @@ fn the_tree_is_mirrored_with_a_folder_per_unit_and_a_handle_per_account() {
     let renamed = gateway.stored(&format!("{id}-us-east-1-instance-main-ro"));
     let place = format!("Root/Workloads/Prod/EU/aws-billing-{}", &id[8..]);
     assert_eq!(renamed["connection_tags"]["folder"], json!(place));
+}
+
+#[test]
+fn the_guides_command_lets_go_of_an_account_that_is_gone_for_good() {
+    let (rig, gateway) = (two_namesakes(), FakeGateway::start());
+    let mut workspace = try_out(&rig, "tree", "variable \"agent_name\" {\n  default = \"lab\"\n}\n");
+    workspace.set("HOOP_APIURL", &gateway.url);
+    workspace.set("HOOP_APIKEY", ADMIN);
+    workspace.apply().ok();
+    let gone = rig.account_id("payments-eu");
+    let left = json!({ "AccountId": gone });
+    rig.aws(None, "us-east-1", "organizations", "remove_account_from_organization", &left).expect("it is gone");
+    rig.control("POST", "deny", &json!({ "actions": ["sts:AssumeRole"], "account": gone }));
+    for _ in 0..2 {
+        let error = workspace.apply().error();
+        contains_all(&error, &["Cannot enter the account", gone, "a destroy is refused", "terraform state rm"]);
+    }
+
+    let guide = read(repository().join("docs/guides/organization.md"));
+    let command = guide.split("   terraform state list").nth(1).and_then(|rest| rest.split("```").next());
+    let command = format!("terraform state list{}", command.expect("the command of the guide"));
+    let command = command.replace("123456789012", gone).replace("terraform ", "\"$TERRAFORM\" ");
+    let run = bash(&workspace, &["-c", &command], &[]).ok();
+    contains_all(&run.stdout, &["Removed rdsaccess_role.read", "Removed rdsaccess_master_credential.master", gone]);
+    assert!(!run.stdout.contains(rig.account_id("shared-services")), "{}", run.stdout);
+
+    workspace.apply().ok();
+    workspace.plan().nothing();
+    assert!(gateway.stored(&format!("{gone}-us-east-1-instance-main-ro")).is_null());
+    contains_all(&our_roles(rig.database(1)).concat().join(" "), &["hoop_ro"]);
 }
