@@ -127,8 +127,10 @@ impl Sessions {
 }
 
 fn standing_of(account: &Account) -> Standing {
-    let state = status(account.state(), account.status());
-    if is_leaving(&state) { Standing::Leaving(state) } else { Standing::Member }
+    match status(account.state(), account.status()) {
+        Ok(state) if is_leaving(&state) => Standing::Leaving(state),
+        _ => Standing::Member,
+    }
 }
 
 #[cfg(test)]
