@@ -196,11 +196,21 @@ impl Sessions {
         }
     }
 
-    async fn access(&self, account: &AccountId) -> Result<Arc<AccountAccess>, Error> {
+    /// As [`Sessions::check_access`], for those who call [`Sessions::with_standing`] themselves, when they keep nobody
+    /// else waiting.
+    pub(super) async fn check_entry(&self, account: &AccountId) -> Result<(), Error> {
+        self.entered(account).await.map(drop)
+    }
+
+    async fn entered(&self, account: &AccountId) -> Result<Arc<AccountAccess>, Error> {
         if let Some(error) = self.0.standings.lost(account) {
             return Err(error);
         }
-        match self.0.accounts.get(account, || self.enter(account)).await {
+        self.0.accounts.get(account, || self.enter(account)).await
+    }
+
+    async fn access(&self, account: &AccountId) -> Result<Arc<AccountAccess>, Error> {
+        match self.entered(account).await {
             Err(error) => Err(self.with_standing(account, error).await),
             entered => entered,
         }

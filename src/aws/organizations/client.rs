@@ -16,6 +16,9 @@ use crate::aws::{Call, Error, Fault};
 /// The largest page that Organizations gives; without it the size is up to each action.
 const PAGE_SIZE: i32 = 20;
 
+/// An account and its state, or what is wrong with that.
+pub(super) type Stated = (AccountId, Result<String, String>);
+
 /// The client with what its errors name.
 pub(super) struct Reader {
     pub(super) client: Client,
@@ -83,14 +86,22 @@ impl Reader {
     }
 
     async fn every(&self, token: Option<String>) -> Result<Page, Error> {
+        let (accounts, next) = self.everyone(token).await?;
+        Ok(Page { members: accounts.into_iter().map(|(id, _)| id).collect(), next, ..Page::default() })
+    }
+
+    /// One page of all accounts, each with its state or what is wrong with that, and where the next page begins.
+    pub(super) async fn everyone(&self, token: Option<String>) -> Result<(Vec<Stated>, Option<String>), Error> {
         let request = self.client.list_accounts().max_results(PAGE_SIZE).set_next_token(token);
         let call = || Call { action: "organizations:ListAccounts", ..self.call.clone() };
         let found = request.send().await.map_err(|e| call().refused(&e))?;
         let accounts = listed(found.accounts, "accounts").map_err(|fault| call().failed(fault))?;
-        let members: Result<Vec<AccountId>, _> =
-            accounts.into_iter().map(|found| found.id.unwrap_or_default().parse()).collect();
-        let members = members.map_err(|e: crate::access::Invalid| call().failed(Fault::Unexpected(e.0)))?;
-        Ok(Page { members, next: found.next_token, ..Page::default() })
+        let stated = |found: sdk::Account| {
+            let state = status(found.state.as_ref(), found.status.as_ref());
+            found.id.unwrap_or_default().parse().map(|id| (id, state))
+        };
+        let accounts: Result<Vec<Stated>, crate::access::Invalid> = accounts.into_iter().map(stated).collect();
+        Ok((accounts.map_err(|e| call().failed(Fault::Unexpected(e.0)))?, found.next_token))
     }
 
     async fn tags(&self, id: &AccountId) -> Result<BTreeMap<String, String>, Error> {
