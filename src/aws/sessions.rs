@@ -352,20 +352,7 @@ impl Sessions {
             let identity = caller.arn.clone();
             return Ok(Arc::new(AccountAccess { credentials: hub.credentials.clone(), identity }));
         }
-        let (credentials, identity) = self.role_credentials(account, |_| {}).await?;
-        credentials.current().await?;
-        Ok(Arc::new(AccountAccess { credentials, identity }))
-    }
-
-    /// The credentials of the role that opens an account, not asked for yet, and its ARN.
-    async fn role_credentials(
-        &self,
-        account: &AccountId,
-        change: impl FnOnce(&mut AssumeRole) + Send,
-    ) -> Result<(HeldCredentials, String), Error> {
-        let (hub, caller) = (self.hub().await?, self.caller().await?);
-        let mut role = member_role(&self.0.settings, &caller, account);
-        change(&mut role);
+        let role = member_role(&self.0.settings, &caller, account);
         let identity = role.role_arn.clone();
         let call = Call {
             account: Some(account.clone()),
@@ -374,7 +361,8 @@ impl Sessions {
         };
         let clock: SharedTimeSource = hub.config.time_source().unwrap_or_default();
         let credentials = HeldCredentials::new(Source::Role { sts: hub.sts.clone(), role, call }, clock);
-        Ok((credentials, identity))
+        credentials.current().await?;
+        Ok(Arc::new(AccountAccess { credentials, identity }))
     }
 
     fn sts(&self, config: &SdkConfig, credentials: &HeldCredentials, region: &Region) -> aws_sdk_sts::Client {

@@ -71,9 +71,9 @@ model! {
         /// Path of the unit that holds it.
         ou_path: String = computed(),
         /// A readable name for connections, folders and keys: `handle_prefix`, the name in lower case with `-` for what is
-        /// no letter or digit, and the last 4 digits of the id (all 12 where an account that joined before has the same
-        /// name and the same 4). No filter and no other account that comes, goes or is renamed changes it; a rename of the
-        /// account itself does, so what must outlive that is keyed by id.
+        /// no letter or digit, and the id in base 36 (8 digits and letters), as in `payments-eu-1kpqzg2c`. No filter and no
+        /// other account that comes, goes or is renamed changes it; a rename of the account itself does, so what must
+        /// outlive that is keyed by id.
         handle: String = computed(),
         /// Tags; null unless `include_tags` is set or `tags` filters.
         tags: BTreeMap<String, String> = computed(),
