@@ -17,7 +17,7 @@ pub enum EntryState {
     Denied,
     /// There is no such role
     RoleMissing,
-    /// The role takes another external id
+    /// What is set can be no external id
     ExternalIdWrong,
     /// The account is suspended, closing or closed
     Suspended,
@@ -147,9 +147,13 @@ fn policy_after(text: &str, words: &str) -> Option<Policy> {
     POLICIES.into_iter().find(|(name, _)| rest.starts_with(name)).map(|(_, policy)| policy)
 }
 
-/// Whether the words are those of a policy that says no, rather than of a request that cannot be right.
+/// Whether the account may be the reason, rather than a request that cannot be right or a policy of the caller: where
+/// AWS names one of those, it proves nothing about the account, however the account stands.
 pub(super) fn is_refusal(text: &str) -> bool {
-    matches!(Cause::of(text), Cause::NotAllowed(_) | Cause::ExplicitDeny(_) | Cause::Untold)
+    match Cause::of(text) {
+        Cause::NotAllowed(policy) | Cause::ExplicitDeny(policy) => !matches!(policy, Policy::Caller(_)),
+        cause => cause == Cause::Untold,
+    }
 }
 
 /// What to do about a role that could not be taken. `external_id` says whether one was sent.
@@ -260,14 +264,7 @@ impl Sessions {
         let Fault::CannotAssume { text, .. } = &error.fault else {
             return Entry { state: EntryState::Unknown, reason: Some(reason(&error)) };
         };
-        let mut state = Cause::of(text).state();
-        if state == EntryState::Denied && self.enters_with_general_id(account).await {
-            state = EntryState::ExternalIdWrong;
-            let words = "the role takes `member_role.external_id`, and not the `external_id` that `member_role.overrides` \
-                         sets for the account: take it out there";
-            return Entry { state, reason: Some(sentence(words)) };
-        }
-        Entry { state, reason: Some(reason(&error)) }
+        Entry { state: Cause::of(text).state(), reason: Some(reason(&error)) }
     }
 }
 
@@ -401,6 +398,18 @@ mod tests {
         ] {
             assert_eq!((Cause::of(text), Cause::of(text).state()), (cause, state), "{text}");
         }
+    }
+
+    #[test]
+    fn a_policy_of_the_caller_says_nothing_of_the_account() {
+        for (name, policy) in POLICIES {
+            let is_of_the_caller = matches!(policy, Policy::Caller(_));
+            for words in [" because no {} allows the sts:AssumeRole action", " with an explicit deny in a {}"] {
+                assert_eq!(is_refusal(&denied(&words.replace("{}", name))), !is_of_the_caller, "{words} {name}");
+            }
+        }
+        assert!(is_refusal(&denied("")));
+        assert!(!is_refusal("NoSuchEntity: Role Member not found"));
     }
 
     #[test]

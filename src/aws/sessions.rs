@@ -182,25 +182,21 @@ impl Sessions {
         self.0.accounts.get(account, || self.enter(account)).await.map(drop)
     }
 
-    /// Whether an account that has an external id of its own in `overrides` takes the general one. An id that is meant
-    /// for another account is never tried: the account would read it in its CloudTrail.
-    pub(super) async fn enters_with_general_id(&self, account: &AccountId) -> bool {
-        let general = &self.0.settings.member_role;
-        let own = general.overrides.get(account).and_then(|special| special.external_id.as_ref());
-        if own.is_none() || general.external_id.is_none() || own == general.external_id.as_ref() {
-            return false;
-        }
-        match self.role_credentials(account, |role| role.external_id.clone_from(&general.external_id)).await {
-            Ok((credentials, _)) => credentials.current().await.is_ok(),
-            Err(_) => false,
-        }
+    /// As [`Sessions::check_access`], for those who call [`Sessions::with_standing`] themselves, when they keep nobody
+    /// else waiting.
+    pub(super) async fn check_entry(&self, account: &AccountId) -> Result<(), Error> {
+        self.entered(account).await.map(drop)
     }
 
-    async fn access(&self, account: &AccountId) -> Result<Arc<AccountAccess>, Error> {
+    async fn entered(&self, account: &AccountId) -> Result<Arc<AccountAccess>, Error> {
         if let Some(error) = self.0.standings.lost(account) {
             return Err(error);
         }
-        match self.0.accounts.get(account, || self.enter(account)).await {
+        self.0.accounts.get(account, || self.enter(account)).await
+    }
+
+    async fn access(&self, account: &AccountId) -> Result<Arc<AccountAccess>, Error> {
+        match self.entered(account).await {
             Err(error) => Err(self.with_standing(account, error).await),
             entered => entered,
         }
@@ -356,20 +352,7 @@ impl Sessions {
             let identity = caller.arn.clone();
             return Ok(Arc::new(AccountAccess { credentials: hub.credentials.clone(), identity }));
         }
-        let (credentials, identity) = self.role_credentials(account, |_| {}).await?;
-        credentials.current().await?;
-        Ok(Arc::new(AccountAccess { credentials, identity }))
-    }
-
-    /// The credentials of the role that opens an account, not asked for yet, and its ARN.
-    async fn role_credentials(
-        &self,
-        account: &AccountId,
-        change: impl FnOnce(&mut AssumeRole) + Send,
-    ) -> Result<(HeldCredentials, String), Error> {
-        let (hub, caller) = (self.hub().await?, self.caller().await?);
-        let mut role = member_role(&self.0.settings, &caller, account);
-        change(&mut role);
+        let role = member_role(&self.0.settings, &caller, account);
         let identity = role.role_arn.clone();
         let call = Call {
             account: Some(account.clone()),
@@ -378,7 +361,8 @@ impl Sessions {
         };
         let clock: SharedTimeSource = hub.config.time_source().unwrap_or_default();
         let credentials = HeldCredentials::new(Source::Role { sts: hub.sts.clone(), role, call }, clock);
-        Ok((credentials, identity))
+        credentials.current().await?;
+        Ok(Arc::new(AccountAccess { credentials, identity }))
     }
 
     fn sts(&self, config: &SdkConfig, credentials: &HeldCredentials, region: &Region) -> aws_sdk_sts::Client {

@@ -2,7 +2,7 @@
 //! shows in review.
 
 #[path = "../../tests/golden/switch.rs"]
-mod switch;
+pub(crate) mod switch;
 
 use std::path::PathBuf;
 

@@ -33,7 +33,7 @@ mod connections;
 mod ending;
 mod error;
 #[cfg(test)]
-mod golden;
+pub(crate) mod golden;
 mod key;
 mod retry;
 mod role;

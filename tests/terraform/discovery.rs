@@ -53,6 +53,13 @@ fn names(value: &Value) -> Vec<&str> {
     }
 }
 
+/// The handle of an account: its name and its id in base 36.
+fn handle(name: &str, id: &str) -> String {
+    let number: u64 = id.parse().expect("twelve digits");
+    let digit = |place| char::from_digit(u32::try_from(number / 36_u64.pow(place) % 36).unwrap(), 36).unwrap();
+    format!("{name}-{}", (0..8).rev().map(digit).collect::<String>())
+}
+
 /// How many errors a command reported.
 fn errors(run: &Run) -> usize {
     run.stderr.matches("Error: ").count()

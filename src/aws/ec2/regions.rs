@@ -20,7 +20,11 @@ impl Sessions {
             session.ec2().describe_regions().all_regions(false).send().await.map_err(|e| call.clone().refused(&e))?;
         let names = answer.regions.unwrap_or_default().into_iter().filter_map(|r| r.region_name);
         let regions = names.map(|name| name.parse::<Region>()).collect::<Result<Vec<_>, Invalid>>();
-        let mut regions = regions.map_err(|e| call.failed(Fault::Unexpected(e.0)))?;
+        let mut regions = regions.map_err(|e| call.clone().failed(Fault::Unexpected(e.0)))?;
+        // Every account has the regions that need no opt-in: without any, its databases would all be gone.
+        if regions.is_empty() {
+            return Err(call.failed(Fault::Unexpected("AWS lists no region that is enabled".to_owned())));
+        }
         regions.sort();
         Ok(regions)
     }
@@ -55,5 +59,22 @@ impl Sessions {
         let request = session.ec2().describe_regions().all_regions(true).filters(this);
         let answer = request.send().await.map_err(|e| call.refused(&e))?;
         Ok(answer.regions().iter().any(|r| r.opt_in_status() == Some(OFF)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aws::scene::{Scene, accounts};
+
+    #[tokio::test(start_paused = true)]
+    async fn an_account_without_any_region_is_an_error() {
+        for inside in ["<regionInfo/>", ""] {
+            let answer = format!("<DescribeRegionsResponse>{inside}</DescribeRegionsResponse>");
+            let scene = Scene::new(move |asked| (asked.action == "DescribeRegions").then(|| (200, answer.clone())));
+            let account = accounts(1).pop_first().unwrap();
+            let error = scene.sessions(4).enabled_regions(&account).await.unwrap_err();
+            assert!(matches!(&error.fault, Fault::Unexpected(text) if text.contains("no region")), "{error}");
+        }
     }
 }

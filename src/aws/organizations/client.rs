@@ -16,6 +16,9 @@ use crate::aws::{Call, Error, Fault};
 /// The largest page that Organizations gives; without it the size is up to each action.
 const PAGE_SIZE: i32 = 20;
 
+/// An account and its state, or what is wrong with that.
+pub(super) type Stated = (AccountId, Result<String, String>);
+
 /// The client with what its errors name.
 pub(super) struct Reader {
     pub(super) client: Client,
@@ -52,7 +55,8 @@ impl Reader {
     async fn roots(&self, token: Option<String>) -> Result<Page, Error> {
         let request = self.client.list_roots().max_results(PAGE_SIZE).set_next_token(token.clone());
         let found = request.send().await.map_err(|e| self.call.clone().refused(&e))?;
-        let units: Vec<Unit> = found.roots.unwrap_or_default().into_iter().map(root).collect();
+        let roots = listed(found.roots, "roots").map_err(|fault| self.call.clone().failed(fault))?;
+        let units: Vec<Unit> = roots.into_iter().map(root).collect();
         if token.is_none() && units.is_empty() && found.next_token.is_none() {
             let text = "AWS lists no root for this caller".to_owned();
             return Err(self.call.clone().failed(Fault::NoOrganization(text)));
@@ -65,7 +69,8 @@ impl Reader {
         let call = || self.call("organizations:ListOrganizationalUnitsForParent", &parent.path.to_string());
         let answer = request.max_results(PAGE_SIZE).set_next_token(token).send().await;
         let found = answer.map_err(|e| call().refused(&e))?;
-        let units = found.organizational_units.unwrap_or_default().into_iter().map(|found| unit(found, parent));
+        let units = listed(found.organizational_units, "organizational units").map_err(|fault| call().failed(fault))?;
+        let units = units.into_iter().map(|found| unit(found, parent));
         Ok(Page { units: units.collect(), next: found.next_token, ..Page::default() })
     }
 
@@ -74,30 +79,39 @@ impl Reader {
         let call = || self.call("organizations:ListAccountsForParent", &parent.path.to_string());
         let answer = request.max_results(PAGE_SIZE).set_next_token(token).send().await;
         let found = answer.map_err(|e| call().refused(&e))?;
-        let accounts: Result<Vec<Account>, String> =
-            found.accounts.unwrap_or_default().into_iter().map(|found| account(found, parent)).collect();
+        let accounts = listed(found.accounts, "accounts").map_err(|fault| call().failed(fault))?;
+        let accounts: Result<Vec<Account>, String> = accounts.into_iter().map(|found| account(found, parent)).collect();
         let accounts = accounts.map_err(|text| call().failed(Fault::Unexpected(text)))?;
         Ok(Page { accounts, next: found.next_token, ..Page::default() })
     }
 
     async fn every(&self, token: Option<String>) -> Result<Page, Error> {
+        let (accounts, next) = self.everyone(token).await?;
+        Ok(Page { members: accounts.into_iter().map(|(id, _)| id).collect(), next, ..Page::default() })
+    }
+
+    /// One page of all accounts, each with its state or what is wrong with that, and where the next page begins.
+    pub(super) async fn everyone(&self, token: Option<String>) -> Result<(Vec<Stated>, Option<String>), Error> {
         let request = self.client.list_accounts().max_results(PAGE_SIZE).set_next_token(token);
         let call = || Call { action: "organizations:ListAccounts", ..self.call.clone() };
         let found = request.send().await.map_err(|e| call().refused(&e))?;
         let accounts = listed(found.accounts, "accounts").map_err(|fault| call().failed(fault))?;
-        let members: Result<Vec<AccountId>, _> =
-            accounts.into_iter().map(|found| found.id.unwrap_or_default().parse()).collect();
-        let members = members.map_err(|e: crate::access::Invalid| call().failed(Fault::Unexpected(e.0)))?;
-        Ok(Page { members, next: found.next_token, ..Page::default() })
+        let stated = |found: sdk::Account| {
+            let state = status(found.state.as_ref(), found.status.as_ref());
+            found.id.unwrap_or_default().parse().map(|id| (id, state))
+        };
+        let accounts: Result<Vec<Stated>, crate::access::Invalid> = accounts.into_iter().map(stated).collect();
+        Ok((accounts.map_err(|e| call().failed(Fault::Unexpected(e.0)))?, found.next_token))
     }
 
     async fn tags(&self, id: &AccountId) -> Result<BTreeMap<String, String>, Error> {
         let (mut tags, mut token) = (BTreeMap::new(), None);
         loop {
             let request = self.client.list_tags_for_resource().resource_id(id.as_str());
-            let answer = request.set_next_token(token).send().await;
-            let found = answer.map_err(|e| self.call("organizations:ListTagsForResource", id.as_str()).refused(&e))?;
-            tags.extend(found.tags.unwrap_or_default().into_iter().map(|tag| (tag.key, tag.value)));
+            let call = || self.call("organizations:ListTagsForResource", id.as_str());
+            let found = request.set_next_token(token).send().await.map_err(|e| call().refused(&e))?;
+            let page = listed(found.tags, "tags").map_err(|fault| call().failed(fault))?;
+            tags.extend(page.into_iter().map(|tag| (tag.key, tag.value)));
             token = found.next_token;
             if token.is_none() {
                 return Ok(tags);
@@ -123,13 +137,15 @@ fn unit(found: sdk::OrganizationalUnit, parent: &Unit) -> Unit {
 }
 
 fn account(found: sdk::Account, parent: &Unit) -> Result<Account, String> {
-    let id = found.id.unwrap_or_default();
+    let id: AccountId = found.id.unwrap_or_default().parse().map_err(|e: crate::access::Invalid| e.0)?;
+    let status =
+        status(found.state.as_ref(), found.status.as_ref()).map_err(|text| format!("account {id} has {text}"))?;
     Ok(Account {
-        id: id.parse().map_err(|e: crate::access::Invalid| e.0)?,
+        id,
         name: found.name.unwrap_or_default(),
         email: found.email.unwrap_or_default(),
         arn: found.arn.unwrap_or_default(),
-        status: status(found.state.as_ref(), found.status.as_ref()),
+        status,
         joined_method: found.joined_method.map(|m| m.as_str().to_owned()).unwrap_or_default(),
         joined_at: found.joined_timestamp.and_then(|t| t.fmt(Format::DateTime).ok()),
         ou_id: parent.id.clone(),
@@ -138,9 +154,16 @@ fn account(found: sdk::Account, parent: &Unit) -> Result<Account, String> {
     })
 }
 
-/// `State` is the successor of `Status` and tells more; endpoints that do not send it yet send `Status`.
-pub(super) fn status(state: Option<&sdk::AccountState>, status: Option<&sdk::AccountStatus>) -> String {
-    state.map(|s| s.as_str()).or(status.map(|s| s.as_str())).unwrap_or("UNKNOWN").to_owned()
+/// `State` is the successor of `Status` and tells more; endpoints that do not send it yet send `Status`. A word that is
+/// none of `State` fits no filter, and the account would leave every list without a word.
+pub(super) fn status(state: Option<&sdk::AccountState>, status: Option<&sdk::AccountStatus>) -> Result<String, String> {
+    let word = state.map(|s| s.as_str()).or(status.map(|s| s.as_str()));
+    let word = word.ok_or_else(|| "neither a `State` nor a `Status`".to_owned())?;
+    if sdk::AccountState::values().contains(&word) {
+        Ok(word.to_owned())
+    } else {
+        Err(format!("the state `{word}`, which this version does not know"))
+    }
 }
 
 #[cfg(test)]
@@ -148,6 +171,7 @@ mod tests {
     use aws_smithy_types::DateTime;
 
     use super::*;
+    use crate::aws::scene::Scene;
 
     fn unit() -> Unit {
         Unit { id: "ou-ab12-00000001".to_owned(), name: "Prod".to_owned(), path: "Root/Prod".parse().unwrap() }
@@ -171,8 +195,37 @@ mod tests {
 
     #[test]
     fn an_endpoint_without_the_new_field_still_tells_the_status() {
-        assert_eq!(status(None, Some(&sdk::AccountStatus::Suspended)), "SUSPENDED");
-        assert_eq!(status(None, None), "UNKNOWN");
+        assert_eq!(status(None, Some(&sdk::AccountStatus::Suspended)), Ok("SUSPENDED".to_owned()));
+        let found = sdk::Account::builder().id("123456789012").status(sdk::AccountStatus::Suspended).build();
+        assert_eq!(account(found, &unit()).unwrap().status, "SUSPENDED");
+    }
+
+    #[test]
+    fn an_account_whose_state_is_missing_or_not_known_is_an_error() {
+        let found = || sdk::Account::builder().id("123456789012");
+        let said = |found: sdk::Account| account(found, &unit()).unwrap_err();
+        assert!(said(found().build()).contains("123456789012 has neither"));
+        let new = found().state(sdk::AccountState::from("QUARANTINED")).status(sdk::AccountStatus::Active);
+        assert!(said(new.build()).contains("the state `QUARANTINED`"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_without_its_list_is_no_empty_list() {
+        for silent in ["ListRoots", "ListAccounts", "ListAccountsForParent", "ListOrganizationalUnitsForParent"] {
+            let scene = Scene::new(move |asked| {
+                let list = match asked.action.as_str() {
+                    action if action == silent => "{}",
+                    "ListRoots" => r#"{"Roots":[{"Id":"r-ab12","Name":"Root"}]}"#,
+                    "ListAccounts" | "ListAccountsForParent" => r#"{"Accounts":[]}"#,
+                    "ListOrganizationalUnitsForParent" => r#"{"OrganizationalUnits":[]}"#,
+                    _ => return None,
+                };
+                Some((200, list.to_owned()))
+            });
+            let error = scene.sessions(4).organization().await.unwrap_err();
+            assert!(matches!(&error.fault, Fault::Unexpected(text) if text.contains("no list of")), "{error}");
+            assert!(error.to_string().contains(silent), "{error}");
+        }
     }
 
     #[test]

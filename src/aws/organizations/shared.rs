@@ -47,7 +47,7 @@ impl Sessions {
         self.reader().await?.tags_of(ids).await
     }
 
-    async fn reader(&self) -> Result<Reader, Error> {
+    pub(super) async fn reader(&self) -> Result<Reader, Error> {
         let (client, call) = self.organizations().await?;
         Ok(Reader { client, call, at_once: self.settings().max_concurrency.max(1) })
     }

@@ -113,8 +113,12 @@ async fn places(
     account: &AccountId,
     regions: &Regions,
 ) -> Result<(BTreeSet<Region>, Option<Error>), Error> {
-    let _chain = sessions.load().begin().await;
-    sessions.check_access(account).await?;
+    let chain = sessions.load().begin().await;
+    if let Err(refused) = sessions.check_entry(account).await {
+        // Organizations has a pace of its own: accounts that answer must not wait for it.
+        drop(chain);
+        return Err(sessions.with_standing(account, refused).await);
+    }
     let mut named = regions.named.clone();
     if !regions.enabled {
         return Ok((named, None));

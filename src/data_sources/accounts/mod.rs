@@ -62,9 +62,8 @@ async fn tags_of(sessions: &aws::Sessions, accounts: &[&Account]) -> Result<Tags
 
 fn fill(state: &mut Accounts, tree: &OrganizationTree, chosen: &[&Account], mut tags: Option<Tags>) {
     let prefix = state.handle_prefix.get().cloned().unwrap_or_default();
-    let mut handles = handle::handles(&tree.accounts);
     let accounts = chosen.iter().map(|account| {
-        let handle = handles.remove(&account.id).unwrap_or_default();
+        let handle = handle::handle(account);
         let tags = tags.as_mut().map(|tags| tags.remove(&account.id).unwrap_or_default());
         (account.id.to_string(), AccountModel::new(account, format!("{prefix}{handle}"), tags))
     });
@@ -128,9 +127,9 @@ mod tests {
         let (tree, mut state) = (tree(), Accounts { handle_prefix: "aws-".to_owned().into(), ..Default::default() });
         let handle = |state: &Accounts| state.accounts.get().unwrap()["200000000002"].handle.clone();
         fill(&mut state, &tree, &tree.accounts.iter().collect::<Vec<_>>(), None);
-        assert_eq!(handle(&state).get().map(String::as_str), Some("aws-payments-0002"));
+        assert_eq!(handle(&state).get().map(String::as_str), Some("aws-payments-2jvmu3nm"));
         fill(&mut state, &tree, &[&tree.accounts[1]], None);
-        assert_eq!(handle(&state).get().map(String::as_str), Some("aws-payments-0002"));
+        assert_eq!(handle(&state).get().map(String::as_str), Some("aws-payments-2jvmu3nm"));
     }
 
     #[test]

@@ -1,8 +1,6 @@
 //! The documents: compared with the committed files, and rules that hold for every one of them.
 
 mod reference;
-#[path = "../../../tests/golden/switch.rs"]
-mod switch;
 
 use std::collections::BTreeSet;
 
@@ -16,6 +14,7 @@ use super::scope::Database;
 use super::*;
 use crate::access::Partition;
 use crate::aws::settings::{AssumeRole, MemberOverride, MemberRole, TokenOrigin, WebIdentity, WebToken};
+use crate::engine::golden::switch;
 use crate::store::SecretsManagerSettings;
 
 const HUB_ROLE: &str = "arn:aws:iam::111111111111:role/terraform";

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::{contains_all, data, errors, names, workspace, write_provider};
+use super::{contains_all, data, errors, handle, names, workspace, write_provider};
 use crate::rig::Rig;
 use crate::wish::Wish;
 use crate::workspace::Workspace;
@@ -37,7 +37,7 @@ fn the_organization_is_listed_with_its_tree() {
     assert_eq!(ids, members.chain([rig.made.organization.management_account.as_str()]).collect());
     for (name, made) in &rig.made.organization.accounts {
         let account = &accounts[&made.id];
-        let handle = format!("{name}-{}", &made.id[8..]);
+        let handle = handle(name, &made.id);
         assert_eq!(
             (account["name"].as_str(), account["handle"].as_str()),
             (Some(name.as_str()), Some(handle.as_str()))
@@ -123,9 +123,9 @@ fn filters_choose_accounts_and_never_rename_them() {
 
     let (old, new) = (rig.account_id("payments-eu"), namesake.as_str().expect("an id"));
     for source in ["all", "path", "tagged"] {
-        assert_eq!(of(source, old)["handle"], format!("payments-eu-{}", &old[8..]), "{source}");
+        assert_eq!(of(source, old)["handle"], handle("payments-eu", old), "{source}");
     }
-    assert_eq!(of("escaped", new)["handle"], format!("aws-payments-eu-{}", &new[8..]));
+    assert_eq!(of("escaped", new)["handle"], handle("aws-payments-eu", new));
     assert_eq!(of("escaped", new)["ou_path"], "Root/R\\/D");
 }
 

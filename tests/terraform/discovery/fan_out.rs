@@ -7,7 +7,7 @@ use std::process::Command;
 
 use serde_json::{Value, json};
 
-use super::{contains_all, names, provider_block};
+use super::{contains_all, handle, names, provider_block};
 use crate::fixture::{fill, our_roles};
 use crate::gateway::{ADMIN, FakeGateway};
 use crate::rig::{Rig, python, repository};
@@ -244,7 +244,7 @@ fn the_tree_is_mirrored_with_a_folder_per_unit_and_a_handle_per_account() {
     workspace.set("HOOP_APIKEY", ADMIN);
     workspace.apply().ok();
     let (folders, paths) = (workspace.output("folders"), workspace.output("names"));
-    let handle = |name: &str| format!("aws-{name}-{}", &rig.account_id(name)[8..]);
+    let handle = |name: &str| handle(&format!("aws-{name}"), rig.account_id(name));
     let eu = &folders["Root/Workloads/Prod/EU"];
     assert_eq!(eu["parent"], "Root/Workloads/Prod");
     let held: BTreeSet<&str> = names(&eu["accounts"]).into_iter().collect();

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::accounts::{ALL, accounts, set};
-use super::{contains_all, data, names, workspace};
+use super::{contains_all, data, handle, names, workspace};
 use crate::fixture::planned_changes;
 use crate::rig::Rig;
 use crate::wish::Wish;
@@ -98,10 +98,6 @@ fn changes(workspace: &Workspace<'_>) -> BTreeSet<String> {
 
 fn expected(lines: &[(&str, &str, &str)]) -> BTreeSet<String> {
     lines.iter().map(|(action, resource, key)| format!("{action} {resource}[{:?}]", key)).collect()
-}
-
-fn handle(name: &str, id: &str) -> String {
-    format!("{name}-{}", &id[8..])
 }
 
 #[test]
