@@ -19,8 +19,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::access::{AccountId, Region};
-use crate::aws::rds::jittered;
+use crate::access::{AccountId, Region, jittered};
 
 use load::Who;
 
