@@ -3,6 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use crate::access::between;
+
 /// How often a step is tried again.
 const RETRIES: u32 = 8;
 /// First pause between tries; it doubles up to [`LONGEST_PAUSE`].
@@ -73,16 +75,9 @@ impl Retry {
     }
 }
 
-/// Waits after so many tries before the one that failed now.
+/// Waits after so many tries before the one that failed now: between half and all of the pause, so that writers that
+/// met once do not meet again.
 pub(super) async fn pause(tries: u32) {
-    tokio::time::sleep(jittered(FIRST_PAUSE * 2_u32.pow(tries.min(6)))).await;
-}
-
-/// Between half and all of the pause, so that writers that met once do not meet again.
-fn jittered(pause: Duration) -> Duration {
-    let mut byte = [0_u8; 1];
-    // Without entropy the pause is merely not spread.
-    let _ = getrandom::fill(&mut byte);
-    let pause = pause.min(LONGEST_PAUSE);
-    pause / 2 + pause / 2 * u32::from(byte[0]) / 255
+    let most = (FIRST_PAUSE * 2_u32.pow(tries.min(6))).min(LONGEST_PAUSE);
+    tokio::time::sleep(between(most / 2, most)).await;
 }

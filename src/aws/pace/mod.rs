@@ -19,8 +19,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::access::{AccountId, Region};
-use crate::aws::rds::jittered;
+use crate::access::{AccountId, Region, jittered};
 
 use load::Who;
 
@@ -85,8 +84,8 @@ impl Limit {
 }
 
 impl Pace {
-    /// Nothing is held back. A request is given up when it waited for its turn, or was throttled, for as long as
-    /// `patience`.
+    /// Nothing is held back. A request is given up when it waited for one turn for as long as `patience`, or is throttled
+    /// so long after its call began.
     fn new(of: Key, load: Arc<Load>, patience: Duration) -> Self {
         let state = Mutex::new(State { limit: None, cuts: 0, answers: (Instant::now(), 0) });
         Self { of, state, line: tokio::sync::Mutex::default(), load, patience, is_told: AtomicBool::new(false) }

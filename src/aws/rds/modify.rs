@@ -13,7 +13,7 @@ use tokio::sync::OwnedMutexGuard;
 use tokio::time::Instant;
 
 use super::inventory::Described;
-use crate::access::{Arn, Secret, TargetKind};
+use crate::access::{Arn, Secret, TargetKind, jittered};
 use crate::aws::{Error, Fault, Session, Sessions};
 
 pub use groups::GroupsError;
@@ -277,14 +277,6 @@ fn of_password(mut error: Error) -> Error {
     error
 }
 
-/// Up to a quarter longer, so that many databases changed at once do not ask AWS in step.
-pub fn jittered(pause: Duration) -> Duration {
-    let mut byte = [0_u8];
-    // Without randomness the pause is only less spread.
-    let _ = getrandom::fill(&mut byte);
-    pause + pause * u32::from(byte[0]) / 1_024
-}
-
 /// RDS does not repeat the password in its messages; should it ever, it ends here.
 fn without(mut error: Error, password: &Secret<String>) -> Error {
     let clean = |text: &mut String| {
@@ -340,15 +332,6 @@ mod tests {
         assert!(futures_util::poll!(&mut second).is_pending());
         drop(first);
         assert!(futures_util::poll!(&mut second).is_ready());
-    }
-
-    #[test]
-    fn a_pause_is_a_quarter_longer_at_most() {
-        let pause = Duration::from_secs(4);
-        for _ in 0..100 {
-            let longer = jittered(pause);
-            assert!(longer >= pause && longer < Duration::from_secs(5), "{longer:?}");
-        }
     }
 
     #[test]

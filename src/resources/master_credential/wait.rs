@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::access::{Arn, EngineKind, RoleName, Secret, SecretRef, Span, Target, TargetKind};
+use crate::access::{Arn, EngineKind, RoleName, Secret, SecretRef, Span, Target, TargetKind, jittered};
 use crate::aws;
-use crate::aws::rds::jittered;
 use crate::context::{Attempt, Found, Takes, found};
 use crate::report::Explain;
 use crate::schema::Reports;

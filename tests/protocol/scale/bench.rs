@@ -19,7 +19,8 @@ fn sizes() -> Vec<u64> {
     named.split(',').map(|size| size.parse().expect("a number of accounts")).collect()
 }
 
-/// The least that so many calls take when so many are under way at once.
+/// The least that so many calls take when so many are under way at once. Answers that were throttled or failed are not
+/// counted: a storm of retries would raise the bound, and look good.
 fn bound(calls: u64) -> Duration {
     LATENCY * u32::try_from(calls.div_ceil(CONCURRENCY)).unwrap()
 }
@@ -41,7 +42,20 @@ fn show(what: &str, calls: u64, time: Duration, least: Duration, rest: &str) {
     );
 }
 
-async fn instances(what: &str, accounts: u64, more: &Value) {
+/// What a throttle lets through: so many calls of one account, region and action at this rate, after a burst.
+struct Rate {
+    calls: u64,
+    per_second: u64,
+    burst: u64,
+}
+
+impl Rate {
+    fn bound(&self) -> Duration {
+        Duration::from_secs(self.calls.saturating_sub(self.burst)) / u32::try_from(self.per_second).unwrap()
+    }
+}
+
+async fn instances(what: &str, accounts: u64, more: &Value, rates: &[Rate]) {
     let aws = FakeAws::start(&settings(accounts, more));
     let query = json!({"account_ids": aws.accounts().await, "regions": REGIONS});
     let mut provider = Provider::start(&aws, &json!({"max_concurrency": CONCURRENCY})).await;
@@ -54,12 +68,14 @@ async fn instances(what: &str, accounts: u64, more: &Value) {
     assert!(counters.answered > 7 * accounts && counters.peak <= CONCURRENCY, "{counters:?}");
     let microseconds = time.as_micros() / u128::from(counters.total);
     let rest = format!(
-        "{microseconds} us a call, peak {} MiB, throttled {}, connections {}",
+        "{microseconds} us a call, peak {} MiB, wasted calls: {} throttled and {} failed, connections {}",
         provider.peak_memory(),
         counters.throttled,
+        counters.failed,
         counters.connections
     );
-    show(what, counters.total, time, bound(counters.total), &rest);
+    let least = rates.iter().map(Rate::bound).chain([bound(counters.answered)]).max().unwrap_or_default();
+    show(what, counters.total, time, least, &rest);
 }
 
 /// The bar is 1.3 times the bound and 150 MiB at 1,000 accounts; a bound on growth is that no call gets dearer.
@@ -67,16 +83,18 @@ async fn instances(what: &str, accounts: u64, more: &Value) {
 #[ignore = "takes minutes: make bench"]
 async fn discovery_of_databases() {
     for accounts in sizes() {
-        instances(&format!("instances, {accounts} accounts x 3 regions"), accounts, &json!({})).await;
+        instances(&format!("instances, {accounts} accounts x 3 regions"), accounts, &json!({}), &[]).await;
     }
     let throttle = json!({
         "sts:AssumeRole": {"rate": 300, "burst": 100},
         "rds:*": {"rate": 5, "burst": 1},
     });
+    // All accounts are entered in one; the few calls of each place of RDS pass side by side.
+    let entering = Rate { calls: 1_000, per_second: 300, burst: 100 };
     let more = json!({"rds_page": 5, "throttle": throttle});
-    instances("instances, 1000 accounts x 3 regions, throttled", 1000, &more).await;
+    instances("instances, 1000 accounts x 3 regions, throttled", 1000, &more, &[entering]).await;
     let more = json!({"failures": {"share": 0.02}});
-    instances("instances, 1000 accounts x 3 regions, 2% failures", 1000, &more).await;
+    instances("instances, 1000 accounts x 3 regions, 2% failures", 1000, &more, &[]).await;
 }
 
 async fn accounts(what: &str, accounts: u64, tree: [u32; 2]) {
@@ -96,7 +114,7 @@ async fn accounts(what: &str, accounts: u64, tree: [u32; 2]) {
         provider.peak_memory(),
         counters.peak
     );
-    let least = (LATENCY * u32::try_from(chain).unwrap()).max(bound(counters.total));
+    let least = (LATENCY * u32::try_from(chain).unwrap()).max(bound(counters.answered));
     show(what, counters.total, time, least, &rest);
 }
 
