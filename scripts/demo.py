@@ -1,7 +1,7 @@
 """The main job from end to end on this machine: `make demo` runs it.
 
 Starts a fake AWS with an organization, real PostgreSQL and MariaDB servers with TLS behind its endpoints and a stand-in
-for the access gateway, then runs init, plan, apply, a second plan and destroy of `examples/scenarios/organization` with
+for the access gateway, then runs init, plan, apply, a second plan and destroy of `examples/organization` with
 the real client. In between it logs in as every role and prints what the role may do and what it may not.
 """
 
@@ -14,10 +14,12 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FAKES = ROOT / "tests" / "fakes"
-SCENARIO = ROOT / "examples" / "scenarios" / "organization"
+SCENARIO = ROOT / "examples" / "organization"
+MODULE = ROOT / "examples" / "modules" / "aws-connect"
 GATEWAY_KEY = "hpk_demo"
 AGENT = "demo-agent"
 DATABASES = [
@@ -67,13 +69,14 @@ class Terraform:
     """The client in a directory of its own, in a mount namespace where the databases' names resolve."""
 
     def __init__(self, folder, rig, gateway):
-        self.folder, self.hosts = folder, rig["hosts_file"]
+        self.folder, self.hosts = folder / "organization", rig["hosts_file"]
         self.program = first_of(["terraform", "tofu"])
-        shutil.copy(SCENARIO / "main.tf", folder / "main.tf")
+        shutil.copytree(SCENARIO, self.folder)
+        shutil.copytree(MODULE, folder / "modules" / "aws-connect")
         endpoints = "\n".join(
             f'    {name} = "{rig["endpoint"]}"' for name in ["rds", "ec2", "sts", "organizations", "secretsmanager"]
         )
-        (folder / "demo_override.tf").write_text(
+        (self.folder / "demo_override.tf").write_text(
             "# Points the example at the servers of this demo.\n"
             'provider "rdsaccess" {\n'
             f"  endpoints = {{\n{endpoints}\n  }}\n"
@@ -98,11 +101,12 @@ class Terraform:
 
     def install(self):
         """Puts the built provider where `init` looks for it."""
+        self.run("get")
         providers = self.run("providers").stdout
         address = re.search(r"provider\[(\S+)/rdsaccess/rdsaccess\]", providers)
         version = re.search(r'^version = "(.+)"', (ROOT / "Cargo.toml").read_text(), re.MULTILINE)[1]
         machine = {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, os.uname().machine)
-        place = self.folder / "mirror" / address[1] / "rdsaccess" / "rdsaccess" / version / f"{os.uname().sysname.lower()}_{machine}"
+        place = self.folder.parent / "mirror" / address[1] / "rdsaccess" / "rdsaccess" / version / f"{os.uname().sysname.lower()}_{machine}"
         place.mkdir(parents=True)
         binary = ROOT / "target" / "debug" / "terraform-provider-rdsaccess"
         (place / f"terraform-provider-rdsaccess_v{version}").symlink_to(binary)
@@ -180,6 +184,14 @@ def secrets(rig):
     return read
 
 
+def with_groups(url):
+    """Turns on the gateway's plugin that lets groups in, as its administrators do once."""
+    headers = {"Authorization": f"Bearer {GATEWAY_KEY}"}
+    body = json.dumps({"access_control": True}).encode()
+    request = urllib.request.Request(f"{url}/rig/toggles", data=body, method="PUT", headers=headers)
+    urllib.request.urlopen(request, timeout=10).close()
+
+
 def fill(rig):
     """A table with rows in every database, made by the master user as an application would."""
     for database in rig["databases"]:
@@ -206,6 +218,7 @@ def main():
     rig = Service([sys.executable, str(FAKES / "rig.py")], wish)
     gateway = Service([sys.executable, str(FAKES / "gateway" / "server.py"), "--port", "0", "--agent", f"{AGENT}:CONNECTED",
                        "--key", GATEWAY_KEY, "--until-stdin-closes"])
+    with_groups(gateway.made["url"])
     folder = pathlib.Path(tempfile.mkdtemp(prefix="rdsaccess-demo-"))
     try:
         fill(rig.made)
@@ -245,10 +258,10 @@ def where(arn):
 def print_table(terraform, rig, roles):
     read = secrets(rig)
     rows = [("database", "role", "may (proved)", "may not (proved)", "connection in the gateway")]
-    for number, key in enumerate(sorted(roles), start=1):
-        role = roles[key]
+    logins = [(arn, role) for arn, levels in sorted(roles.items()) for _, role in sorted(levels.items())]
+    for number, (arn, role) in enumerate(logins, start=1):
         may, may_not = prove(terraform, rig, number, role, read(role["secret_ref"]))
-        rows.append((f"{where(role['arn'])} ({role['engine']})", role["username"], may, may_not or "-", role["connection"]))
+        rows.append((f"{where(arn)} ({role['engine']})", role["username"], may, may_not or "-", role["connection"]))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
         print("  " + "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())

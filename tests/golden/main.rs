@@ -3,6 +3,7 @@
 // The whole crate is a test; what stands outside of #[test] functions may fail as loudly.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod connect;
 mod docs;
 mod house;
 mod permissions;

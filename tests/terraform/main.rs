@@ -15,6 +15,7 @@
 //! | `connection*` | the tests of `rdsaccess_connection`                                               |
 //! | `notification*` | the tests of `rdsaccess_notification`                                            |
 //! | `access`     | the tests of roles and connections together                                        |
+//! | `aws_connect` | the tests of the module for one database                                       |
 //! | `fixture`    | tables, secrets and processes that several tests of roles need                       |
 //! | `departed`   | accounts that are suspended, closed, or no longer in the organization              |
 //! | `crowd`      | other people at work on a server, and what a server and a provider process hold       |
@@ -34,6 +35,7 @@
 )]
 
 mod access;
+mod aws_connect;
 mod blocks;
 mod connection;
 mod connection_attributes;
@@ -60,11 +62,13 @@ mod master_credential_kills;
 mod master_credential_managed;
 mod master_credential_managed_repairs;
 mod master_credential_refusals;
+mod migration;
 mod mixed;
 mod namespace;
 mod notification;
 mod notification_failures;
 mod offline;
+mod organization;
 mod parallel;
 mod password_wo;
 mod policy;

@@ -1,0 +1,145 @@
+variable "target_arn" {
+  description = "ARN of the database: a standalone instance, or the cluster of a writer."
+  type        = string
+
+  validation {
+    condition     = can(regex("^arn:aws[a-z-]*:rds:[a-z0-9-]+:[0-9]{12}:(db|cluster):[A-Za-z][A-Za-z0-9-]*$", var.target_arn))
+    error_message = "The ARN of an RDS instance (…:db:…) or cluster (…:cluster:…) is expected."
+  }
+}
+
+variable "agent_name" {
+  description = "Name of the gateway's agent that reaches the database."
+  type        = string
+
+  validation {
+    condition     = length(var.agent_name) > 0
+    error_message = "An agent is needed: the data source rdsaccess_agents lists them."
+  }
+}
+
+variable "defaults" {
+  description = "Settings that many databases share. What is left out has the default of the README."
+  type = object({
+    ingress = optional(set(object({
+      cidr_ipv4         = optional(string)
+      cidr_ipv6         = optional(string)
+      security_group_id = optional(string)
+      prefix_list_id    = optional(string)
+      description       = optional(string)
+    })))
+    admin_secret_ref  = optional(string)
+    master_method     = optional(string)
+    rotate_after      = optional(string)
+    role_prefix       = optional(string)
+    databases         = optional(set(string))
+    auth              = optional(string)
+    connection_prefix = optional(string)
+    secret_delivery   = optional(string)
+    tags              = optional(map(string))
+    levels = optional(map(object({
+      groups                = optional(set(string))
+      reviewers             = optional(set(string))
+      access_max_duration   = optional(string)
+      min_review_approvals  = optional(number)
+      guardrail_rules       = optional(set(string))
+      redact_types          = optional(set(string))
+      force_approve_groups  = optional(set(string))
+      mandatory_metadata    = optional(set(string))
+      access_modes_disabled = optional(set(string), [])
+    })))
+    notification = optional(object({
+      webhook_url     = optional(string)
+      svix_app_id     = optional(string)
+      command         = optional(list(string))
+      include_secrets = optional(bool)
+      triggers        = optional(map(string))
+    }))
+  })
+  default = {}
+
+  validation {
+    condition     = alltrue([for level in keys(coalesce(var.defaults.levels, {})) : contains(["read_only", "read_write", "ddl"], level)])
+    error_message = "The levels are read_only, read_write and ddl."
+  }
+
+  validation {
+    condition     = contains(["password", "rds_managed"], coalesce(var.defaults.master_method, "password"))
+    error_message = "master_method is password or rds_managed."
+  }
+
+  validation {
+    condition     = contains(["password", "iam"], coalesce(var.defaults.auth, "password"))
+    error_message = "auth is password or iam."
+  }
+}
+
+variable "overrides" {
+  description = "Settings of this database: each wins over the one in defaults. A level wins as a whole, and null takes it away."
+  type = object({
+    ingress = optional(set(object({
+      cidr_ipv4         = optional(string)
+      cidr_ipv6         = optional(string)
+      security_group_id = optional(string)
+      prefix_list_id    = optional(string)
+      description       = optional(string)
+    })))
+    admin_secret_ref  = optional(string)
+    master_method     = optional(string)
+    rotate_after      = optional(string)
+    role_prefix       = optional(string)
+    databases         = optional(set(string))
+    auth              = optional(string)
+    connection_prefix = optional(string)
+    secret_delivery   = optional(string)
+    tags              = optional(map(string))
+    levels = optional(map(object({
+      groups                = optional(set(string))
+      reviewers             = optional(set(string))
+      access_max_duration   = optional(string)
+      min_review_approvals  = optional(number)
+      guardrail_rules       = optional(set(string))
+      redact_types          = optional(set(string))
+      force_approve_groups  = optional(set(string))
+      mandatory_metadata    = optional(set(string))
+      access_modes_disabled = optional(set(string), [])
+    })))
+    notification = optional(object({
+      webhook_url     = optional(string)
+      svix_app_id     = optional(string)
+      command         = optional(list(string))
+      include_secrets = optional(bool)
+      triggers        = optional(map(string))
+    }))
+  })
+  default = {}
+
+  validation {
+    condition     = alltrue([for level in keys(coalesce(var.overrides.levels, {})) : contains(["read_only", "read_write", "ddl"], level)])
+    error_message = "The levels are read_only, read_write and ddl."
+  }
+
+  validation {
+    condition     = contains(["password", "rds_managed"], coalesce(var.overrides.master_method, "password"))
+    error_message = "master_method is password or rds_managed."
+  }
+
+  validation {
+    condition     = contains(["password", "iam"], coalesce(var.overrides.auth, "password"))
+    error_message = "auth is password or iam."
+  }
+}
+
+variable "keepers" {
+  description = "Any texts; when one of them changes, every password of this database is replaced."
+  type        = map(string)
+  default     = null
+}
+
+variable "webhook_secret" {
+  description = "Key that signs the event (whsec_…), or with svix_app_id a token of Svix. It is kept nowhere."
+  type        = string
+  default     = null
+  ephemeral   = true
+  sensitive   = true
+}

@@ -1,0 +1,80 @@
+# From an AWS Organization to working connections: every database below the units of `permissions` that carries the tag
+# `access = managed` gets what the module aws-connect makes, with the permissions of its unit.
+
+terraform {
+  required_version = ">= 1.11"
+
+  required_providers {
+    rdsaccess = {
+      source = "rdsaccess/rdsaccess"
+    }
+  }
+}
+
+provider "rdsaccess" {
+  region = "us-east-1"
+
+  # The other accounts are entered through a role of this name.
+  member_role = {
+    name = "HoopOrganizationAccountAccessRole"
+  }
+
+  # The token comes from HOOP_APIKEY.
+  gateway = {
+    url = var.gateway_url
+  }
+}
+
+data "rdsaccess_accounts" "workloads" {
+  organizational_units = var.organizational_units
+}
+
+data "rdsaccess_instances" "managed" {
+  account_ids = data.rdsaccess_accounts.workloads.ids
+  regions     = var.regions
+  tags        = { access = "managed" }
+}
+
+locals {
+  accounts = data.rdsaccess_accounts.workloads.accounts
+
+  # Root/Workloads/Prod => Root, Root/Workloads, Root/Workloads/Prod: from the top down.
+  chains = {
+    for path in toset([for account in local.accounts : account.ou_path]) : path => [
+      for depth in range(1, length(split("/", path)) + 1) : join("/", slice(split("/", path), 0, depth))
+    ]
+  }
+
+  # What a unit says itself comes after what it inherits: each level wins as a whole, and null takes it away.
+  permissions = {
+    for path, chain in local.chains : path => {
+      levels       = merge([for unit in chain : try(var.permissions[unit].levels, null)]...)
+      ingress      = try([for unit in reverse(chain) : var.permissions[unit].ingress if try(var.permissions[unit].ingress, null) != null][0], null)
+      rotate_after = try([for unit in reverse(chain) : var.permissions[unit].rotate_after if try(var.permissions[unit].rotate_after, null) != null][0], null)
+    }
+  }
+
+  # A database of a unit for which nobody may do anything is left alone.
+  targets = {
+    for arn, target in data.rdsaccess_instances.managed.targets : arn => merge(target, {
+      ou_path = local.accounts[target.account_id].ou_path
+      # The only database of that name, and nothing in it can be renamed.
+      name = "${target.account_id}-${target.region}-${target.kind}-${target.identifier}"
+    }) if anytrue([for settings in values(local.permissions[local.accounts[target.account_id].ou_path].levels) : settings != null])
+  }
+}
+
+module "database" {
+  source   = "../modules/aws-connect"
+  for_each = local.targets
+
+  target_arn = each.key
+  agent_name = var.agent_name
+  defaults   = merge(local.permissions[each.value.ou_path], { connection_prefix = each.value.name })
+  overrides  = try(var.overrides[each.key], {})
+}
+
+output "roles" {
+  description = "ARN of a database -> level -> login, the reference to its secret, and its connection."
+  value       = { for arn, database in module.database : arn => database.roles }
+}

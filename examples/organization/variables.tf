@@ -1,0 +1,79 @@
+variable "gateway_url" {
+  type        = string
+  description = "Address of the access gateway."
+}
+
+variable "agent_name" {
+  type        = string
+  description = "The gateway's agent that reaches the databases."
+}
+
+variable "organizational_units" {
+  type        = set(string)
+  description = "Units whose accounts are looked into, with those below."
+  default     = ["Root/Workloads"]
+}
+
+variable "regions" {
+  type        = set(string)
+  description = "Regions that are looked into; [\"*\"] for all that are on in each account."
+  default     = ["us-east-1", "eu-west-1"]
+}
+
+variable "permissions" {
+  description = "Path of a unit -> who may do what on its databases. A unit inherits from those above it; what it says itself wins."
+  type = map(object({
+    ingress = optional(set(object({
+      cidr_ipv4   = optional(string)
+      cidr_ipv6   = optional(string)
+      description = optional(string)
+    })))
+    rotate_after = optional(string)
+    levels = optional(map(object({
+      groups               = optional(set(string))
+      reviewers            = optional(set(string))
+      access_max_duration  = optional(string)
+      min_review_approvals = optional(number)
+    })))
+  }))
+  default = {
+    "Root/Workloads" = {
+      ingress      = [{ cidr_ipv4 = "10.20.0.0/16", description = "access gateway" }]
+      rotate_after = "90d"
+      levels = {
+        read_only  = { groups = ["developers"] }
+        read_write = { groups = ["sre"] }
+        ddl        = { groups = ["dba"] }
+      }
+    }
+    # Sessions that write to production are reviewed and end.
+    "Root/Workloads/Prod" = {
+      rotate_after = "30d"
+      levels = {
+        read_write = { groups = ["sre"], reviewers = ["sre-leads"], access_max_duration = "1h" }
+        ddl        = { groups = ["dba"], reviewers = ["dba-leads"], min_review_approvals = 2 }
+      }
+    }
+    # Nobody changes schemas by hand there.
+    "Root/Workloads/Prod/EU" = {
+      levels = { ddl = null }
+    }
+  }
+}
+
+variable "overrides" {
+  description = "ARN of a database -> settings of the module for it alone."
+  type = map(object({
+    databases         = optional(set(string))
+    connection_prefix = optional(string)
+    admin_secret_ref  = optional(string)
+    rotate_after      = optional(string)
+    levels = optional(map(object({
+      groups               = optional(set(string))
+      reviewers            = optional(set(string))
+      access_max_duration  = optional(string)
+      min_review_approvals = optional(number)
+    })))
+  }))
+  default = {}
+}
