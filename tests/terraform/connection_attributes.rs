@@ -200,6 +200,7 @@ fn full() -> Arguments {
         ("role.default_database", "\"ledger\""),
         ("role.secret_ref", &secret),
         ("agent_name", "\"lab\""),
+        ("resource_name", "\"ledger\""),
         ("access_modes", "{ exec = false }"),
         ("reviewers", "[\"sre\", \"dba\"]"),
         ("groups", "[\"developers\"]"),
@@ -259,7 +260,8 @@ fn moved(before: &BTreeMap<String, Value>, after: &BTreeMap<String, Value>) -> B
 fn begin() -> (FakeGateway, Workspace<'static>) {
     let gateway = FakeGateway::start();
     gateway.toggle("access_control", true);
-    [RULE, OTHER_RULE].map(|id| gateway.guardrail(id));
+    gateway.guardrail(RULE);
+    gateway.guardrail(OTHER_RULE);
     gateway.fill_resource("of-others", &json!({}));
     let workspace = gateway.workspace(&written(&full()));
     workspace.apply().ok();

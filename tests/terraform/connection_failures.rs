@@ -139,7 +139,7 @@ fn weak_tls_of_a_connection_is_told_and_follows_the_provider_when_it_is_made() {
 
     workspace.write("provider.tf", "provider \"rdsaccess\" {\n  tls = { mode = \"disable\" }\n}\n");
     let said = workspace.plan().nothing().stdout;
-    assert!(!said.contains("Warning"), "{said}");
+    assert!(!said.contains("weak TLS"), "{said}");
     gateway.remove("ledger-ro");
     workspace.apply().ok();
     assert_eq!(gateway.stored("ledger-ro")["secret"]["envvar:SSLMODE"], "cHJlZmVy");

@@ -15,11 +15,14 @@ resource "rdsaccess_connection" "payments_ro" {
   }
 
   access_modes = { runbooks = false }
-  reviewers    = ["dba"]
   groups       = ["payments", "sre"]
   redact_types = ["EMAIL_ADDRESS", "PHONE_NUMBER"]
 
-  access_max_duration = "4h"
+  # Time-boxed: each access is approved by somebody of `dba`, or of `sre` alone, and ends after 15 minutes.
+  reviewers            = ["dba"]
+  min_review_approvals = 1
+  force_approve_groups = ["sre"]
+  access_max_duration  = "15m"
 
   tags = {
     team = "payments"

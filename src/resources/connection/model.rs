@@ -74,7 +74,7 @@ model! {
         attributes: BTreeSet<String> = optional(),
         /// Metadata that a session must come with.
         mandatory_metadata_fields: BTreeSet<String> = optional(),
-        /// Longest just-in-time access, such as `4h`.
+        /// Longest just-in-time access, such as `15m`: with `reviewers` an approved access ends after that time.
         access_max_duration: Span = optional().check("between 1s and 24855d", is_duration),
         /// Approvals that a session needs.
         min_review_approvals: i64 = optional().between(1, LARGEST),

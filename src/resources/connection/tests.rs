@@ -10,7 +10,7 @@ use super::plan::{moved, without_level};
 use super::read::{Sight, observe, secret_state};
 use super::rules::problems;
 use super::spec::{Delivery, Wish, spec};
-use crate::access::EngineKind;
+use crate::access::{EngineKind, TlsMode};
 use crate::gateway::{self, ConnectionSpec, EnvValue, Reference, Setting};
 use crate::schema::{Attr, Private};
 
@@ -83,7 +83,8 @@ fn shown(further: Json) -> gateway::Connection {
 
 fn sent(planned: &Connection, prior: Option<&Connection>, unclaimed: &Unclaimed) -> ConnectionSpec {
     let agent_id = "agent".to_owned();
-    spec(&Wish { planned, prior, unclaimed, agent_id, delivery: Delivery::Reference }).unwrap()
+    spec(&Wish { planned, prior, unclaimed, agent_id, delivery: Delivery::Reference, tls: TlsMode::VerifyFull })
+        .unwrap()
 }
 
 fn read(state: &Connection, found: &gateway::Connection, all: bool) -> Connection {
@@ -132,7 +133,14 @@ fn a_copy_is_sent_as_it_is_and_never_printed() {
     let planned = Connection { secret_delivery: text("copy"), ..kept() };
     let delivery = Delivery::Copy("hunter2-proven".into());
     let unclaimed = Unclaimed::default();
-    let wish = Wish { planned: &planned, prior: None, unclaimed: &unclaimed, agent_id: "agent".to_owned(), delivery };
+    let wish = Wish {
+        planned: &planned,
+        prior: None,
+        unclaimed: &unclaimed,
+        agent_id: "agent".to_owned(),
+        delivery,
+        tls: TlsMode::VerifyFull,
+    };
     let spec = spec(&wish).unwrap();
     assert_eq!(spec.env["PASS"], EnvValue::Secret("hunter2-proven".into()));
     assert_eq!(spec.env["USER"], EnvValue::Plain("hoop_ro".to_owned()));
