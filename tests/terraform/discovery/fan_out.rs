@@ -139,6 +139,8 @@ fn a_plan_of_parts_only_reads_and_is_applied_as_it_was_saved() {
     only_read(&rig);
     assert_eq!([0, 1].map(|number| our_roles(rig.database(number)).len()), [0, 0], "a plan makes nothing");
 
+    let saved = workspace.folder().join("shard-0.tfplan");
+    let old = fs::read(&saved).expect("a saved plan");
     each_shard(&workspace, &["apply", "0", "1"], &[member_role]).ok();
     let roles: BTreeMap<String, String> = [0, 1]
         .into_iter()
@@ -154,7 +156,12 @@ fn a_plan_of_parts_only_reads_and_is_applied_as_it_was_saved() {
         contains_all(&made.join(" "), &["hoop_ro", "hoop_rw"]);
     }
 
-    // Once more with the role that only reads: nothing to do, and an old plan is refused.
+    // What was approved once is not applied twice.
+    fs::write(&saved, old).expect("the plan is put back");
+    let run = each_shard(&workspace, &["apply", "0"], &[member_role]);
+    assert_eq!(run.code, 1, "{}", run.stdout);
+    contains_all(&run.stderr, &["Saved plan is stale", "failed: 0"]);
+
     rig.control("DELETE", "log", &Value::Null);
     contains_all(&plan().ok().stdout, &["No changes"]);
     only_read(&rig);
