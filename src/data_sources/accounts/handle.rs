@@ -54,7 +54,6 @@ mod tests {
             joined_at: Some(format!("2026-01-01T00:00:{joined_at:02}Z")),
             ou_id: String::new(),
             ou_path: "Root".parse().unwrap(),
-            tags: BTreeMap::new(),
         }
     }
 
