@@ -246,7 +246,8 @@ mod tests {
             };
             secret.bytes().map(byte).collect::<String>()
         };
-        let (upper, lower): (fn(u8) -> String, fn(u8) -> String) = (|b| format!("%{b:02X}"), |b| format!("%{b:02x}"));
+        let upper: fn(u8) -> String = |b| format!("%{b:02X}");
+        let lower: fn(u8) -> String = |b| format!("%{b:02x}");
         let html = secret.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&#34;").replace('\'', "&#39;");
         let shell = |c: char| if c.is_ascii_alphanumeric() { c.to_string() } else { format!("\\{c}") };
         vec![
