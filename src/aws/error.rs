@@ -33,14 +33,6 @@ impl Error {
         matches!(self.fault, Fault::AccessDenied(_))
     }
 
-    /// Whether the account cannot be entered: its role, the external id, the trust policy, or the account itself.
-    pub fn is_cannot_enter(&self) -> bool {
-        matches!(
-            self.fault,
-            Fault::CannotAssume { .. } | Fault::AccountLeaving { .. } | Fault::NotInOrganization { .. }
-        )
-    }
-
     /// Whether a role was refused in the words that AWS also has for an account that is closed.
     pub(super) fn is_refused_entry(&self) -> bool {
         matches!(&self.fault, Fault::CannotAssume { text, .. } if entry::is_refusal(text))
@@ -449,7 +441,7 @@ mod tests {
         let text = || "is not authorized to perform: sts:AssumeRole".to_owned();
         let enter = || Call { account: "210987654321".parse().ok(), ..Call::new("sts:AssumeRole") };
         let leaving = enter().failed(Fault::AccountLeaving { state: "CLOSED".to_owned(), text: text() });
-        assert_eq!((leaving.reach(), leaving.is_cannot_enter()), (Reach::Leaving, true));
+        assert_eq!(leaving.reach(), Reach::Leaving);
         let detail = Report::of(&leaving).detail;
         assert!(
             detail.contains("the account is CLOSED") && detail.contains("account 210987654321 with it"),
@@ -457,7 +449,7 @@ mod tests {
         );
         let role_arn = "arn:aws:iam::210987654321:role/X".to_owned();
         let strange = enter().failed(Fault::NotInOrganization { role_arn, external_id: false, text: text() });
-        assert_eq!((strange.reach(), strange.is_cannot_enter()), (Reach::Strange, true));
+        assert_eq!(strange.reach(), Reach::Strange);
         let detail = Report::of(&strange).detail;
         for part in ["a destroy is refused", "removed { from", "the role arn:aws:iam::210987654321:role/X exists"] {
             assert!(detail.contains(part), "{part} is not in {detail}");

@@ -200,6 +200,16 @@ impl Context {
         reports.into_iter().filter(is_new).map(Report::as_warning).collect()
     }
 
+    /// Notes that a refresh of this run has found a lost account, at the time that it keeps with the object.
+    pub fn has_found_lost(&self, at: &str) {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).insert(found_lost(at));
+    }
+
+    /// Whether it was this run that found an account lost at this time.
+    pub fn is_found_lost(&self, at: &str) -> bool {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).contains(&found_lost(at))
+    }
+
     /// What a destroy says of an object in an account that AWS is taking away; none where the errors say anything else.
     /// `object` begins the sentence, with a capital.
     pub fn leaves_with_account(&self, reports: &Reports, object: &str) -> Option<Report> {
@@ -216,6 +226,10 @@ impl Context {
             )
         })
     }
+}
+
+fn found_lost(at: &str) -> String {
+    format!("found lost at {at}")
 }
 
 /// Whether an account is out of reach for good, by what AWS Organizations says of it.

@@ -5,6 +5,7 @@ mod agents;
 mod instances;
 pub mod policy;
 mod shard;
+mod tags;
 
 pub use accounts::AccountsDataSource;
 pub use agents::AgentsDataSource;

@@ -9,12 +9,14 @@
 //! | `retry`   | which answers are worth another attempt, and when                                |
 //! | `hook`    | runs a command within its time                                                   |
 //! | `output`  | what may be seen of a command's output                                           |
+//! | `escaped` | finds a text in what programs write, whatever they escape                        |
 //! | `error`   | puts into words what can go wrong                                                |
 //!
 //! Whoever is told may be told twice, because an answer can be lost and an apply can be killed: the id of an event is
 //! always the same, and receivers tell a repetition by it.
 
 mod error;
+mod escaped;
 mod event;
 mod hook;
 mod output;
@@ -28,4 +30,4 @@ pub use hook::{Hook, Ran};
 pub use output::Redactor;
 pub use payload::{EVENT_TYPE, HookStatus, Passwords};
 pub use retry::{Jitter, Retry};
-pub use webhook::{Address, Delivery, Now, Receiver, Sender};
+pub use webhook::{Address, Delivery, Now, Receiver, Sender, svix_messages};

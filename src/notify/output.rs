@@ -1,8 +1,8 @@
 //! What may be seen of a text of somebody else: no secret, and not too much of it.
 
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use super::escaped::{begins_escape, compare};
 use crate::access::Secret;
 
 /// Bytes of a command's output that are shown.
@@ -13,13 +13,46 @@ pub(super) const KEPT: usize = 64 * 1024;
 const HIDDEN: &[u8] = b"***";
 /// An encoded form of a shorter secret would be found by accident.
 const SHORTEST_ENCODED: usize = 6;
-/// RFC 3986: everything but the unreserved characters.
-const UNRESERVED_KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Takes secrets out of texts, as they are and in the forms that programs give them: JSON, URLs, base64, hexadecimal.
+/// Takes secrets out of texts, as they are and in the forms that programs give them: base64 and hexadecimal, and all of
+/// that in the escapes of JSON, URLs, HTML and shells.
 #[derive(Clone, Default)]
 pub struct Redactor {
-    forms: Vec<Vec<u8>>,
+    forms: Vec<Form>,
+}
+
+/// A text to hide.
+#[derive(Clone)]
+struct Form {
+    text: Vec<char>,
+    /// Also where characters of it are escaped
+    with_escapes: bool,
+}
+
+impl Form {
+    /// Length of this form at the beginning of these bytes.
+    fn length(&self, bytes: &[u8]) -> Option<usize> {
+        if self.with_escapes {
+            return compare(bytes, &self.text).length;
+        }
+        let text = self.text.iter().collect::<String>();
+        bytes.starts_with(text.as_bytes()).then_some(text.len())
+    }
+
+    /// Whether these last bytes are the beginning of this form only.
+    fn runs_out(&self, bytes: &[u8]) -> bool {
+        if self.with_escapes {
+            return compare(bytes, &self.text).runs_out;
+        }
+        let text = self.text.iter().collect::<String>();
+        bytes.len() < text.len() && text.as_bytes().starts_with(bytes)
+    }
+
+    /// What it may begin with, unless that is escaped.
+    fn first_byte(&self) -> Option<u8> {
+        let first = self.text.first()?;
+        first.encode_utf8(&mut [0; 4]).bytes().next()
+    }
 }
 
 impl Redactor {
@@ -32,41 +65,56 @@ impl Redactor {
 
     /// Hides one more.
     pub fn hide(&mut self, secret: &Secret<String>) {
-        self.forms.extend(forms(secret.expose()).into_iter().map(String::into_bytes));
+        let with_escapes = secret.expose().len() >= SHORTEST_ENCODED;
+        let forms = forms(secret.expose()).into_iter();
+        self.forms.extend(forms.map(|form| Form { text: form.chars().collect(), with_escapes }));
     }
 
     /// The text without the secrets.
     pub fn clean(&self, text: &str) -> String {
-        String::from_utf8_lossy(&self.cleaned(text.as_bytes())).into_owned()
+        String::from_utf8_lossy(&self.cleaned(text.as_bytes(), text.len())).into_owned()
     }
 
-    /// Every byte that belongs to an occurrence is hidden, also where two occurrences overlap.
-    fn cleaned(&self, bytes: &[u8]) -> Vec<u8> {
+    /// Every byte that belongs to an occurrence is hidden, also where two occurrences overlap, and of the rest those
+    /// before the end are kept.
+    fn cleaned(&self, bytes: &[u8], end: usize) -> Vec<u8> {
         let mut cleaned = Vec::with_capacity(bytes.len());
         let mut hidden_until = 0;
+        let starts = self.starts();
         for (at, byte) in bytes.iter().enumerate() {
             let rest = bytes.get(at..).unwrap_or_default();
-            let longest = self.forms.iter().filter(|form| rest.starts_with(form)).map(Vec::len).max();
-            if let Some(length) = longest {
+            let forms = if starts.contains(byte) { &self.forms[..] } else { &[] };
+            if let Some(length) = forms.iter().filter_map(|form| form.length(rest)).max() {
                 if at >= hidden_until {
                     cleaned.extend_from_slice(HIDDEN);
                 }
                 hidden_until = hidden_until.max(at + length);
             }
-            if at >= hidden_until {
+            if at >= hidden_until && at < end {
                 cleaned.push(*byte);
             }
         }
         cleaned
     }
 
-    /// The text without a beginning of a secret at its end: where a text breaks off, so may a secret.
-    fn without_partial_end<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
-        let longest = self.forms.iter().flat_map(|form| {
-            (1..form.len()).filter(|length| form.get(..*length).is_some_and(|part| bytes.ends_with(part)))
-        });
-        let kept = bytes.len() - longest.max().unwrap_or(0);
-        bytes.get(..kept).unwrap_or_default()
+    /// Where a beginning of a secret lies at the end: where a text breaks off, so may a secret.
+    fn partial_end(&self, bytes: &[u8]) -> usize {
+        let starts = self.starts();
+        let mut candidates = bytes.iter().enumerate().filter(|(_, byte)| starts.contains(byte)).map(|(at, _)| at);
+        let is_beginning = |at: &usize| {
+            let rest = bytes.get(*at..).unwrap_or_default();
+            self.forms.iter().any(|form| form.runs_out(rest))
+        };
+        candidates.find(is_beginning).unwrap_or(bytes.len())
+    }
+
+    /// The bytes that an occurrence may begin with: at all others there is nothing to compare.
+    fn starts(&self) -> Vec<u8> {
+        let escapes = (0..=u8::MAX).filter(|byte| begins_escape(*byte));
+        let mut starts: Vec<u8> = self.forms.iter().filter_map(Form::first_byte).chain(escapes).collect();
+        starts.sort_unstable();
+        starts.dedup();
+        starts
     }
 }
 
@@ -74,7 +122,7 @@ impl Redactor {
 /// would have followed: bytes that were not kept, or the rest of a command that was stopped.
 pub(super) fn shown(kept: &[u8], total: usize, breaks_off: bool, redactor: &Redactor) -> String {
     let breaks_off = breaks_off || total > kept.len();
-    let whole = redactor.cleaned(if breaks_off { redactor.without_partial_end(kept) } else { kept });
+    let whole = redactor.cleaned(kept, if breaks_off { redactor.partial_end(kept) } else { kept.len() });
     let text = String::from_utf8_lossy(&whole);
     if text.len() <= SHOWN && total <= kept.len() {
         return text.into_owned();
@@ -86,15 +134,13 @@ pub(super) fn shown(kept: &[u8], total: usize, breaks_off: bool, redactor: &Reda
     format!("{}\n[cut at {SHOWN} bytes, the output has {total}]", text.get(..end).unwrap_or_default())
 }
 
-/// A secret in every form.
+/// A secret in every form, before any of it is escaped.
 fn forms(secret: &str) -> Vec<String> {
     if secret.is_empty() {
         return Vec::new();
     }
     let mut forms = vec![secret.to_owned()];
     if secret.len() >= SHORTEST_ENCODED {
-        forms.extend([json(secret), json(&json(secret)), ascii_json(secret)]);
-        forms.extend([NON_ALPHANUMERIC, UNRESERVED_KEPT].map(|kept| utf8_percent_encode(secret, kept).to_string()));
         forms.extend([hex::encode(secret), hex::encode_upper(secret)]);
         for shift in 0..3 {
             forms.push(inner_base64(&STANDARD_NO_PAD, secret, shift));
@@ -104,25 +150,6 @@ fn forms(secret: &str) -> Vec<String> {
     forms.sort();
     forms.dedup();
     forms
-}
-
-/// As it stands between the quotes of JSON.
-fn json(text: &str) -> String {
-    let quoted = serde_json::Value::from(text).to_string();
-    quoted.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(&quoted).to_owned()
-}
-
-/// As [`json`], from programs that write nothing but ASCII, such as Python.
-fn ascii_json(text: &str) -> String {
-    let mut out = String::new();
-    for character in json(text).chars() {
-        if character.is_ascii() {
-            out.push(character);
-        } else {
-            character.encode_utf16(&mut [0; 2]).iter().for_each(|unit| out.push_str(&format!("\\u{unit:04x}")));
-        }
-    }
-    out
 }
 
 /// The characters of base64 that depend on the secret alone, when so many bytes stand before it in their group of three.
@@ -201,7 +228,73 @@ mod tests {
         assert_eq!(shown(b"pass: hunter2-of", 16, false, &hide), "pass: hunter2-of", "all of it was said");
     }
 
+    /// What programs make of a secret, with their names.
+    fn written(secret: &str) -> Vec<(&'static str, String)> {
+        let json = |text: &str| {
+            let quoted = serde_json::Value::from(text).to_string();
+            quoted[1..quoted.len() - 1].to_owned()
+        };
+        let go = |text: &str| json(text).replace('<', r"\u003c").replace('>', r"\u003e").replace('&', r"\u0026");
+        let ascii = |text: &str| {
+            let unit = |c: char| c.encode_utf16(&mut [0; 2]).iter().map(|u| format!(r"\u{u:04x}")).collect::<String>();
+            text.chars().map(|c| if c.is_ascii() { c.to_string() } else { unit(c) }).collect::<String>()
+        };
+        let percent = |kept: &[u8], escape: fn(u8) -> String| {
+            let byte = |b: u8| match b.is_ascii_alphanumeric() || kept.contains(&b) {
+                true => char::from(b).to_string(),
+                false => escape(b),
+            };
+            secret.bytes().map(byte).collect::<String>()
+        };
+        let upper: fn(u8) -> String = |b| format!("%{b:02X}");
+        let lower: fn(u8) -> String = |b| format!("%{b:02x}");
+        let html = secret.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&#34;").replace('\'', "&#39;");
+        let shell = |c: char| if c.is_ascii_alphanumeric() { c.to_string() } else { format!("\\{c}") };
+        vec![
+            ("serde_json", json(secret)),
+            ("serde_json of JSON", json(&json(secret))),
+            ("json.Marshal of Go", go(secret)),
+            ("json.Marshal of Go of JSON", go(&go(secret))),
+            ("json.dumps of Python", ascii(&json(secret))),
+            ("json_encode of PHP", ascii(&json(secret).replace('/', r"\/"))),
+            ("encodeURIComponent", percent(b"-_.!~*'()", upper)),
+            ("quote of Python", percent(b"_.-~/", upper)),
+            ("application/x-www-form-urlencoded", percent(b"-_.* ", upper).replace(' ', "+")),
+            ("lower-case escapes", percent(b"", lower)),
+            ("html.EscapeString of Go", html),
+            ("printf %q of a shell", secret.chars().map(shell).collect()),
+        ]
+    }
+
     proptest! {
+        #[test]
+        fn a_secret_is_hidden_in_the_escapes_of_every_program(secret in r#"[ !-~äß€😀<>&"'/\\%+]{6,40}"#) {
+            let hide = redactor(&[&secret]);
+            for (program, form) in written(&secret) {
+                prop_assert_eq!(hide.clean(&format!("\u{1}{form}\u{1}")), "\u{1}***\u{1}", "{}: {}", program, form);
+            }
+        }
+
+        /// The last character of base64 depends on what follows, and stays.
+        #[test]
+        fn the_base64_of_a_secret_is_hidden_where_it_is_escaped(secret in "[ -~]{6,40}") {
+            let base64 = STANDARD_NO_PAD.encode(&secret);
+            for form in [base64.replace('/', r"\/"), base64.replace('/', "%2F").replace('+', "%2b")] {
+                let cleaned = redactor(&[&secret]).clean(&form);
+                prop_assert!(cleaned.starts_with("***") && cleaned.len() <= 6, "{}: {}", form, cleaned);
+            }
+        }
+
+        #[test]
+        fn no_beginning_of_a_secret_is_shown_where_an_output_breaks_off(secret in "[<>&/!ä]{8,20}", cut in 1_usize..300) {
+            for (program, form) in written(&secret) {
+                let bytes = form.as_bytes();
+                let kept = &bytes[..cut.min(bytes.len())];
+                let shown = shown(&[b"pass: ", kept].concat(), 6 + kept.len(), true, &redactor(&[&secret]));
+                prop_assert!(matches!(shown.as_str(), "pass: " | "pass: ***"), "{}: {}", program, shown);
+            }
+        }
+
         /// Wherever a secret lies, on the cut, on the end of what is kept or apart, no four characters of it are shown.
         #[test]
         fn no_part_of_a_secret_is_shown_wherever_it_lies(

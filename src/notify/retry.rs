@@ -24,12 +24,12 @@ impl Retry {
         Self { base: Duration::from_secs(1), longest: Duration::from_secs(30), jitter }
     }
 
-    /// The pause after a failed attempt (counted from 1): between half and all of the exponential bound, or what the
-    /// receiver asked for.
+    /// The pause after a failed attempt (counted from 1): between half and all of the exponential bound, or longer
+    /// when the receiver asks for that. One that asks for none is not asked again at once, over and over.
     pub(super) fn pause(&self, attempt: u32, asked: Option<Duration>) -> Duration {
         let doubled = self.base.saturating_mul(2_u32.saturating_pow(attempt.saturating_sub(1)));
         let fraction = 0.5 + f64::from((self.jitter)()) / f64::from(u32::MAX) / 2.0;
-        asked.unwrap_or_else(|| doubled.min(self.longest).mul_f64(fraction))
+        doubled.min(self.longest).mul_f64(fraction).max(asked.unwrap_or_default())
     }
 }
 
@@ -61,7 +61,15 @@ mod tests {
     fn a_pause_that_the_receiver_asks_for_is_kept_to() {
         let retry = Retry::new(Arc::new(|| 0));
         assert_eq!(retry.pause(1, Some(Duration::from_secs(77))), Duration::from_secs(77));
-        assert_eq!(retry.pause(9, Some(Duration::ZERO)), Duration::ZERO);
+        assert_eq!(retry.pause(1, Some(Duration::MAX)), Duration::MAX);
+        assert_eq!(retry.pause(9, Some(Duration::from_secs(3))), Duration::from_secs(15));
+    }
+
+    #[test]
+    fn no_receiver_is_asked_again_at_once() {
+        let retry = Retry::new(Arc::new(|| 0));
+        assert_eq!(retry.pause(1, Some(Duration::ZERO)), Duration::from_millis(500));
+        assert_eq!(retry.pause(9, Some(Duration::ZERO)), Duration::from_secs(15));
     }
 
     #[test]

@@ -7,7 +7,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{Response, Url};
 use serde_json::{Value, json};
@@ -27,8 +26,6 @@ const LARGEST_ANSWER: usize = 4096;
 const LONGEST_MESSAGE: usize = 300;
 /// Fewest bytes of a signing key that Standard Webhooks allows.
 const SHORTEST_KEY: usize = 24;
-/// What stays as it is inside one segment of a path.
-const KEPT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~');
 
 /// Where an event goes: an `http` or `https` URL without user and password.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,15 +102,15 @@ impl Receiver {
     /// An application of Svix. Without an address the server is that of the token's region.
     ///
     /// # Errors
-    /// A token that no header can carry; the error does not repeat it.
+    /// A token that no header can carry, an application or an address that leads to another place of the API; the error
+    /// does not repeat the token.
     pub fn svix(server: Option<Address>, application: &str, token: &Secret<String>) -> Result<Self, Invalid> {
         let text = token.expose().trim();
         if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(Invalid::new("the token of Svix is empty, or holds a space or a character outside ASCII"));
         }
-        let base = server.map_or_else(|| region_server(text), |server| server.0.as_str().to_owned());
-        let application = utf8_percent_encode(application, KEPT);
-        let address = format!("{}/api/v1/app/{application}/msg/", base.trim_end_matches('/')).parse()?;
+        let server = server.map_or_else(|| region_server(text).parse(), Ok)?;
+        let address = svix_messages(server, application)?;
         let token = Secret::<String>::from(text);
         let redactor = Redactor::new([&token]);
         Ok(Self { address, proof: Proof::Svix(token), redactor })
@@ -171,6 +168,30 @@ fn insert(headers: &mut HeaderMap, name: &str, value: &str) -> Result<(), Kind> 
     Ok(())
 }
 
+/// Where Svix takes the messages of an application.
+///
+/// # Errors
+/// Parts that URLs give a meaning of their own.
+pub fn svix_messages(server: Address, application: &str) -> Result<Address, Invalid> {
+    // These two segments are steps in the path, however they are encoded.
+    if matches!(application, "" | "." | "..") {
+        return Err(Invalid::new(format!("`{application}` is no application of Svix: `app_…` or its uid is expected")));
+    }
+    let Address(mut url) = server;
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(Invalid::new(
+            "the address of the server of Svix holds a `?` or a `#`, which would swallow the path of the API: \
+             `https://api.eu.svix.com` is expected",
+        ));
+    }
+    let Ok(mut segments) = url.path_segments_mut() else {
+        return Err(Invalid::new("the address of the server of Svix has no path"));
+    };
+    segments.pop_if_empty().extend(["api", "v1", "app", application, "msg", ""]);
+    drop(segments);
+    Ok(Address(url))
+}
+
 /// A token of Svix ends with its region.
 fn region_server(token: &str) -> String {
     let region = token.rsplit_once('.').map(|(_, region)| region);
@@ -213,16 +234,17 @@ impl Sender {
     /// # Errors
     /// What the last attempt came to.
     pub async fn deliver(&self, receiver: &Receiver, delivery: &Delivery) -> Result<(), Error> {
-        let end = Instant::now() + delivery.within;
+        let start = Instant::now();
+        let left = || delivery.within.saturating_sub(start.elapsed());
         let mut attempt = 1;
         loop {
-            let failure = match self.attempt(receiver, delivery, end).await {
+            let failure = match self.attempt(receiver, delivery, left()).await {
                 Ok(()) => return Ok(()),
                 Err(failure) => failure,
             };
             let pause = self.retry.pause(attempt, failure.asked);
             let address = receiver.address.to_string();
-            if !failure.is_passing || Instant::now() + pause >= end {
+            if !failure.is_passing || pause >= left() {
                 return Err(Error { address, event: delivery.id.clone(), attempts: attempt, kind: failure.kind });
             }
             tracing::debug!(address, event = delivery.id, attempt, ?pause, reason = %failure.kind, "an event is sent again");
@@ -231,10 +253,10 @@ impl Sender {
         }
     }
 
-    async fn attempt(&self, receiver: &Receiver, delivery: &Delivery, end: Instant) -> Result<(), Failure> {
+    async fn attempt(&self, receiver: &Receiver, delivery: &Delivery, left: Duration) -> Result<(), Failure> {
         let body = receiver.body(delivery);
         let headers = receiver.headers(&delivery.id, (self.now)(), &body).map_err(Failure::last)?;
-        let time = ATTEMPT.min(end.saturating_duration_since(Instant::now()));
+        let time = ATTEMPT.min(left);
         let request = self.http()?.post(receiver.address.0.clone()).headers(headers).body(body).timeout(time);
         let mut response = request.send().await.map_err(|error| transport(error, time))?;
         let status = response.status().as_u16();
@@ -321,6 +343,32 @@ mod tests {
             assert_eq!(headers[format!("{prefix}-timestamp").as_str()], "1614265330");
             let signature = &headers[format!("{prefix}-signature").as_str()];
             assert_eq!(signature, "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=");
+        }
+    }
+
+    #[test]
+    fn an_application_of_svix_is_one_segment_below_the_server() {
+        let address =
+            |server: &str, application| Ok(svix_messages(server.parse::<Address>()?, application)?.0.to_string());
+        for (server, application, expected) in [
+            ("https://s.example.com", "app_1", "https://s.example.com/api/v1/app/app_1/msg/"),
+            (
+                "https://s.example.com/svix/",
+                "a/../b?c#d e",
+                "https://s.example.com/svix/api/v1/app/a%2F..%2Fb%3Fc%23d%20e/msg/",
+            ),
+            ("https://s.example.com/svix", "%2e%2E", "https://s.example.com/svix/api/v1/app/%252e%252E/msg/"),
+        ] {
+            assert_eq!(address(server, application).map_err(|e: Invalid| e.to_string()), Ok(expected.to_owned()));
+        }
+        for (server, application, why) in [
+            ("https://s.example.com", "..", "no application"),
+            ("https://s.example.com", ".", "no application"),
+            ("https://s.example.com/?a=hunter2", "app_1", "a `?` or a `#`"),
+            ("https://s.example.com/#hunter2", "app_1", "a `?` or a `#`"),
+        ] {
+            let error = address(server, application).unwrap_err().to_string();
+            assert!(error.contains(why) && !error.contains("hunter2"), "{error}");
         }
     }
 

@@ -114,7 +114,7 @@ model! {
     /// The role of the same name in every member account.
     pub struct MemberRole {
         /// Name of the role, with its path if it has one.
-        name: String = optional().not_empty().defaults_to("HoopOrganizationAccountAccessRole"),
+        name: String = optional().check(ROLE_NAME, is_role_name).defaults_to("HoopOrganizationAccountAccessRole"),
         /// External id that the trust policies ask for.
         external_id: String = optional().not_empty(),
         /// Name of the session in CloudTrail.
@@ -134,7 +134,7 @@ model! {
     /// What differs in one account.
     pub struct MemberOverride {
         /// Name of the role in this account.
-        name: String = optional().not_empty(),
+        name: String = optional().check(ROLE_NAME, is_role_name),
         /// External id of the role in this account.
         external_id: String = optional().not_empty(),
     }
@@ -327,6 +327,19 @@ fn is_session_name(value: &Value) -> bool {
     }
 }
 
+const ROLE_NAME: &str = "the name of a role: letters, digits and `_+=,.@-`, at most 64, with its path before a `/`";
+
+/// What an ARN would take for a pattern or for a part of its own is refused: policies name the role by its ARN.
+fn is_role_name(value: &Value) -> bool {
+    match value {
+        Value::String(text) => {
+            let name = text.rsplit('/').next().unwrap_or_default();
+            (1..=64).contains(&name.len()) && text.chars().all(|c| c.is_ascii_alphanumeric() || "_+=,.@-/".contains(c))
+        }
+        _ => true,
+    }
+}
+
 fn session_length(value: &Value) -> bool {
     match value {
         Value::String(text) => text.parse::<Span>().map_or(true, |span| (900..=43_200).contains(&span.seconds())),
@@ -338,5 +351,21 @@ fn account_ids(value: &Value) -> bool {
     match value {
         Value::Map(entries) => entries.keys().all(|key| key.parse::<AccountId>().is_ok()),
         _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_role_holds_no_pattern_and_no_variable() {
+        let is_role_name = |text: &str| is_role_name(&Value::from(text));
+        for name in ["HoopOrganizationAccountAccessRole", "/team/a/Reader", "team/a_b+c=d,e.f@g-h", &"x".repeat(64)] {
+            assert!(is_role_name(name), "{name}");
+        }
+        for other in ["", "*", "team/*", "team/", "Read?r", "${aws:username}", "a:b", "a b", &"x".repeat(65)] {
+            assert!(!is_role_name(other), "{other}");
+        }
     }
 }

@@ -40,7 +40,9 @@ model! {
             .default_words("`rdsaccess/`"),
         /// KMS key of the secrets, as an ARN, an id or an alias. Another one holds from the next password on. Taken out,
         /// a secret that is there keeps its key: name `alias/aws/secretsmanager` to go back to the default one.
-        kms_key_id: String = optional().not_empty().default_words("`aws/secretsmanager`"),
+        kms_key_id: String = optional()
+            .check("an ARN, an id or an alias of letters, digits and `:/_-`", is_key)
+            .default_words("`aws/secretsmanager`"),
         /// Days in which a deleted secret can be restored.
         recovery_window_days: i64 = optional().between(7, 30).default_words("`7`"),
         /// Regions that get a replica of every secret. A new region gets its replica with the next password; the replica
@@ -272,6 +274,16 @@ fn is_prefix(value: &Value) -> bool {
     }
 }
 
+/// What IAM would take for a pattern or a variable is no key: policies name the key.
+fn is_key(value: &Value) -> bool {
+    match value {
+        Value::String(text) => {
+            !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || ":/_-".contains(c))
+        }
+        _ => true,
+    }
+}
+
 fn is_vault_path(value: &Value) -> bool {
     match value {
         Value::String(text) => is_path(text),
@@ -314,6 +326,21 @@ mod tests {
         assert_eq!(in_aws(SecretsManagerBlock::default()).settings(), Some(StoreSettings::default()));
         let vault = StoreSettings::Vault(VaultStoreSettings::default());
         assert_eq!(in_vault(VaultStoreBlock::default()).settings(), Some(vault));
+    }
+
+    #[test]
+    fn a_key_is_named_without_patterns_and_variables() {
+        let is_key = |text: &str| is_key(&Value::from(text));
+        let id = "1234abcd-12ab-34cd-56ef-1234567890ab";
+        for key in
+            [id, "alias/aws/secretsmanager", "alias/team_a", &format!("arn:aws:kms:eu-west-1:123456789012:key/{id}")]
+        {
+            assert!(is_key(key), "{key}");
+        }
+        for other in ["", "*", "alias/*", "key/????", "arn:aws:kms:eu-west-1:123456789012:key/${aws:username}", "a key"]
+        {
+            assert!(!is_key(other), "{other}");
+        }
     }
 
     #[test]

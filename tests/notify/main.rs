@@ -154,6 +154,15 @@ async fn a_pause_that_is_longer_than_the_time_left_is_not_waited_for() {
 }
 
 #[tokio::test]
+async fn a_pause_that_no_clock_can_tell_is_not_waited_for() {
+    let receiver = Receiver::start();
+    receiver.answers([Answer::Status(503, "Retry-After: 18446744073709551615\r\n", "")]);
+    let sent = sender();
+    let error = sent.deliver(&endpoint(&receiver, "/"), &delivery(Duration::from_secs(60))).await.unwrap_err();
+    assert_eq!(error.attempts, 1);
+}
+
+#[tokio::test]
 async fn a_date_in_retry_after_is_kept_to() {
     let receiver = Receiver::start();
     receiver.answers([Answer::Status(503, "Retry-After: Tue, 14 Nov 2023 22:13:20 GMT\r\n", "")]);

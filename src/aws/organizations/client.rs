@@ -150,7 +150,6 @@ fn account(found: sdk::Account, parent: &Unit) -> Result<Account, String> {
         joined_at: found.joined_timestamp.and_then(|t| t.fmt(Format::DateTime).ok()),
         ou_id: parent.id.clone(),
         ou_path: parent.path.clone(),
-        tags: BTreeMap::new(),
     })
 }
 

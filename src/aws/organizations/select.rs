@@ -1,6 +1,6 @@
 //! Which accounts of the tree are meant. Pure.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::path::{UnitPath, UnitRef};
 use super::tree::{Account, OrganizationTree};
@@ -17,8 +17,6 @@ pub struct Selection {
     pub statuses: BTreeSet<String>,
     /// Accounts to leave out
     pub exclude_ids: BTreeSet<AccountId>,
-    /// Tags that an account must have, all of them
-    pub tags: BTreeMap<String, String>,
 }
 
 /// A unit that the organization does not have.
@@ -31,7 +29,7 @@ pub struct UnknownUnit {
 }
 
 impl OrganizationTree {
-    /// The chosen accounts, by id. With `tags` in the selection the tags of the accounts must have been read.
+    /// The chosen accounts, by id.
     ///
     /// # Errors
     /// A unit that does not exist: a misspelt name must not select nothing.
@@ -47,7 +45,6 @@ impl OrganizationTree {
             in_units(a)
                 && (selection.statuses.is_empty() || selection.statuses.contains(&a.status))
                 && !selection.exclude_ids.contains(&a.id)
-                && selection.tags.iter().all(|(key, value)| a.tags.get(key) == Some(value))
         };
         Ok(self.accounts.iter().filter(chosen).collect())
     }
@@ -77,7 +74,7 @@ mod tests {
         Unit { id: id.to_owned(), name: path.rsplit('/').next().unwrap().to_owned(), path: path.parse().unwrap() }
     }
 
-    fn account(id: &str, unit: &Unit, status: &str, env: &str) -> Account {
+    fn account(id: &str, unit: &Unit, status: &str) -> Account {
         Account {
             id: id.parse().unwrap(),
             name: String::new(),
@@ -88,7 +85,6 @@ mod tests {
             joined_at: None,
             ou_id: unit.id.clone(),
             ou_path: unit.path.clone(),
-            tags: BTreeMap::from([("env".to_owned(), env.to_owned())]),
         }
     }
 
@@ -101,11 +97,11 @@ mod tests {
             unit("ou-ab12-00000003", "Root/Production"),
         ];
         let accounts = vec![
-            account("100000000000", &units[0], "ACTIVE", "none"),
-            account("200000000000", &units[1], "ACTIVE", "prod"),
-            account("300000000000", &units[1], "SUSPENDED", "prod"),
-            account("400000000000", &units[2], "ACTIVE", "prod"),
-            account("500000000000", &units[3], "ACTIVE", "test"),
+            account("100000000000", &units[0], "ACTIVE"),
+            account("200000000000", &units[1], "ACTIVE"),
+            account("300000000000", &units[1], "SUSPENDED"),
+            account("400000000000", &units[2], "ACTIVE"),
+            account("500000000000", &units[3], "ACTIVE"),
         ];
         OrganizationTree { units: units.to_vec(), accounts }
     }
@@ -136,12 +132,11 @@ mod tests {
     }
 
     #[test]
-    fn statuses_exclusions_and_tags_narrow_the_choice() {
+    fn statuses_and_exclusions_narrow_the_choice() {
         let active = Selection { statuses: BTreeSet::from(["ACTIVE".to_owned()]), ..Selection::default() };
         assert_eq!(chosen(&active), "1245");
         let exclude_ids = BTreeSet::from(["400000000000".parse().unwrap()]);
-        let tags = BTreeMap::from([("env".to_owned(), "prod".to_owned())]);
-        assert_eq!(chosen(&Selection { exclude_ids, tags, ..active }), "2");
+        assert_eq!(chosen(&Selection { exclude_ids, ..active }), "125");
     }
 
     #[test]
@@ -166,14 +161,5 @@ mod tests {
         assert_eq!(first("root/zoo"), "Root/Zoo", "capitals");
         assert_eq!(first("Root/Old/Payments"), "Root/New/Payments", "it was moved");
         assert_eq!(first("Root/Zoo/Loins"), "Root/Zoo/Lions", "misspelt");
-    }
-
-    #[test]
-    fn the_accounts_of_a_unit_are_those_it_holds_itself() {
-        let tree = tree();
-        let ids: Vec<_> = tree.accounts_in(&tree.units[1]).map(AccountId::as_str).collect();
-        assert_eq!(ids, ["200000000000", "300000000000"]);
-        assert_eq!(tree.account(&"400000000000".parse().unwrap()).unwrap().ou_path.to_string(), "Root/Prod/EU");
-        assert_eq!(tree.account(&"999999999999".parse().unwrap()), None);
     }
 }

@@ -1,7 +1,5 @@
 //! The organization as plain data.
 
-use std::collections::BTreeMap;
-
 use super::path::UnitPath;
 use crate::access::AccountId;
 
@@ -46,21 +44,9 @@ pub struct Account {
     pub ou_id: String,
     /// Path of the unit that holds it
     pub ou_path: UnitPath,
-    /// Tags; empty until they were asked for
-    pub tags: BTreeMap<String, String>,
 }
 
 impl OrganizationTree {
-    /// The account of this id.
-    pub fn account(&self, id: &AccountId) -> Option<&Account> {
-        self.accounts.binary_search_by(|a| a.id.cmp(id)).ok().map(|at| &self.accounts[at])
-    }
-
-    /// Ids of the accounts that a unit holds itself, sorted.
-    pub fn accounts_in<'a>(&'a self, unit: &'a Unit) -> impl Iterator<Item = &'a AccountId> {
-        self.accounts.iter().filter(|a| a.ou_id == unit.id).map(|a| &a.id)
-    }
-
     pub(super) fn sort(&mut self) {
         self.units.sort_by(|a, b| a.path.cmp(&b.path));
         self.accounts.sort_by(|a, b| a.id.cmp(&b.id));

@@ -196,7 +196,6 @@ mod tests {
             joined_at: None,
             ou_id: parent.id.clone(),
             ou_path: parent.path.clone(),
-            tags: BTreeMap::new(),
         }
     }
 

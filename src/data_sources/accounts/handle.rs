@@ -33,8 +33,6 @@ fn clean(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use proptest::prelude::*;
 
     use super::*;
@@ -50,7 +48,6 @@ mod tests {
             joined_at: None,
             ou_id: String::new(),
             ou_path: "Root".parse().unwrap(),
-            tags: BTreeMap::new(),
         })
     }
 

@@ -103,7 +103,6 @@ mod tests {
             joined_at: None,
             ou_id: unit.id.clone(),
             ou_path: unit.path.clone(),
-            tags: BTreeMap::new(),
         };
         let units = vec![unit("r-ab12", "Root", &root), unit("ou-ab12-00000001", "R/D", &root.child("R/D"))];
         let accounts = vec![account("100000000001", &units[0]), account("200000000002", &units[1])];

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::aws::organizations::{Account, OrganizationTree, Selection};
+use crate::data_sources::tags;
 use crate::report::Report;
 use crate::value::Path;
 
@@ -24,7 +25,6 @@ pub(super) fn by_place_and_status<'t>(
         recursive: query.recursive.get() != Some(&false),
         statuses: statuses.unwrap_or_default(),
         exclude_ids: query.exclude_ids.get().cloned().unwrap_or_default(),
-        tags: BTreeMap::new(),
     };
     tree.select(&selection).map_err(|unknown| {
         Report::error(
@@ -45,9 +45,8 @@ pub(super) fn filters_by_tags(query: &Accounts) -> bool {
 
 /// Whether an account has all the tags that are asked for.
 pub(super) fn has_tags(query: &Accounts, tags: Option<&BTreeMap<String, String>>) -> bool {
-    let found = |key: &String| tags.and_then(|tags| tags.get(key));
-    let holds = |(key, value): (&String, &String)| found(key).is_some_and(|found| value == "*" || found == value);
-    query.tags.get().is_none_or(|wanted| wanted.iter().all(holds))
+    let none = BTreeMap::new();
+    query.tags.get().is_none_or(|wanted| tags::has_tags(tags.unwrap_or(&none), wanted))
 }
 
 #[cfg(test)]
@@ -75,7 +74,6 @@ mod tests {
                 joined_at: None,
                 ou_id: units[unit].id.clone(),
                 ou_path: units[unit].path.clone(),
-                tags: BTreeMap::new(),
             });
         }
         OrganizationTree { units, accounts }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::access::{EngineKind, Target};
+use crate::data_sources::tags::has_tags;
 
 use super::model::Instances;
 
@@ -24,10 +25,7 @@ impl Selection {
 
     pub(super) fn takes(&self, target: &Target) -> bool {
         self.engines.as_ref().is_none_or(|engines| engines.contains(&target.engine))
-            && self
-                .tags
-                .iter()
-                .all(|(key, value)| target.tags.get(key).is_some_and(|found| value == "*" || found == value))
+            && has_tags(&target.tags, &self.tags)
             && self.takes_identifier(&target.arn.identifier)
     }
 

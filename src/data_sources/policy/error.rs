@@ -14,6 +14,12 @@ pub(super) enum Error {
     /// The store is not known
     #[error("`store` of the provider block will be known only after apply, so no document can name its secrets")]
     UnknownStore,
+    /// The secrets of the provider are not told from others
+    #[error(
+        "the `name_prefix` of `store` is empty, so a document could only name secrets by the numbers of their accounts, which \
+         secrets of others may begin with too"
+    )]
+    EmptyPrefix,
 }
 
 impl Explain for Error {
@@ -22,6 +28,7 @@ impl Explain for Error {
             Self::TooLong { .. } => "A policy document is too long",
             Self::Partitions(_) => "ARNs of several partitions",
             Self::UnknownStore => "The provider is not known well enough yet",
+            Self::EmptyPrefix => "The secrets have no prefix of their own",
         }
         .to_owned()
     }
@@ -39,6 +46,7 @@ impl Explain for Error {
                      `admin_names` and `kms_key_arns` make it shorter too"
                 }
                 Self::Partitions(_) => "Ask for each partition in a data source of its own",
+                Self::EmptyPrefix => "Set `name_prefix`, such as `rdsaccess/`; secrets that are there move with their next password",
                 Self::UnknownStore => "Apply what it comes from first (-target), or give it as a variable",
             }
             .to_owned(),

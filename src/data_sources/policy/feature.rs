@@ -111,6 +111,9 @@ impl FromStr for PrincipalArn {
             return Err(refuse("the service is not `iam`; for a session name its role"));
         }
         let named = ["role/", "user/"].iter().filter_map(|kind| resource.strip_prefix(kind)).any(is_name);
+        if resource.contains(',') {
+            return Err(refuse("a `,` ends an ARN in the parameter of the CloudFormation template"));
+        }
         if !named && resource != "root" {
             return Err(refuse("it names neither a role nor a user nor the root of an account"));
         }
@@ -124,7 +127,7 @@ impl FromStr for PrincipalArn {
 
 /// A name of IAM with its path; wildcards mean nothing in a principal.
 fn is_name(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"+=,.@-_/".contains(&b))
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"+=.@-_/".contains(&b))
 }
 
 impl fmt::Display for PrincipalArn {
@@ -146,7 +149,7 @@ impl FromStr for KeyArn {
             if partition.parse::<Partition>().is_ok()
                 && region.parse::<crate::access::Region>().is_ok()
                 && account.parse::<AccountId>().is_ok()
-                && key.strip_prefix("key/").is_some_and(|id| !id.is_empty() && !id.contains('*')));
+                && key.strip_prefix("key/").is_some_and(is_key_id));
         if fits {
             Ok(Self(text.to_owned()))
         } else {
@@ -155,6 +158,11 @@ impl FromStr for KeyArn {
             )))
         }
     }
+}
+
+/// What IAM would read as a pattern or a variable is no id.
+fn is_key_id(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
 }
 
 impl fmt::Display for KeyArn {
@@ -195,6 +203,8 @@ mod tests {
             ("arn:aws:sts::123456789012:assumed-role/a/b", "name its role"),
             ("arn:aws:iam::1234:role/a", "12 digits"),
             ("arn:aws:iam::123456789012:group/a", "neither a role"),
+            ("arn:aws:iam::123456789012:role/a,arn:aws:iam::210987654321:root", "six parts"),
+            ("arn:aws:iam::123456789012:role/a,b", "a `,` ends an ARN"),
         ] {
             let error = bad.parse::<PrincipalArn>().unwrap_err().to_string();
             assert!(error.contains(why), "{bad}: {error}");
@@ -216,6 +226,8 @@ mod tests {
             "alias/a",
             "arn:aws:kms:eu-west-1:123456789012:alias/a",
             "arn:aws:kms:eu-west-1:123456789012:key/*",
+            "arn:aws:kms:eu-west-1:123456789012:key/????????-0000-0000-0000-000000000000",
+            "arn:aws:kms:eu-west-1:123456789012:key/${aws:PrincipalTag/key}",
         ] {
             assert!(bad.parse::<KeyArn>().is_err(), "{bad}");
         }

@@ -81,6 +81,13 @@ async fn wanted(context: &Context, query: &mut Query<Policy>) -> Result<Wanted, 
     let home_region = aws.home_region().await.ok();
     let of_home = || home_region.as_ref().map_or(Partition::Aws, |region| region.partition());
     let features = config.features.get().cloned().unwrap_or_default();
+    let store = match context.store_settings(None).into_owned() {
+        StoreSettings::SecretsManager(settings) if settings.name_prefix.is_empty() => {
+            return Err(Error::EmptyPrefix.into());
+        }
+        StoreSettings::SecretsManager(settings) => Some(settings),
+        StoreSettings::Vault(_) => None,
+    };
     Ok(Wanted {
         partition: partition(&config)?.unwrap_or_else(of_home),
         databases: databases(context, query, features.contains(&Feature::RoleIam)).await,
@@ -91,10 +98,7 @@ async fn wanted(context: &Context, query: &mut Query<Policy>) -> Result<Wanted, 
         roles: config.role_names.get().cloned().unwrap_or_default(),
         admins: config.admin_names.get().cloned().unwrap_or_default(),
         keys: config.kms_key_arns.get().cloned().unwrap_or_default(),
-        store: match context.store_settings(None).into_owned() {
-            StoreSettings::SecretsManager(settings) => Some(settings),
-            StoreSettings::Vault(_) => None,
-        },
+        store,
         member_role: settings.member_role.clone(),
         home_region,
     })

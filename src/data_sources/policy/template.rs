@@ -111,7 +111,8 @@ fn trust() -> Value {
 
 /// The path of a role with its slashes, and the name alone.
 fn split(role: &str) -> (String, &str) {
-    match role.trim_start_matches('/').rsplit_once('/') {
+    let role = role.trim_start_matches('/');
+    match role.rsplit_once('/') {
         Some((path, name)) => (format!("/{path}/"), name),
         None => ("/".to_owned(), role),
     }
@@ -137,6 +138,7 @@ mod tests {
     #[test]
     fn the_path_of_a_role_is_a_property_of_its_own() {
         assert_eq!(split("Reader"), ("/".to_owned(), "Reader"));
+        assert_eq!(split("/Reader"), ("/".to_owned(), "Reader"));
         assert_eq!(split("team/a/Reader"), ("/team/a/".to_owned(), "Reader"));
         assert_eq!(split("/team/Reader"), ("/team/".to_owned(), "Reader"));
     }

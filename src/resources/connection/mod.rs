@@ -63,8 +63,8 @@ impl Resource for ConnectionResource {
         rules::problems(config)
     }
 
-    async fn plan(&self, _context: &Context, change: &mut Change<Connection>) -> Result<(), Reports> {
-        if lost::rests(change) { Ok(()) } else { plan::plan(change) }
+    async fn plan(&self, context: &Context, change: &mut Change<Connection>) -> Result<(), Reports> {
+        if lost::rests(context, change) { Ok(()) } else { plan::plan(change) }
     }
 
     async fn read(&self, context: &Context, reading: &mut Reading<Connection>) -> Result<bool, Reports> {

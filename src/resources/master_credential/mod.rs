@@ -47,7 +47,7 @@ takes over a secret of this provider that still logs in, and one that `adopt_sec
     }
 
     async fn plan(&self, context: &Context, change: &mut Change<MasterCredential>) -> Result<(), Reports> {
-        if lost::rests(change) { Ok(()) } else { plan::plan(context, change).await }
+        if lost::rests(context, change) { Ok(()) } else { plan::plan(context, change).await }
     }
 
     async fn read(&self, context: &Context, reading: &mut Reading<MasterCredential>) -> Result<bool, Reports> {
@@ -93,7 +93,7 @@ takes over a secret of this provider that still logs in, and one that `adopt_sec
         // Its secret is deleted with it: what was read a while ago must not decide that.
         let described = match context.aws()?.describe_now(&arn).await {
             Ok(described) => described,
-            Err(error) => return leave(context, apply, &arn, error),
+            Err(error) => return leave(context, apply, &arn, error.into()),
         };
         if found(&arn, Takes::ReplicasToo, described) == Ok(Found::Gone) {
             if apply.state.is_managed() {
@@ -133,27 +133,15 @@ takes over a secret of this provider that still logs in, and one that `adopt_sec
 }
 
 /// Takes leave of a password whose database cannot be asked: nothing is undone in any case, but whether the database is
-/// there decides over its secret, so an account that cannot be entered is an error unless AWS takes it away.
+/// there decides over its secret, so whatever keeps it from being asked is an error unless AWS takes the account away.
 ///
 /// # Errors
-/// The account cannot be entered.
-fn leave(
-    context: &Context,
-    apply: &mut Apply<MasterCredential>,
-    arn: &Arn,
-    error: crate::aws::Error,
-) -> Result<(), Reports> {
-    let is_barred = error.is_cannot_enter();
-    let reports = Reports::from(error);
-    match context.leaves_with_account(&reports, &format!("The master password of {arn}")) {
-        Some(warning) => {
-            // The account may be reopened, and then nothing else knows the password.
-            apply.warnings.extend(observe::left_elsewhere(&apply.state, arn));
-            apply.warnings.push(warning);
-        }
-        None if is_barred => return Err(reports),
-        None => apply.warnings.push(observe::left_behind(&apply.state)),
-    }
+/// The reports, where they say anything else.
+fn leave(context: &Context, apply: &mut Apply<MasterCredential>, arn: &Arn, reports: Reports) -> Result<(), Reports> {
+    let warning = context.leaves_with_account(&reports, &format!("The master password of {arn}")).ok_or(reports)?;
+    // The account may be reopened, and then nothing else knows the password.
+    apply.warnings.extend(observe::left_elsewhere(&apply.state, arn));
+    apply.warnings.push(warning);
     Ok(())
 }
 
@@ -199,4 +187,44 @@ fn target_arn(model: &MasterCredential) -> Result<Arn, Reports> {
             "`target_arn` is missing in the state of this master credential. Remove it from state and import it.";
         Report::error("Incomplete state", detail).into()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aws::{Call, Fault};
+    use crate::context::Clock;
+
+    #[test]
+    fn a_database_that_cannot_be_asked_keeps_its_password_in_the_state_unless_its_account_goes() {
+        let context = Context::with_clock(Clock::default());
+        let arn: Arn = "arn:aws:rds:eu-west-1:210987654321:db:ledger".parse().unwrap();
+        let left = |fault| {
+            let mut apply = Apply {
+                config: MasterCredential::default(),
+                prior: None,
+                planned: MasterCredential::default(),
+                state: MasterCredential { target_arn: arn.clone().into(), ..MasterCredential::default() },
+                saved: false,
+                private: crate::schema::Private::default(),
+                warnings: Vec::new(),
+                stop: tokio_util::sync::CancellationToken::new(),
+            };
+            let error = crate::aws::Error::new(Call::new("rds:DescribeDBInstances"), fault);
+            leave(&context, &mut apply, &arn, error.into()).map(|()| apply.warnings)
+        };
+        let text = || "no".to_owned();
+        for fault in [
+            Fault::Throttled(text()),
+            Fault::Unreachable(text()),
+            Fault::NoCredentials(text()),
+            Fault::CredentialsRefused(text()),
+            Fault::AccessDenied(text()),
+        ] {
+            let words = fault.to_string();
+            assert!(left(fault).unwrap_err().0[0].detail.contains(&words), "{words}");
+        }
+        let warnings = left(Fault::AccountLeaving { state: "CLOSED".to_owned(), text: text() }).unwrap();
+        assert_eq!(warnings.last().unwrap().summary, "Left to go with its account");
+    }
 }

@@ -1,6 +1,6 @@
 //! Rules over several attributes that need no network. Unknown values are not judged.
 
-use crate::notify::{Address, Receiver};
+use crate::notify::{Address, Receiver, svix_messages};
 use crate::report::{Report, sentence};
 use crate::schema::Attr;
 use crate::value::Path;
@@ -18,6 +18,7 @@ pub(super) fn problems(config: &Notification) -> Vec<Report> {
     }
     if let Some(webhook) = config.webhook.get() {
         found.extend(address(webhook));
+        found.extend(application(webhook));
         found.extend(secret(webhook));
     }
     found.extend(passwords_for_nobody(config));
@@ -34,6 +35,18 @@ fn address(webhook: &Webhook) -> Option<Report> {
             "An event goes to the endpoint `url`, or through the API of Svix to the application of `svix`. Set one.";
         Report::error("The webhook has no address", detail).at(at("url"))
     })
+}
+
+/// Whether the address and the application together are a place in the API of Svix.
+fn application(webhook: &Webhook) -> Option<Report> {
+    let application = webhook.svix.get()?.app_id.get()?;
+    let server = match &webhook.url {
+        Attr::Known(url) => url.as_str(),
+        _ => "https://api.svix.com",
+    };
+    let why = svix_messages(server.parse().ok()?, application).err()?;
+    let attribute = if webhook.url.is_known() { "url" } else { "svix" };
+    Some(Report::error("No application of Svix", sentence(&why.to_string())).at(at(attribute)))
 }
 
 fn secret(webhook: &Webhook) -> Option<Report> {

@@ -127,6 +127,20 @@ fn what_travels_in_clear_text_is_said_and_the_own_machine_is_no_way_to_travel() 
     assert_eq!(said("http://localhost:8080/a", Attr::Null), None);
 }
 
+#[test]
+fn an_application_of_svix_that_is_another_path_is_refused_at_plan() {
+    let said = |url: Attr<String>, application: &str| {
+        let svix = Svix { app_id: application.to_owned().into() };
+        let webhook = Webhook { url, secret_wo: Attr::Unknown, svix: svix.into() };
+        let problems = rules::problems(&Notification { webhook: webhook.into(), ..notification() });
+        problems.into_iter().map(|report| report.detail).collect::<String>()
+    };
+    assert_eq!(said(Attr::Null, "app_1"), "");
+    assert_eq!(said(Attr::Unknown, "a/b?"), "");
+    assert!(said(Attr::Null, "..").contains("`..` is no application of Svix"));
+    assert!(said("https://s.example.com?a=b".to_owned().into(), "app_1").contains("swallow the path"));
+}
+
 /// At plan much is unknown, and nothing of it may be judged.
 #[test]
 fn what_is_not_known_yet_is_not_judged() {

@@ -47,7 +47,7 @@ impl Resource for RoleResource {
     }
 
     async fn plan(&self, context: &Context, change: &mut Change<Role>) -> Result<(), Reports> {
-        if lost::rests(change) { Ok(()) } else { plan::plan(context, change).await }
+        if lost::rests(context, change) { Ok(()) } else { plan::plan(context, change).await }
     }
 
     async fn read(&self, context: &Context, reading: &mut Reading<Role>) -> Result<bool, Reports> {

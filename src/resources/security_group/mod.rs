@@ -37,7 +37,7 @@ impl Resource for SecurityGroupResource {
     }
 
     async fn plan(&self, context: &Context, change: &mut Change<SecurityGroup>) -> Result<(), Reports> {
-        if lost::rests(change) { Ok(()) } else { plan::plan(context, change).await }
+        if lost::rests(context, change) { Ok(()) } else { plan::plan(context, change).await }
     }
 
     async fn read(&self, context: &Context, reading: &mut Reading<SecurityGroup>) -> Result<bool, Reports> {
