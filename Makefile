@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 PYTHON := $(CURDIR)/.venv/bin/python
 
-.PHONY: help install lint test-fakes test-rust test-engines test test-matrix test-policy docs demo bench
+.PHONY: help install lint test-fakes test-rust test-engines test test-matrix test-policy test-modules docs demo bench
 
 help: ## lists the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -25,6 +25,10 @@ test-engines: install ## the engines' tests on PostgreSQL 18 and MySQL (test-rus
 
 test-policy: install ## takes every action out of the IAM documents, one at a time (test-rust takes one of each statement)
 	cargo nextest run --test terraform --run-ignored only least_privilege::scenarios
+
+test-modules: ## the tests of examples/modules, with a stand-in for hashicorp/aws, whose schema Terraform takes from a mirror or the registry
+	terraform -chdir=examples/modules/member-role init -backend=false -input=false
+	terraform -chdir=examples/modules/member-role test
 
 test-matrix: install ## the engines' tests on every server: PostgreSQL 12 to 18, MariaDB 10.11 and 11.8, MySQL
 	scripts/matrix all

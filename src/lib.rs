@@ -7,6 +7,9 @@ pub mod engine;
 pub mod ephemeral;
 pub mod functions;
 pub mod gateway;
+#[cfg(test)]
+#[path = "../tests/golden/switch.rs"]
+mod golden;
 pub mod network;
 pub mod notify;
 pub mod plugin;

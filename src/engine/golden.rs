@@ -1,10 +1,9 @@
 //! The engines' golden files: the statements of each engine, version and level, all in `tests/golden`. A change of one word
 //! shows in review.
 
-#[path = "../../tests/golden/switch.rs"]
-pub(crate) mod switch;
-
 use std::path::PathBuf;
+
+use crate::golden as switch;
 
 /// A golden file or its folder, by its path below `tests/golden`.
 pub(super) fn path(below: &str) -> PathBuf {

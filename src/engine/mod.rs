@@ -33,7 +33,7 @@ mod connections;
 mod ending;
 mod error;
 #[cfg(test)]
-pub(crate) mod golden;
+mod golden;
 mod key;
 mod retry;
 mod role;

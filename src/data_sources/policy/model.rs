@@ -29,10 +29,10 @@ model! {
     ///
     /// IAM takes at most 10,240 characters for all inline policies of a role together, 2,048 of a user, and 6,144 for a
     /// managed policy; white space does not count, and these documents have none. A document of more than 10,240 characters
-    /// is an error. By pattern all features together take about 6,000 characters for the role in an account and 7,000 for
-    /// the hub, however many databases there are. With `target_arns` each database adds about 1,000 characters with all
-    /// features, 400 with `role_password` alone. So let the hub have its document by pattern, and ask with `for_each` for
-    /// one document for each account, as the example does.
+    /// is an error. By pattern all features together take less than 6,000 characters for the role in an account and less
+    /// than 7,000 for the hub, however many databases there are. With `target_arns` each database of the account adds 350 to
+    /// 500 characters, so about ten fit with all features. Let the hub have its document by pattern, and ask with `for_each`
+    /// for one document for each account, as the example does.
     ///
     /// The secrets of roles and masters are those below `name_prefix` of the store. The tag `rdsaccess:managed = true` keeps
     /// the provider from changing others there by mistake, but it is no boundary: who may make secrets with the tag may also

@@ -14,7 +14,7 @@ use super::scope::Database;
 use super::*;
 use crate::access::Partition;
 use crate::aws::settings::{AssumeRole, MemberOverride, MemberRole, TokenOrigin, WebIdentity, WebToken};
-use crate::engine::golden::switch;
+use crate::golden::{compare, root};
 use crate::store::SecretsManagerSettings;
 
 const HUB_ROLE: &str = "arn:aws:iam::111111111111:role/terraform";
@@ -138,13 +138,13 @@ fn resources(document: &Value) -> BTreeSet<&str> {
 
 #[test]
 fn the_documents_are_the_committed_ones() {
-    let (folder, mut wrong) = (switch::root().join("tests/golden/policy"), Vec::new());
+    let (folder, mut wrong) = (root().join("tests/golden/policy"), Vec::new());
     let cases =
         [("pattern", general()), ("exact", exact()), ("full", full()), ("alone", alone()), ("central", central())];
     for (case, wanted) in cases {
         for (name, document) in documents(&wanted) {
             let path = folder.join(format!("{case}.{name}.json"));
-            wrong.extend(switch::compare(&path, &format!("{document:#}\n")).err());
+            wrong.extend(compare(&path, &format!("{document:#}\n")).err());
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
@@ -304,6 +304,24 @@ fn a_document_that_iam_would_refuse_is_an_error_that_says_how_to_shorten_it() {
     let report = Report::of(&fill(&mut Policy::default(), &wanted).unwrap_err());
     assert!(report.detail.contains("member_policy_json would have"), "{}", report.detail);
     assert!(report.detail.contains("at most 10240") && report.detail.contains("for_each"), "{}", report.detail);
+}
+
+/// The page tells how long documents get, so that nobody finds out by an error.
+#[test]
+fn documents_are_as_long_as_the_page_says() {
+    let length = |wanted: &Wanted, name: &str| document(wanted, name).map_or(0, |document| document.to_string().len());
+    let (member, hub) = (length(&general(), "member"), length(&general(), "hub"));
+    assert!((5_000..6_000).contains(&member) && (5_500..7_000).contains(&hub), "{member} and {hub} by pattern");
+    let of = |count: usize, features: &BTreeSet<Feature>| {
+        let databases =
+            (0..count).map(|n| database(&format!("arn:aws:rds:eu-central-1:222222222222:db:orders-{n:03}")));
+        let wanted = Wanted { databases: Some(databases.collect()), features: features.clone(), ..general() };
+        length(&wanted, "member")
+    };
+    let each = |features: &BTreeSet<Feature>| (of(8, features) - of(4, features)) / 4;
+    let (all, roles) = (each(&general().features), each(&[Feature::RolePassword].into()));
+    assert!((350..500).contains(&all) && (350..500).contains(&roles), "{all} and {roles} for each database");
+    assert!(of(10, &general().features) < POLICY.0 && of(15, &general().features) > POLICY.0, "about ten fit");
 }
 
 #[test]

@@ -19,6 +19,8 @@ pub(crate) struct Documents {
     pub(crate) member: Option<Value>,
     pub(crate) trust: Value,
     pub(crate) agent: Option<Value>,
+    /// The policy inside the template, before CloudFormation has filled it in
+    template: Option<Value>,
 }
 
 /// An action of one statement.
@@ -101,7 +103,10 @@ impl<'a> Hub<'a> {
         workspace.apply().ok();
         let values = workspace.resource("data.rdsaccess_policy.it").expect("it is in the state");
         let document = |name: &str| values[name].as_str().map(|text| serde_json::from_str::<Value>(text).unwrap());
+        let template = document("cloudformation_template");
+        let policies = template.map(|template| template["Resources"]["Role"]["Properties"]["Policies"].clone());
         Documents {
+            template: policies.map(|policies| policies[0]["PolicyDocument"].clone()),
             hub: document("hub_policy_json"),
             member: document("member_policy_json"),
             trust: document("trust_policy_json").expect("a principal is known"),
@@ -115,7 +120,8 @@ impl<'a> Hub<'a> {
         for account in &self.accounts {
             let trust = json!({"RoleName": ROLE, "PolicyDocument": documents.trust.to_string()});
             self.rig.aws(Some(account), "us-east-1", "iam", "update_assume_role_policy", &trust).unwrap();
-            self.put_policy(Some(account), "role", ROLE, MEMBER, documents.member.as_ref());
+            let member = documents.member.as_ref().map(|document| filled_in(document, self.rig.account_id(account)));
+            self.put_policy(Some(account), "role", ROLE, MEMBER, member.as_ref());
         }
     }
 
@@ -174,6 +180,16 @@ impl<'a> Hub<'a> {
 }
 
 impl Documents {
+    /// The same, with the template's policy for the roles in the accounts.
+    pub(crate) fn of_template(&self) -> Self {
+        Self { member: self.template.clone(), ..self.clone() }
+    }
+
+    /// The role's permissions for the hub itself, which is alone in its account.
+    pub(crate) fn alone(&self) -> Self {
+        Self { hub: self.member.clone(), ..self.clone() }
+    }
+
     /// Every action of every statement.
     pub(crate) fn entries(&self) -> Vec<Entry> {
         let both = [(HUB, &self.hub), (MEMBER, &self.member)];
@@ -206,6 +222,21 @@ impl Documents {
         statements.retain(|statement| statement["Action"] != json!([]));
         assert_ne!(less.entries(), self.entries(), "{entry:?} is in the documents");
         less
+    }
+}
+
+/// What CloudFormation makes of a document in an account.
+fn filled_in(document: &Value, account_id: &str) -> Value {
+    match document {
+        Value::Object(entries) => match entries.get("Fn::Sub").and_then(Value::as_str) {
+            Some(text) => {
+                let text = text.replace("${AWS::Partition}", "aws").replace("${AWS::AccountId}", account_id);
+                text.replace("${!", "${").into()
+            }
+            None => entries.iter().map(|(key, value)| (key.clone(), filled_in(value, account_id))).collect(),
+        },
+        Value::Array(values) => values.iter().map(|value| filled_in(value, account_id)).collect(),
+        other => other.clone(),
     }
 }
 

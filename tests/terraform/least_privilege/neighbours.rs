@@ -92,6 +92,16 @@ fn groups_of_others_are_out_of_reach() {
         // Who could put our mark on a group of others could do everything else with it.
         refused(ec2("create_tags", &json!({"Resources": [group], "Tags": mark})), "ec2:CreateTags", &resource);
     }
+    let [other_key, ours_alone] = [json!([{"Key": "env", "Value": "test"}]), json!([ours])];
+    ec2("create_tags", &json!({"Resources": ours_alone, "Tags": other_key})).unwrap();
+    let resource = format!("security-group/{ours}");
+    let unmark = json!([{"Key": "rdsaccess:managed", "Value": "false"}]);
+    refused(ec2("create_tags", &json!({"Resources": ours_alone, "Tags": unmark})), "ec2:CreateTags", &resource);
+    let bare = json!([{"Key": "rdsaccess:managed"}]);
+    for tags in [json!({"Resources": ours_alone, "Tags": bare}), json!({"Resources": ours_alone})] {
+        refused(ec2("delete_tags", &tags), "ec2:DeleteTags", &resource);
+    }
+    ec2("delete_tags", &json!({"Resources": ours_alone, "Tags": other_key})).unwrap();
     let elsewhere = call(&hub, ELSEWHERE, "ec2", "describe_security_groups", &json!({}));
     refused(elsewhere, "ec2:DescribeSecurityGroups", "*");
     ec2("delete_security_group", &json!({"GroupId": ours})).unwrap();
@@ -233,5 +243,12 @@ fn tokens_and_keys_of_others_are_out_of_reach() {
     let grant = |is: &str| json!({"kms:GrantIsForAWSResource": is, "kms:ViaService": "rds.us-east-1.amazonaws.com"});
     assert!(allowed("kms:CreateGrant", &key, grant("true")));
     assert!(!allowed("kms:CreateGrant", &key, grant("false")), "a grant for somebody else");
+    let elsewhere = json!({"kms:GrantIsForAWSResource": "true", "kms:ViaService": "ec2.us-east-1.amazonaws.com"});
+    assert!(!allowed("kms:CreateGrant", &key, elsewhere), "through another service");
+    let vpc = |region: &str, account: &str| format!("arn:aws:ec2:{region}:{account}:vpc/vpc-1");
+    let shared = vpc(HERE, rig.account_id("shared-services"));
+    assert!(allowed("ec2:CreateSecurityGroup", &shared, json!({})), "a VPC that another account shares");
+    let far = vpc(ELSEWHERE, &ledger.account_id);
+    assert!(!allowed("ec2:CreateSecurityGroup", &far, json!({})), "a VPC where no database is");
     assert!(!allowed("iam:PutRolePolicy", &format!("arn:aws:iam::{}:role/{ROLE}", ledger.account_id), json!({})));
 }

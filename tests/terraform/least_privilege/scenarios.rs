@@ -111,6 +111,55 @@ output "vpcs" {{
     );
 }
 
+/// A database in the account that the hub is at home in, by its ARN.
+fn database_of_the_hub(rig: &Rig) -> String {
+    let params = json!({
+        "DBInstanceIdentifier": "own", "DBInstanceClass": "db.t3.micro", "Engine": "postgres", "AllocatedStorage": 20,
+        "MasterUsername": "admin1", "MasterUserPassword": "Initial-Passw0rd",
+    });
+    let made = rig.aws(None, REGION, "rds", "create_db_instance", &params).unwrap();
+    made["DBInstance"]["DBInstanceArn"].as_str().unwrap().to_owned()
+}
+
+/// What is found in these accounts, under the documents in force.
+fn found(hub: &Hub<'_>, account_ids: &[&str]) -> Vec<String> {
+    let text = format!(
+        "data \"rdsaccess_instances\" \"it\" {{\n  account_ids = {}\n  regions = [\"{REGION}\"]\n}}\n\noutput \"found\" \
+         {{\n  value = keys(data.rdsaccess_instances.it.targets)\n}}\n",
+        json!(account_ids)
+    );
+    let workspace = hub.workspace();
+    workspace.write("main.tf", &format!("{}\n{text}", hub.provider("")));
+    workspace.apply().ok();
+    serde_json::from_value(workspace.output("found")).expect("a list of ARNs")
+}
+
+#[test]
+fn the_hubs_own_account_is_found_with_the_others() {
+    let rig = Rig::start(&Wish::organization().with(ledger().unreachable()));
+    let (hub, own) = (Hub::new(&rig, &[ACCOUNT]), database_of_the_hub(&rig));
+    hub.put(&hub.read(&["discovery"], &[], "", ""));
+    hub.enforce();
+    let accounts = [rig.made.organization.management_account.as_str(), rig.account_id(ACCOUNT)];
+    let mut wanted = vec![own, rig.database(0).arn.clone()];
+    wanted.sort();
+    assert_eq!(found(&hub, &accounts), wanted);
+}
+
+/// A team with one account gives the role's policy to the identity that it runs the provider as.
+#[test]
+fn one_account_is_found_without_the_organization_and_without_roles() {
+    let rig = Rig::start(&Wish::organization().with(ledger().unreachable()));
+    let (hub, own) = (Hub::new(&rig, &[]), database_of_the_hub(&rig));
+    let documents = hub.read(&["discovery"], &[], "", "").alone();
+    let is_foreign = |action: &str| action.starts_with("organizations:") || action.starts_with("sts:");
+    assert!(!documents.entries().iter().any(|entry| is_foreign(&entry.action)), "{:?}", documents.entries());
+    hub.put(&documents);
+    hub.enforce();
+    assert_eq!(found(&hub, &[&rig.made.organization.management_account]), [own]);
+    assert_eq!(rig.calls("AssumeRole"), Vec::<Value>::new());
+}
+
 /// The action that is asked for only when something else goes wrong, so no scenario needs it.
 #[test]
 fn looking_up_a_suspended_account_needs_its_action() {
@@ -324,9 +373,10 @@ pub(super) fn keyed_secret(rig: &Rig, database: &Database, key: &str) -> String 
     rig.aws_of(database, "secretsmanager", "create_secret", &params).unwrap()["ARN"].as_str().unwrap().to_owned()
 }
 
-/// Each scenario as a test of a minute, and as one that takes every action away: `make test-policy`.
+/// Each scenario as a test of a minute, as one that takes every action away (`make test-policy`), and as one that goes
+/// through it with the documents of whole accounts.
 macro_rules! tests {
-    ($($scenario:ident: $short:ident, $long:ident;)*) => {$(
+    ($($scenario:ident: $short:ident, $long:ident, $whole:ident;)*) => {$(
         #[test]
         fn $short() {
             $scenario(Depth::OnePerStatement);
@@ -337,14 +387,23 @@ macro_rules! tests {
         fn $long() {
             $scenario(Depth::Every);
         }
+
+        #[test]
+        fn $whole() {
+            $scenario(Depth::ByPattern);
+        }
     )*};
 }
 
 tests! {
-    discovery: finding_accounts_and_databases_need_their_documents, finding_accounts_and_databases_need_every_action;
-    security_group: groups_need_their_documents, groups_need_every_action;
-    master_credential: master_passwords_need_their_documents, master_passwords_need_every_action;
-    role_with_a_password: roles_with_passwords_need_their_documents, roles_with_passwords_need_every_action;
-    role_with_tokens: roles_with_tokens_need_their_documents, roles_with_tokens_need_every_action;
-    secrets_for_others: reading_secrets_need_their_documents, reading_secrets_need_every_action;
+    discovery: finding_accounts_and_databases_need_their_documents, finding_accounts_and_databases_need_every_action,
+        finding_goes_by_pattern;
+    security_group: groups_need_their_documents, groups_need_every_action, groups_go_by_pattern;
+    master_credential: master_passwords_need_their_documents, master_passwords_need_every_action,
+        master_passwords_go_by_pattern;
+    role_with_a_password: roles_with_passwords_need_their_documents, roles_with_passwords_need_every_action,
+        roles_with_passwords_go_by_pattern;
+    role_with_tokens: roles_with_tokens_need_their_documents, roles_with_tokens_need_every_action,
+        roles_with_tokens_go_by_pattern;
+    secrets_for_others: reading_secrets_need_their_documents, reading_secrets_need_every_action, reading_secrets_goes_by_pattern;
 }
