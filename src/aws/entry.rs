@@ -17,7 +17,7 @@ pub enum EntryState {
     Denied,
     /// There is no such role
     RoleMissing,
-    /// What is set can be no external id
+    /// The role takes another external id
     ExternalIdWrong,
     /// The account is suspended, closing or closed
     Suspended,
@@ -264,7 +264,14 @@ impl Sessions {
         let Fault::CannotAssume { text, .. } = &error.fault else {
             return Entry { state: EntryState::Unknown, reason: Some(reason(&error)) };
         };
-        Entry { state: Cause::of(text).state(), reason: Some(reason(&error)) }
+        let mut state = Cause::of(text).state();
+        if state == EntryState::Denied && self.enters_with_general_id(account).await {
+            state = EntryState::ExternalIdWrong;
+            let words = "the role takes `member_role.external_id`, and not the `external_id` that `member_role.overrides` \
+                         sets for the account: take it out there";
+            return Entry { state, reason: Some(sentence(words)) };
+        }
+        Entry { state, reason: Some(reason(&error)) }
     }
 }
 

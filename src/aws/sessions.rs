@@ -182,6 +182,20 @@ impl Sessions {
         self.0.accounts.get(account, || self.enter(account)).await.map(drop)
     }
 
+    /// Whether an account that has an external id of its own in `overrides` takes the general one. An id that is meant
+    /// for another account is never tried: the account would read it in its CloudTrail.
+    pub(super) async fn enters_with_general_id(&self, account: &AccountId) -> bool {
+        let general = &self.0.settings.member_role;
+        let own = general.overrides.get(account).and_then(|special| special.external_id.as_ref());
+        if own.is_none() || general.external_id.is_none() || own == general.external_id.as_ref() {
+            return false;
+        }
+        match self.role_credentials(account, |role| role.external_id.clone_from(&general.external_id)).await {
+            Ok((credentials, _)) => credentials.current().await.is_ok(),
+            Err(_) => false,
+        }
+    }
+
     /// As [`Sessions::check_access`], for those who call [`Sessions::with_standing`] themselves, when they keep nobody
     /// else waiting.
     pub(super) async fn check_entry(&self, account: &AccountId) -> Result<(), Error> {

@@ -86,9 +86,9 @@ model! {
     /// Whether an account can be entered.
     pub struct AccessModel {
         /// `ok`: the role was taken, or it is the caller's own account. `suspended`: Organizations says that the account is
-        /// suspended, closing or closed; it was not tried. `external id wrong`: STS says
-        /// that what is set can be no external id; one that the role does not take is `denied`, and no other is tried,
-        /// because the account would read it in its CloudTrail. `role missing`: STS says that there is no such role,
+        /// suspended, closing or closed; it was not tried. `external id wrong`: the role takes
+        /// `member_role.external_id` and not the one that `member_role.overrides` sets for the account, which was tried
+        /// too, or STS says that what is set can be no external id. `role missing`: STS says that there is no such role,
         /// or that no role can have this ARN. `denied`: STS refuses. AWS gives the same answer for a role that is missing,
         /// a trust policy that does not name the caller and an external id that is not the agreed one, so all of these are
         /// `denied` unless something proves more; `reason` lists the causes that remain, the likeliest first. `unknown`:

@@ -73,9 +73,9 @@ fn each_account_says_whether_it_can_be_entered_and_none_fails_the_run() {
     assert_eq!(attempts(&rig, &rig.made.organization.management_account), 0, "the caller's own account needs no role");
 
     let (state, reason) = access(&workspace, mistaken);
-    assert_eq!(state, "denied", "{reason}");
-    contains_all(&reason, &["does not tell", "asks for exactly the external id"]);
-    assert_eq!(attempts(&rig, mistaken), 1, "the general id is not for this account to read");
+    assert_eq!(state, "external id wrong", "{reason}");
+    contains_all(&reason, &["takes `member_role.external_id`", "`member_role.overrides`"]);
+    assert_eq!(attempts(&rig, mistaken), 2, "one more try, with the general id");
 
     let (state, reason) = access(&workspace, renamed);
     assert_eq!(state, "denied", "AWS does not say that a role is missing: {reason}");
@@ -85,7 +85,7 @@ fn each_account_says_whether_it_can_be_entered_and_none_fails_the_run() {
         &["does not tell", &format!("that the role {arn} exists"), "asks for exactly the external id", renamed],
     );
     contains_all(&reason, &["aws iam get-role --role-name NoSuchRole", "\"AWS\": \"arn:aws:"]);
-    assert_eq!(attempts(&rig, renamed), 1);
+    assert_eq!(attempts(&rig, renamed), 1, "there is no other id to try");
 
     let (state, reason) = access(&workspace, rig.account_id("sandbox"));
     assert_eq!(state, "denied", "nor that a trust policy names somebody else: {reason}");
