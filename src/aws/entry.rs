@@ -86,12 +86,6 @@ enum Cause {
     RoleForm,
     /// There is no such role
     NoSuchRole,
-    /// The session is longer than the role allows
-    TooLong,
-    /// The session is longer than one may be that a role asks for
-    TooLongForChain,
-    /// STS is not active in the region
-    RegionOff,
     /// The caller is the root user of its account
     RootUser,
     /// The answer fits several causes
@@ -109,12 +103,6 @@ impl Cause {
             Self::ExternalIdForm
         } else if has("'rolearn' failed to satisfy") || has("validationerror") && has("arn") && has("is invalid") {
             Self::RoleForm
-        } else if has("limit for roles assumed by role chaining") {
-            Self::TooLongForChain
-        } else if has("exceeds the maxsessionduration") {
-            Self::TooLong
-        } else if has("is not activated in this region") {
-            Self::RegionOff
         } else if has("may not be assumed by root accounts") {
             Self::RootUser
         } else if let Some(action) = OTHER_ACTIONS.into_iter().find(|action| has(&action.to_ascii_lowercase())) {
@@ -199,19 +187,6 @@ pub(super) fn next_step(call: &Call, role_arn: &str, external_id: bool, text: &s
             format!("No role can have the ARN {role_arn}: correct the name in `member_role` or `assume_role`")
         }
         Cause::NoSuchRole => format!("Make the role {role_arn}, or correct its name in `member_role` or `assume_role`"),
-        Cause::TooLong => format!(
-            "Set a shorter `duration` in `member_role` or `assume_role`, or raise the maximum session duration of \
-             {role_arn}"
-        ),
-        Cause::TooLongForChain => {
-            "Set a `duration` of at most one hour: AWS allows no more to an identity that is a role \
-             itself"
-                .to_owned()
-        }
-        Cause::RegionOff => format!(
-            "Activate STS for {} in the account (IAM, Account settings), or set another `region` in the provider block",
-            call.region.as_ref().map_or_else(|| "the region".to_owned(), ToString::to_string)
-        ),
         Cause::RootUser => "Use an IAM role or user: AWS lets the root user take no role".to_owned(),
         Cause::Untold => untold(call, role_arn, external_id, known.as_deref()),
     }
@@ -261,10 +236,14 @@ impl Sessions {
         let Err(error) = self.try_enter(account).await else {
             return Entry { state: EntryState::Ok, reason: None };
         };
-        let Fault::CannotAssume { text, .. } = &error.fault else {
-            return Entry { state: EntryState::Unknown, reason: Some(reason(&error)) };
+        let mut state = match &error.fault {
+            Fault::CannotAssume { text, .. } => Cause::of(text).state(),
+            // The role or STS has answered: nobody comes in like this.
+            Fault::SessionTooLong { .. } | Fault::RegionOff { .. } => {
+                return Entry { state: EntryState::Denied, reason: Some(reason(&error)) };
+            }
+            _ => return Entry { state: EntryState::Unknown, reason: Some(reason(&error)) },
         };
-        let mut state = Cause::of(text).state();
         if state == EntryState::Denied && self.enters_with_general_id(account).await {
             state = EntryState::ExternalIdWrong;
             let words = "the role takes `member_role.external_id`, and not the `external_id` that `member_role.overrides` \
@@ -371,23 +350,6 @@ mod tests {
         let tags = denied("").replace("perform: sts:AssumeRole", "perform: sts:TagSession");
         assert_eq!(Cause::of(&tags), Cause::OtherAction("sts:TagSession"));
         for (text, cause, state) in [
-            (
-                "ValidationError: The requested DurationSeconds exceeds the MaxSessionDuration set for this role.",
-                Cause::TooLong,
-                EntryState::Denied,
-            ),
-            (
-                "ValidationError: The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role \
-                 chaining",
-                Cause::TooLongForChain,
-                EntryState::Denied,
-            ),
-            (
-                "RegionDisabledException: STS is not activated in this region for account:222222222222. Your account \
-                 administrator can activate STS in this region using the IAM Console.",
-                Cause::RegionOff,
-                EntryState::Denied,
-            ),
             ("Roles may not be assumed by root accounts.", Cause::RootUser, EntryState::Denied),
             (
                 "ValidationError: 1 validation error detected: Value 'a b' at 'externalId' failed to satisfy constraint: \

@@ -190,10 +190,10 @@ impl Sessions {
         if own.is_none() || general.external_id.is_none() || own == general.external_id.as_ref() {
             return false;
         }
-        match self.role_credentials(account, |role| role.external_id.clone_from(&general.external_id)).await {
-            Ok((credentials, _)) => credentials.current().await.is_ok(),
-            Err(_) => false,
-        }
+        let (Ok(hub), Ok(caller)) = (self.hub().await, self.caller().await) else { return false };
+        let mut role = member_role(&self.0.settings, &caller, account);
+        role.external_id.clone_from(&general.external_id);
+        role_credentials(&hub, &caller, account, role).current().await.is_ok()
     }
 
     /// As [`Sessions::check_access`], for those who call [`Sessions::with_standing`] themselves, when they keep nobody
@@ -368,13 +368,7 @@ impl Sessions {
         }
         let role = member_role(&self.0.settings, &caller, account);
         let identity = role.role_arn.clone();
-        let call = Call {
-            account: Some(account.clone()),
-            region: Some(hub.region.clone()),
-            ..Call::new("sts:AssumeRole").by(caller.arn.as_str())
-        };
-        let clock: SharedTimeSource = hub.config.time_source().unwrap_or_default();
-        let credentials = HeldCredentials::new(Source::Role { sts: hub.sts.clone(), role, call }, clock);
+        let credentials = role_credentials(&hub, &caller, account, role);
         credentials.current().await?;
         Ok(Arc::new(AccountAccess { credentials, identity }))
     }
@@ -401,6 +395,17 @@ impl Sessions {
         let unlimited = || RetryPartition::custom("rdsaccess").token_bucket(TokenBucket::unlimited()).build();
         self.0.retries.get_or_init(unlimited).clone()
     }
+}
+
+/// The credentials of a role in an account, not asked for yet.
+fn role_credentials(hub: &Hub, caller: &Caller, account: &AccountId, role: AssumeRole) -> HeldCredentials {
+    let call = Call {
+        account: Some(account.clone()),
+        region: Some(hub.region.clone()),
+        ..Call::new("sts:AssumeRole").by(caller.arn.as_str())
+    };
+    let clock: SharedTimeSource = hub.config.time_source().unwrap_or_default();
+    HeldCredentials::new(Source::Role { sts: hub.sts.clone(), role, call }, clock)
 }
 
 /// The role that opens an account: `member_role` with what its override replaces, in the caller's partition.

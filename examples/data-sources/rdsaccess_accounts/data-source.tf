@@ -17,7 +17,7 @@ output "endpoints" {
   }
 }
 
-# The place of each account in the tree, such as Root/Prod/Payments/payments-eu-9012.
+# The place of each account in the tree, such as Root/Prod/Payments/payments-eu-1kpqzg2c.
 locals {
   names = { for id, account in data.rdsaccess_accounts.prod.accounts : id => "${account.ou_path}/${account.handle}" }
 }

@@ -40,7 +40,7 @@ locals {
     }
   }
 
-  # 123456789012 => Root/Workloads/Prod/aws-payments-9012
+  # 123456789012 => Root/Workloads/Prod/aws-payments-1kpqzg2c
   names = { for id, account in local.accounts : id => "${account.ou_path}/${account.handle}" }
 }
 

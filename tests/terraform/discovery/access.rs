@@ -172,7 +172,12 @@ fn the_error_of_entering_an_account_names_what_is_proven() {
     ]);
 
     write_provider(&workspace, &rig, "  member_role = { duration = \"12h\" }");
-    said(&["Cannot enter the account", "exceeds the MaxSessionDuration", "Set a shorter `duration`", &role]);
+    said(&[
+        "The session is too long",
+        "exceeds the MaxSessionDuration",
+        "raise the role's maximum session duration",
+        &role,
+    ]);
 
     write_provider(&workspace, &rig, "  member_role = { external_id = \"x\" }");
     said(&["Cannot enter the account", "at 'externalId' failed to satisfy", "2 to 1,224 letters"]);
