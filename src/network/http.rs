@@ -1,4 +1,4 @@
-//! Clients for servers that speak HTTP and are neither AWS nor Vault.
+//! Clients for servers that speak HTTP and are not AWS.
 
 use std::error::Error as StdError;
 use std::sync::Arc;
@@ -25,12 +25,24 @@ pub struct HttpSettings {
 /// # Errors
 /// Certificates that TLS cannot use, in words.
 pub fn http_client(settings: &HttpSettings) -> Result<reqwest::Client, String> {
+    http_client_with(settings, |builder| builder)
+}
+
+/// The same with something else set, such as another rule for redirects.
+///
+/// # Errors
+/// As [`http_client`].
+pub fn http_client_with(
+    settings: &HttpSettings,
+    set: impl Fn(reqwest::ClientBuilder) -> reqwest::ClientBuilder,
+) -> Result<reqwest::Client, String> {
     let builder = || {
-        reqwest::Client::builder()
+        let builder = reqwest::Client::builder()
             .user_agent(&settings.user_agent)
             .timeout(settings.timeout)
             .connect_timeout(CONNECT_TIMEOUT.min(settings.timeout))
-            .redirect(reqwest::redirect::Policy::none())
+            .redirect(reqwest::redirect::Policy::none());
+        set(builder)
     };
     let own: Vec<_> = settings
         .ca_bundle

@@ -3,6 +3,7 @@
 use vaultrs::error::ClientError;
 
 use crate::aws;
+use crate::network::{certificate_reason, innermost};
 use crate::report::{Explain, Reach};
 
 /// What stands for a message where Vault says nothing.
@@ -259,24 +260,7 @@ fn transport(error: &(dyn std::error::Error + 'static)) -> Failure {
     Failure::Unreadable
 }
 
-/// The deepest cause: the layers above only say that sending failed.
-pub(super) fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut cause = error;
-    while let Some(next) = cause.source() {
-        cause = next;
-    }
-    cause.to_string()
-}
-
-/// Why TLS refused the server, when it did. An `io::Error` leaves the error that it wraps out of its sources.
-fn certificate_reason(error: &(dyn std::error::Error + 'static)) -> Option<String> {
-    if let Some(reason) = refused_certificate(error) {
-        return Some(reason);
-    }
-    let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-    wrapped.and_then(|inner| certificate_reason(inner)).or_else(|| certificate_reason(error.source()?))
-}
-
+/// Why TLS refused the server, when this layer says so.
 fn refused_certificate(error: &(dyn std::error::Error + 'static)) -> Option<String> {
     match error.downcast_ref() {
         Some(tls @ rustls::Error::InvalidCertificate(_)) => Some(tls.to_string()),

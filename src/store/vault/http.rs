@@ -1,41 +1,26 @@
 //! The HTTP client below `vaultrs`: our roots, time-outs, proxies and redirects.
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use reqwest::redirect::{Attempt, Policy};
 use vaultrs::client::{VaultClient, VaultClientSettingsBuilder};
 
 use super::Settings;
-use super::error::innermost;
 use super::settings::{Namespace, Token};
+use crate::network::{HttpSettings, http_client_with};
 
-/// Longest time to connect.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// As many redirects as `vault` itself follows.
 const REDIRECTS: usize = 10;
 
-/// Builds the HTTP client. It trusts the operating system's certificates and `ca_bundle`; on a machine without any
-/// (a bare container) Mozilla's take the place of the system's. HTTPS_PROXY and NO_PROXY are honoured.
+/// Builds the HTTP client, with redirects on the same host and HTTPS_PROXY and NO_PROXY honoured.
 pub(super) fn client(settings: &Settings) -> Result<reqwest::Client, String> {
-    let builder = || {
-        let builder = reqwest::Client::builder()
-            .user_agent(&settings.user_agent)
-            .timeout(settings.timeout)
-            .connect_timeout(CONNECT_TIMEOUT.min(settings.timeout))
-            .redirect(Policy::custom(same_host));
+    let http = HttpSettings {
+        user_agent: settings.user_agent.clone(),
+        timeout: settings.timeout,
+        ca_bundle: settings.ca_bundle.clone(),
+    };
+    http_client_with(&http, |builder| {
+        let builder = builder.redirect(Policy::custom(same_host));
         // A proxy would get the token in clear text, and its own machine where this one is meant.
         if settings.address.is_loopback() { builder.no_proxy() } else { builder }
-    };
-    let own: Vec<_> = settings
-        .ca_bundle
-        .iter()
-        .map(|der| reqwest::Certificate::from_der(der))
-        .collect::<Result<_, _>>()
-        .map_err(|error| innermost(&error))?;
-    builder().tls_certs_merge(own).build().or_else(|error| {
-        tracing::debug!(reason = innermost(&error), "no certificates of the operating system, Mozilla's are used");
-        builder().tls_backend_preconfigured(mozilla(settings)?).build().map_err(|error| innermost(&error))
     })
 }
 
@@ -48,16 +33,6 @@ fn same_host(attempt: Attempt<'_>) -> reqwest::redirect::Action {
         return attempt.stop();
     }
     if attempt.previous().len() > REDIRECTS { attempt.error("too many redirects") } else { attempt.follow() }
-}
-
-fn mozilla(settings: &Settings) -> Result<rustls::ClientConfig, String> {
-    let mut roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    for der in &settings.ca_bundle {
-        roots.add(der.as_slice().into()).map_err(|error| error.to_string())?;
-    }
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    Ok(config.map_err(|error| error.to_string())?.with_root_certificates(roots).with_no_client_auth())
 }
 
 /// A client of `vaultrs` over our HTTP client. Its own would read certificates by path and look at environment
@@ -100,8 +75,8 @@ mod tests {
     }
 
     #[test]
-    fn the_client_builds_without_an_installed_crypto_provider_with_and_without_system_certificates() {
-        assert!(client(&settings()).is_ok() && mozilla(&settings()).is_ok());
+    fn the_client_builds_without_an_installed_crypto_provider() {
+        assert!(client(&settings()).is_ok());
     }
 
     #[test]
