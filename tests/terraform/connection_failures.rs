@@ -64,6 +64,11 @@ fn a_connection_that_an_agent_came_to_manage_is_refused_by_the_plan() {
     gateway.change("ledger-ro", &json!({"managed_by": null}));
     workspace.apply().ok();
     workspace.plan().nothing();
+    gateway.change("ledger-ro", &json!({"managed_by": "agent"}));
+    let destroyed = workspace.destroy().ok();
+    let said = destroyed.stdout.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(said.contains("A connection that somebody else manages was left"), "{said}");
+    assert_eq!(gateway.stored("ledger-ro")["managed_by"], "agent", "it belongs to somebody else");
 }
 
 #[test]

@@ -44,12 +44,17 @@ pub(super) async fn update(context: &Context, apply: &mut Apply<Connection>) -> 
     Ok(())
 }
 
-/// Deletes the connection, unless another one has taken its name, and the resource that came with it.
+/// Deletes the connection, unless another one has taken its name or somebody else manages it now, and the resource that
+/// came with it.
 pub(super) async fn delete(gateway: &Gateway, apply: &mut Apply<Connection>) -> Result<(), Reports> {
     let Some(name) = apply.state.name.get().cloned() else { return Ok(()) };
     match gateway.get_connection(&name).await? {
         Some(other) if apply.state.id.get().is_some_and(|id| *id != other.id) => {
             apply.warnings.push(stays(&name, &other.id));
+        }
+        Some(gateway::Connection { managed_by: Some(managed_by), .. }) => {
+            apply.warnings.push(belongs_to(&name, &managed_by));
+            return Ok(());
         }
         Some(_) => gateway.delete_connection(&name).await?,
         None => {}
@@ -66,6 +71,16 @@ fn stays(name: &str, id: &str) -> Report {
         format!(
             "Connection `{name}` was deleted and made anew by somebody else (its id is {id} now), so it stays. Import it \
              to manage it, or delete it in the gateway."
+        ),
+    )
+}
+
+fn belongs_to(name: &str, managed_by: &str) -> Report {
+    Report::warning(
+        "A connection that somebody else manages was left",
+        format!(
+            "Connection `{name}` has come to be managed by `{managed_by}`, and nobody else may change it, so it stays. \
+             Delete it where that is configured."
         ),
     )
 }

@@ -75,6 +75,7 @@ fn scenario<'a>(features: &'static [&'static str], targets: &[&'a Database], act
 fn discovery(depth: Depth) {
     let rig = Rig::start(&Wish::organization().with(ledger().unreachable()));
     let bare = bare_cluster(&rig);
+    let (own, own_vpc) = bare_cluster_of_the_hub(&rig);
     let hub = Hub::new(&rig, &[ACCOUNT]);
     let text = format!(
         r#"
@@ -83,7 +84,7 @@ data "rdsaccess_accounts" "it" {{
 }}
 
 data "rdsaccess_instances" "it" {{
-  account_ids = ["{account}"]
+  account_ids = ["{account}", "{own_account}"]
   regions     = ["*"]
 }}
 
@@ -92,10 +93,11 @@ output "accounts" {{
 }}
 
 output "vpcs" {{
-  value = [for arn in ["{ledger}", "{bare}"] : data.rdsaccess_instances.it.targets[arn].vpc_id]
+  value = [for arn in ["{ledger}", "{bare}", "{own}"] : data.rdsaccess_instances.it.targets[arn].vpc_id]
 }}
 "#,
         account = rig.account_id(ACCOUNT),
+        own_account = rig.made.organization.management_account,
         ledger = rig.database(0).arn,
         bare = bare.arn,
     );
@@ -103,12 +105,32 @@ output "vpcs" {{
     prove(
         &hub,
         &Scenario {
-            outputs: BTreeMap::from([("accounts", json!(7)), ("vpcs", json!([vpc, vpc]))]),
+            outputs: BTreeMap::from([("accounts", json!(7)), ("vpcs", json!([vpc, vpc, own_vpc]))]),
             softly: &["rds:DescribeDBSubnetGroups"],
             ..scenario(&["discovery"], &[], vec![act("", &text)])
         },
         depth,
     );
+}
+
+/// A cluster without members in the account that the hub is at home in: its ARN, and its VPC.
+fn bare_cluster_of_the_hub(rig: &Rig) -> (String, String) {
+    let ask =
+        |service: &str, operation: &str, params: &Value| rig.aws(None, REGION, service, operation, params).unwrap();
+    let vpc =
+        ask("ec2", "create_vpc", &json!({"CidrBlock": "10.90.0.0/16"}))["Vpc"]["VpcId"].as_str().unwrap().to_owned();
+    let subnets = ["a", "b"].iter().enumerate().map(|(number, zone)| {
+        let params = json!({"VpcId": vpc, "CidrBlock": format!("10.90.{number}.0/24"), "AvailabilityZone": format!("{REGION}{zone}")});
+        ask("ec2", "create_subnet", &params)["Subnet"]["SubnetId"].clone()
+    });
+    let group = json!({"DBSubnetGroupName": "own", "DBSubnetGroupDescription": "own", "SubnetIds": subnets.collect::<Vec<_>>()});
+    ask("rds", "create_db_subnet_group", &group);
+    let params = json!({
+        "DBClusterIdentifier": "own", "Engine": "aurora-postgresql", "EngineVersion": "15.4",
+        "MasterUsername": "admin1", "MasterUserPassword": "Initial-Passw0rd", "DBSubnetGroupName": "own",
+    });
+    let made = ask("rds", "create_db_cluster", &params);
+    (made["DBCluster"]["DBClusterArn"].as_str().unwrap().to_owned(), vpc)
 }
 
 /// A database in the account that the hub is at home in, by its ARN.
