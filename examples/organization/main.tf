@@ -19,6 +19,9 @@ provider "rdsaccess" {
     name = "HoopOrganizationAccountAccessRole"
   }
 
+  # Secrets lie in the account and region of their database. An agent that serves many accounts reads only those in its
+  # own: then set `store = { secrets_manager = { account_id = …, region = … } }` to where it runs.
+
   # The token comes from HOOP_APIKEY.
   gateway = {
     url = var.gateway_url

@@ -51,7 +51,7 @@ variable "permissions" {
       rotate_after = "30d"
       levels = {
         read_write = { groups = ["sre"], reviewers = ["sre-leads"], access_max_duration = "1h" }
-        ddl        = { groups = ["dba"], reviewers = ["dba-leads"], min_review_approvals = 2 }
+        ddl        = { groups = ["dba"], reviewers = ["dba-leads"], min_review_approvals = 2, access_max_duration = "15m" }
       }
     }
     # Nobody changes schemas by hand there.
