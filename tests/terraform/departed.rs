@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::blocks;
-use crate::fixture::{fill, has_role, secret_of};
+use crate::fixture::{distrust, fill, has_role, secret_of, trust};
 use crate::gateway::{ADMIN, FakeGateway};
 use crate::rig::{Database, Rig};
 use crate::sql::as_owner;
@@ -255,9 +255,9 @@ fn an_account_that_left_the_organization_keeps_its_databases() {
     let going = rig.database(0);
     let workspace = workspace(&rig, &gateway);
     workspace.apply().ok();
+    distrust(&rig, &going.account);
     let removed = json!({ "AccountId": going.account_id });
     rig.aws(None, "us-east-1", "organizations", "remove_account_from_organization", &removed).expect("it leaves");
-    rig.control("POST", "deny", &json!({ "actions": ["sts:AssumeRole"], "account": going.account_id }));
 
     let run = workspace.run(&["plan", "-refresh-only", "-input=false", "-no-color"]).ok();
     let said = flat(&run.stdout);
@@ -285,7 +285,7 @@ fn an_account_that_left_the_organization_keeps_its_databases() {
     );
     assert!(count(&workspace, "\"going\"") >= 4, "group, roles and master credential stay in the state");
 
-    rig.control("DELETE", "deny", &Value::Null);
+    trust(&rig, &going.account, &format!("arn:aws:iam::{}:root", rig.made.organization.management_account));
     assert!(has_role(going, "hoop_ro") && has_role(going, "hoop_rw"));
     assert!(central_secret(&rig, going, "hoop_rw").get("DeletedDate").is_none());
     workspace.apply().ok();

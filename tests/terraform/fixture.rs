@@ -171,3 +171,16 @@ pub(crate) fn without_network(workspace: &Workspace<'_>, arguments: &[&str]) -> 
         stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
     }
 }
+
+/// The role of an account trusts somebody else from now on.
+pub(crate) fn distrust(rig: &Rig, account: &str) {
+    trust(rig, account, "arn:aws:iam::999999999999:role/other");
+}
+
+/// The role of an account trusts this principal alone from now on.
+pub(crate) fn trust(rig: &Rig, account: &str, principal: &str) {
+    let statement = json!({ "Effect": "Allow", "Action": "sts:AssumeRole", "Principal": { "AWS": principal } });
+    let policy = json!({ "Version": "2012-10-17", "Statement": [statement] }).to_string();
+    let params = json!({ "RoleName": rig.made.organization.member_role, "PolicyDocument": policy });
+    rig.aws(Some(account), "us-east-1", "iam", "update_assume_role_policy", &params).expect("another trust policy");
+}

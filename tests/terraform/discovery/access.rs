@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{contains_all, data, names, workspace, write_provider};
+use crate::fixture::distrust;
 use crate::rig::Rig;
 use crate::wish::Wish;
 use crate::workspace::Workspace;
@@ -18,16 +19,6 @@ fn another(rig: &Rig, name: &str, status: &str) -> String {
     let id = made["CreateAccountStatus"]["AccountId"].as_str().expect("an id").to_owned();
     rig.control("POST", "accounts", &json!({ "id": id, "status": status }));
     id
-}
-
-/// The role of an account trusts somebody else from now on.
-fn distrust(rig: &Rig, account: &str) {
-    let statement = json!({
-        "Effect": "Allow", "Action": "sts:AssumeRole", "Principal": { "AWS": "arn:aws:iam::999999999999:role/other" },
-    });
-    let policy = json!({ "Version": "2012-10-17", "Statement": [statement] }).to_string();
-    let params = json!({ "RoleName": rig.made.organization.member_role, "PolicyDocument": policy });
-    rig.aws(Some(account), "us-east-1", "iam", "update_assume_role_policy", &params).expect("another trust policy");
 }
 
 /// `access` of an account in the state: the word and the reason.
