@@ -412,7 +412,7 @@ fn role_credentials(hub: &Hub, caller: &Caller, account: &AccountId, role: Assum
 fn member_role(settings: &Settings, caller: &Caller, account: &AccountId) -> AssumeRole {
     let general = &settings.member_role;
     let special = general.overrides.get(account);
-    let name = special.and_then(|o| o.name.as_deref()).unwrap_or(&general.name);
+    let name = general.name_in(account);
     let external_id = special.and_then(|o| o.external_id.clone()).or_else(|| general.external_id.clone());
     AssumeRole {
         role_arn: format!("arn:{}:iam::{account}:role/{}", caller.partition, name.trim_start_matches('/')),
