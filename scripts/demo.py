@@ -2,9 +2,11 @@
 
 Starts a fake AWS with an organization, real PostgreSQL and MariaDB servers with TLS behind its endpoints and a stand-in
 for the access gateway, then runs init, plan, apply, a second plan and destroy of `examples/organization` with
-the real client. In between it logs in as every role and prints what the role may do and what it may not.
+the real client. In between it opens every connection as the gateway's agent would, which runs in an account of its own and
+has nothing but what the connection holds, and prints what the role may do and what it may not.
 """
 
+import base64
 import json
 import os
 import pathlib
@@ -22,6 +24,8 @@ SCENARIO = ROOT / "examples" / "organization"
 MODULE = ROOT / "examples" / "modules" / "aws-connect"
 GATEWAY_KEY = "hpk_demo"
 AGENT = "demo-agent"
+# Where the agent runs: the account of no database, and a region of its own.
+AGENT_ACCOUNT, AGENT_REGION = "shared-services", "eu-central-1"
 DATABASES = [
     ("payments-prod", "us-east-1", "ledger", "postgres"),
     ("payments-eu", "eu-west-1", "orders", "mariadb"),
@@ -93,6 +97,8 @@ class Terraform:
             "TF_IN_AUTOMATION": "1",
             "TF_VAR_gateway_url": gateway["url"],
             "TF_VAR_agent_name": AGENT,
+            "TF_VAR_agent_account_id": rig["organization"]["accounts"][AGENT_ACCOUNT]["id"],
+            "TF_VAR_agent_region": AGENT_REGION,
             "HOOP_APIKEY": GATEWAY_KEY,
             "AWS_ACCESS_KEY_ID": rig["access_key"],
             "AWS_SECRET_ACCESS_KEY": rig["secret_key"],
@@ -160,28 +166,34 @@ def prove(terraform, rig, number, role, password):
     return ", ".join(may), ", ".join(may_not)
 
 
-def secrets(rig):
-    """A reader of stored passwords: what an application or the gateway's agent does."""
+def agent(rig, url):
+    """What the gateway's agent does with a connection: reads the secret that it names, in its own account and region."""
     import boto3
 
-    def client(service, region, **keys):
-        return boto3.client(service, endpoint_url=rig["endpoint"], region_name=region, **keys)
+    def client(service, **keys):
+        return boto3.client(service, endpoint_url=rig["endpoint"], region_name=AGENT_REGION, **keys)
 
-    hub = {"aws_access_key_id": rig["access_key"], "aws_secret_access_key": rig["secret_key"]}
+    account = rig["organization"]["accounts"][AGENT_ACCOUNT]["id"]
+    role = f"arn:aws:iam::{account}:role/{rig['organization']['member_role']}"
+    sts = client("sts", aws_access_key_id=rig["access_key"], aws_secret_access_key=rig["secret_key"])
+    keys = sts.assume_role(RoleArn=role, RoleSessionName="agent")["Credentials"]
+    manager = client(
+        "secretsmanager",
+        aws_access_key_id=keys["AccessKeyId"],
+        aws_secret_access_key=keys["SecretAccessKey"],
+        aws_session_token=keys["SessionToken"],
+    )
+    with urllib.request.urlopen(f"{url}/rig/connections", timeout=10) as answer:
+        stored = {connection["name"]: connection["secret"] for connection in json.load(answer)}
 
-    def read(secret_ref):
-        _, _, _, region, account, *_ = secret_ref.split(":")
-        role = f"arn:aws:iam::{account}:role/{rig['organization']['member_role']}"
-        keys = client("sts", region, **hub).assume_role(RoleArn=role, RoleSessionName="demo")["Credentials"]
-        member = {
-            "aws_access_key_id": keys["AccessKeyId"],
-            "aws_secret_access_key": keys["SecretAccessKey"],
-            "aws_session_token": keys["SessionToken"],
-        }
-        value = client("secretsmanager", region, **member).get_secret_value(SecretId=secret_ref)
-        return json.loads(value["SecretString"])["password"]
+    def password(connection):
+        reference = base64.b64decode(stored[connection]["envvar:PASS"]).decode()
+        notation, name, key = reference.split(":")
+        if notation != "_aws":
+            sys.exit(f"demo: {connection} holds {notation} instead of a reference")
+        return json.loads(manager.get_secret_value(SecretId=name)["SecretString"])[key]
 
-    return read
+    return password
 
 
 def with_groups(url):
@@ -233,8 +245,8 @@ def main():
         applied = terraform.run("apply", "-no-color", "demo.plan").stdout
         say("  " + next(line for line in applied.splitlines() if line.startswith("Apply complete!")))
         roles = json.loads(terraform.run("output", "-json", "roles").stdout)
-        say("logging in as every role")
-        print_table(terraform, rig.made, roles)
+        say(f"opening every connection as the agent in {AGENT_ACCOUNT}, {AGENT_REGION}")
+        print_table(terraform, rig.made, roles, agent(rig.made, gateway.made["url"]))
         say(f"{terraform.program} plan, a second time")
         again = terraform.run("plan", "-detailed-exitcode", "-no-color", codes=(0, 2))
         if again.returncode != 0:
@@ -255,12 +267,11 @@ def where(arn):
     return f"{account} {region} {identifier}"
 
 
-def print_table(terraform, rig, roles):
-    read = secrets(rig)
+def print_table(terraform, rig, roles, password):
     rows = [("database", "role", "may (proved)", "may not (proved)", "connection in the gateway")]
     logins = [(arn, role) for arn, levels in sorted(roles.items()) for _, role in sorted(levels.items())]
     for number, (arn, role) in enumerate(logins, start=1):
-        may, may_not = prove(terraform, rig, number, role, read(role["secret_ref"]))
+        may, may_not = prove(terraform, rig, number, role, password(role["connection"]))
         rows.append((f"{where(arn)} ({role['engine']})", role["username"], may, may_not or "-", role["connection"]))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:

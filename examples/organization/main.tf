@@ -19,8 +19,14 @@ provider "rdsaccess" {
     name = "HoopOrganizationAccountAccessRole"
   }
 
-  # Secrets lie in the account and region of their database. An agent that serves many accounts reads only those in its
-  # own: then set `store = { secrets_manager = { account_id = …, region = … } }` to where it runs.
+  # One agent serves all accounts. A connection names its secret without account and region, and the agent looks for that
+  # name where it runs: so all secrets lie there.
+  store = {
+    secrets_manager = {
+      account_id = var.agent_account_id
+      region     = var.agent_region
+    }
+  }
 
   # The token comes from HOOP_APIKEY.
   gateway = {
@@ -75,6 +81,17 @@ module "database" {
   agent_name = var.agent_name
   defaults   = merge(local.permissions[each.value.ou_path], { connection_prefix = each.value.name })
   overrides  = try(var.overrides[each.key], {})
+}
+
+# What the agent may read: the secrets of the roles, and not those of the master users beside them.
+data "rdsaccess_policy" "agent" {
+  features             = ["secret_read"]
+  agent_principal_arns = ["arn:aws:iam::${var.agent_account_id}:root"]
+}
+
+output "agent_policy_json" {
+  description = "Policy for the role that the agent runs as, in its own account."
+  value       = data.rdsaccess_policy.agent.agent_policy_json
 }
 
 output "roles" {

@@ -8,6 +8,21 @@ variable "agent_name" {
   description = "The gateway's agent that reaches the databases."
 }
 
+variable "agent_account_id" {
+  type        = string
+  description = "AWS account that the agent runs in. All secrets lie there: the provider enters it as it enters the others."
+
+  validation {
+    condition     = can(regex("^[0-9]{12}$", var.agent_account_id))
+    error_message = "An account has 12 digits."
+  }
+}
+
+variable "agent_region" {
+  type        = string
+  description = "AWS region that the agent runs in, and so that of the secrets."
+}
+
 variable "organizational_units" {
   type        = set(string)
   description = "Units whose accounts are looked into, with those below."

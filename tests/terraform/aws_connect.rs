@@ -143,7 +143,13 @@ output "it" {{
 pub(crate) fn boundary(rig: &Rig, database: &Database, role: &Value, covered: &str, closed: &str) {
     let user = role["username"].as_str().expect("a name");
     let secret = password(rig, database, role["secret_ref"].as_str().expect("a reference"));
-    let login = |name: &str| Login::new(database, user, &secret).database(name);
+    boundary_of(rig, &Login::new(database, user, &secret), role, covered, closed);
+}
+
+/// The same by a login that somebody else has found.
+pub(crate) fn boundary_of(rig: &Rig, login: &Login<'_>, role: &Value, covered: &str, closed: &str) {
+    let user = role["username"].as_str().expect("a name");
+    let login = |name: &str| login.clone().database(name);
     let may = |name: &str, sql: &str| login(name).run(rig, sql).is_ok();
     let level = role["access"].as_str().expect("a level");
     assert!(may(covered, "SELECT * FROM orders"), "{user} reads");

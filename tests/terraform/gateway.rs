@@ -3,6 +3,8 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Child, ChildStdin, Command, Stdio};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::rig::{fakes, http};
@@ -56,6 +58,13 @@ impl FakeGateway {
     pub(crate) fn stored(&self, name: &str) -> Value {
         let all = self.steer("GET", "connections", &Value::Null);
         all.as_array().and_then(|all| all.iter().find(|c| c["name"] == name).cloned()).unwrap_or(Value::Null)
+    }
+
+    /// A variable of a stored connection, decoded; empty where there is none.
+    pub(crate) fn env(&self, connection: &str, key: &str) -> String {
+        let stored = self.stored(connection);
+        let encoded = stored["secret"][format!("envvar:{key}")].as_str().unwrap_or_default();
+        String::from_utf8(STANDARD.decode(encoded).expect("base64")).expect("a text")
     }
 
     /// Somebody makes a connection by hand.

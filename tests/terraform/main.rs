@@ -9,6 +9,7 @@
 //! | `leaks`      | looks for secrets in what a run leaves, in every form that programs give them       |
 //! | `gateway`    | starts the stand-in of the gateway and steers it                                   |
 //! | `receiver`   | takes webhooks and answers as it is told to                                        |
+//! | `agent`      | what the gateway's agent does: resolves references in its own account, and logs in |
 //! | `sql`        | logins and statements through `psql` and `mariadb`                                 |
 //! | `tds`        | logins to SQL Server                                                               |
 //! | `token`      | tokens of IAM authentication, made by botocore                                     |
@@ -35,6 +36,7 @@
 )]
 
 mod access;
+mod agent;
 mod aws_connect;
 mod blocks;
 mod connection;

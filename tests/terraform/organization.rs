@@ -4,18 +4,19 @@ use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
 
-use crate::aws_connect::{boundary, copy, provider_block};
+use crate::agent::Agent;
+use crate::aws_connect::{boundary_of, copy, provider_block};
 use crate::fixture::{fill, our_roles, planned_changes};
 use crate::gateway::{ADMIN, FakeGateway};
-use crate::rig::Rig;
+use crate::rig::{Database, Rig};
 use crate::wish::{DatabaseWish, Wish};
 use crate::workspace::Workspace;
 
+/// Where the gateway's agent runs: in no account or region of a database.
+const AGENT: (&str, &str) = ("shared-services", "eu-central-1");
+
 /// Databases of two units, one without the tag, and one in a unit that nobody named.
 fn rig() -> Rig {
-    let managed = |account: &str, region: &str, name: &str, engine: &str| {
-        DatabaseWish::instance(account, region, name, engine).holding(&["shop", "other"]).tag("access", "managed")
-    };
     let wish = Wish::organization()
         .with(managed("payments-prod", "us-east-1", "ledger", "postgres"))
         .with(managed("payments-eu", "eu-west-1", "orders", "mariadb"))
@@ -28,17 +29,25 @@ fn rig() -> Rig {
     rig
 }
 
-fn workspace<'a>(rig: &'a Rig, gateway: &FakeGateway) -> Workspace<'a> {
+fn managed(account: &str, region: &str, name: &str, engine: &str) -> DatabaseWish {
+    DatabaseWish::instance(account, region, name, engine).holding(&["shop", "other"]).tag("access", "managed")
+}
+
+/// The example, with further lines in its provider block.
+fn workspace<'a>(rig: &'a Rig, gateway: &FakeGateway, more: &str) -> Workspace<'a> {
     let mut workspace = Workspace::new(rig);
     workspace.set("HOOP_APIKEY", ADMIN);
     workspace.set("TF_VAR_gateway_url", &gateway.url);
     workspace.set("TF_VAR_agent_name", "lab");
+    workspace.set("TF_VAR_agent_account_id", rig.account_id(AGENT.0));
+    workspace.set("TF_VAR_agent_region", AGENT.1);
     copy(&workspace, "modules/aws-connect", "../modules/aws-connect");
     copy(&workspace, "organization", ".");
-    workspace.write("rig_override.tf", &provider_block(rig, ""));
+    workspace.write("rig_override.tf", &provider_block(rig, more));
     // The roles cover one database of each server.
-    let only = |number: usize| (rig.database(number).arn.clone(), json!({"databases": ["shop"]}));
-    let overrides: Value = Value::Object([only(0), only(1)].into_iter().collect());
+    let only = |database: &Database| (database.arn.clone(), json!({"databases": ["shop"]}));
+    let with_server = rig.made.databases.iter().filter(|database| database.server.is_some());
+    let overrides = Value::Object(with_server.map(only).collect());
     workspace.write("overrides.auto.tfvars.json", &json!({ "overrides": overrides }).to_string());
     workspace.init().ok();
     workspace
@@ -60,21 +69,36 @@ fn connections(workspace: &Workspace<'_>) -> Vec<String> {
     roles(workspace).into_keys().collect()
 }
 
+/// The agent has the document that the example writes for it and nothing else, and what a connection holds is enough.
+fn one_agent_opens_every_connection(rig: &Rig, gateway: &FakeGateway, workspace: &Workspace<'_>) {
+    let agent = Agent::new(rig, AGENT.0, AGENT.1);
+    let document = workspace.output("agent_policy_json");
+    agent.give(&serde_json::from_str(document.as_str().expect("a document")).expect("JSON"));
+    rig.control("PUT", "settings", &json!({"enforce": true}));
+    for (key, role) in &roles(workspace) {
+        let connection = role["connection"].as_str().expect("a name");
+        let login = agent.login(gateway, connection).unwrap_or_else(|error| panic!("{key}: {error:?}"));
+        assert_eq!(role["endpoint"], gateway.env(connection, "HOST"));
+        boundary_of(rig, &login, role, "shop", "other");
+    }
+    let Database { account_id, region, identifier, master_username, .. } = rig.database(0);
+    let master = format!("rdsaccess/{account_id}/{region}/db/{identifier}/{master_username}");
+    assert_eq!(agent.reads(&master).unwrap_err().code, "AccessDeniedException", "the master's lies beside the roles'");
+    rig.control("PUT", "settings", &json!({"enforce": false}));
+}
+
 #[test]
 fn every_database_of_the_units_gets_the_permissions_of_its_unit() {
     let (rig, gateway) = (rig(), FakeGateway::start());
     gateway.toggle("access_control", true);
-    let workspace = workspace(&rig, &gateway);
+    let workspace = workspace(&rig, &gateway, "");
     workspace.apply().ok();
     workspace.plan().nothing();
 
     let roles = roles(&workspace);
     let expected = ["ledger/ddl", "ledger/read_only", "ledger/read_write", "orders/read_only", "orders/read_write"];
     assert_eq!(connections(&workspace), expected, "ddl is taken away below Prod/EU, and nothing else is touched");
-    for (key, role) in &roles {
-        let database = rig.database(usize::from(key.starts_with("orders")));
-        boundary(&rig, database, role, "shop", "other");
-    }
+    one_agent_opens_every_connection(&rig, &gateway, &workspace);
     let name = |key: &str| roles[key]["connection"].as_str().expect("a name").to_owned();
     let stored = |key: &str| gateway.stored(&name(key));
     // Inherited from Workloads by both, and from Prod by the unit below it.
@@ -107,4 +131,34 @@ fn every_database_of_the_units_gets_the_permissions_of_its_unit() {
     assert_eq!(changed, [json!(format!("module.database[\"{orders}\"].rdsaccess_connection.this[\"read_only\"]"))]);
     workspace.destroy().ok();
     assert_eq!(our_roles(rig.database(1)), Vec::<Vec<String>>::new());
+}
+
+/// What `store` of the example is for: by name, an agent finds only what lies in its own account and region.
+#[test]
+fn an_agent_elsewhere_finds_no_secret_that_lies_with_its_database() {
+    let ledger = managed("payments-prod", "us-east-1", "ledger", "postgres");
+    let (rig, gateway) = (Rig::start(&Wish::organization().with(ledger)), FakeGateway::start());
+    gateway.toggle("access_control", true);
+    fill(rig.database(0), &["shop", "other"]);
+    let workspace = workspace(&rig, &gateway, "store = null");
+    workspace.apply().ok();
+    let everything = json!({"Effect": "Allow", "Action": "secretsmanager:*", "Resource": "*"});
+    let agent = |account: &str, region: &str| {
+        let agent = Agent::new(&rig, account, region);
+        agent.give(&json!({"Version": "2012-10-17", "Statement": [everything]}));
+        agent
+    };
+    let strangers = [agent(AGENT.0, AGENT.1), agent(AGENT.0, "us-east-1"), agent("payments-prod", "eu-central-1")];
+    let at_home = agent("payments-prod", "us-east-1");
+    rig.control("PUT", "settings", &json!({"enforce": true}));
+    let roles = roles(&workspace);
+    assert_eq!(roles.len(), 3);
+    for role in roles.values() {
+        let connection = role["connection"].as_str().expect("a name");
+        for stranger in &strangers {
+            let refused = stranger.login(&gateway, connection).unwrap_err();
+            assert_eq!(refused.code, "ResourceNotFoundException", "{}: {}", stranger.arn, refused.message);
+        }
+        boundary_of(&rig, &at_home.login(&gateway, connection).unwrap(), role, "shop", "other");
+    }
 }
