@@ -1,4 +1,5 @@
-# One connection for a login whose password is in Secrets Manager. `role` takes any object with these attributes.
+# One connection for a login whose password is in Secrets Manager, in the account and region that the agent runs in. `role`
+# takes any object with these attributes.
 resource "rdsaccess_connection" "payments_ro" {
   name       = provider::rdsaccess::connection_name("read_only", "payments", "main")
   target_arn = "arn:aws:rds:eu-central-1:111122223333:cluster:payments-main"
@@ -30,8 +31,8 @@ resource "rdsaccess_connection" "payments_ro" {
   }
 }
 
-# A role of this provider as it is. Its password is copied into the gateway, for an agent that may not read the secret,
-# and again whenever the role gets another one.
+# A role of this provider as it is. Its password is copied into the gateway, for an agent that may not read the secret or
+# runs in another account or region, and again whenever the role gets another one.
 resource "rdsaccess_master_credential" "ledger" {
   target_arn = "arn:aws:rds:eu-central-1:111122223333:db:ledger"
 }

@@ -11,12 +11,30 @@ terraform {
 
 provider "rdsaccess" {
   region = "us-east-1"
+
+  # A connection names its secret without account and region, and the agent looks for that name where it runs.
+  store = {
+    secrets_manager = {
+      account_id = var.agent_account_id
+      region     = var.agent_region
+    }
+  }
 }
 
 variable "agent_name" {
   type        = string
   default     = "default"
   description = "The gateway's agent that reaches the databases."
+}
+
+variable "agent_account_id" {
+  type        = string
+  description = "AWS account that the agent runs in. All secrets lie there."
+}
+
+variable "agent_region" {
+  type        = string
+  description = "AWS region that the agent runs in."
 }
 
 data "rdsaccess_accounts" "all" {

@@ -8,11 +8,15 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use super::{contains_all, handle, names, provider_block};
+use crate::agent::Agent;
 use crate::fixture::{distrust, fill, our_roles};
 use crate::gateway::{ADMIN, FakeGateway};
 use crate::rig::{Rig, python, repository};
 use crate::wish::{DatabaseWish, Wish};
 use crate::workspace::{Run, Workspace};
+
+/// Where the gateway's one agent runs.
+const AGENT: (&str, &str) = ("orders-eu", "eu-west-1");
 
 fn example(name: &str) -> PathBuf {
     repository().join("examples/scenarios").join(name)
@@ -24,7 +28,9 @@ fn read(path: PathBuf) -> String {
 
 /// The example as it is, with an override file that brings it to the fake AWS and to its databases.
 fn try_out<'a>(rig: &'a Rig, name: &str, overrides: &str) -> Workspace<'a> {
-    let workspace = Workspace::new(rig);
+    let mut workspace = Workspace::new(rig);
+    workspace.set("TF_VAR_agent_account_id", rig.account_id(AGENT.0));
+    workspace.set("TF_VAR_agent_region", AGENT.1);
     let trust = format!("  tls = {{ ca_bundle = file({:?}) }}", rig.made.ca_file.display().to_string());
     workspace.write("main.tf", &read(example(name).join("main.tf")));
     workspace.write("rig_override.tf", &format!("{}{overrides}", provider_block(rig, &trust)));
@@ -255,9 +261,13 @@ fn the_tree_is_mirrored_with_a_folder_per_unit_and_a_handle_per_account() {
     }
     assert_eq!(names(&paths).len(), 7, "the management account is in it too");
 
+    let agent = Agent::new(&rig, AGENT.0, AGENT.1);
     for (number, path) in [(0, "Root/Workloads/Prod/EU"), (1, "Root")] {
         let database = rig.database(number);
-        let connection = gateway.stored(&format!("{}-us-east-1-instance-main-ro", database.account_id));
+        let name = format!("{}-us-east-1-instance-main-ro", database.account_id);
+        let opened = agent.login(&gateway, &name).expect("the agent finds the secret").database("shop");
+        assert_eq!(opened.run(&rig, "SELECT note FROM orders").expect("the session opens"), [["first"]]);
+        let connection = gateway.stored(&name);
         let place = format!("{path}/{}", handle(if number == 0 { "payments-eu" } else { "shared-services" }));
         assert_eq!(connection["connection_tags"]["folder"], json!(place), "{connection}");
         contains_all(&our_roles(database).concat().join(" "), &["hoop_ro"]);
