@@ -50,7 +50,9 @@ model! {
         vault: VaultServer = optional(),
         /// Where generated secrets live; a resource may say otherwise. A change is for new secrets and the next
         /// rotation of old ones. A role without `admin` looks for its administrator at the new place at once, so rotate
-        /// the master passwords with the change, or set `admin` on the roles first.
+        /// the master passwords with the change, or set `admin` on the roles first. Connections refer to a secret of
+        /// Secrets Manager by its name, which the gateway's agent looks up in its own account and region: when it runs
+        /// elsewhere than its databases, set account and region of the store to where it runs.
         store: StoreBlock = optional()
             .check(ONE_STORE, is_one_store)
             .default_words("AWS Secrets Manager in the database's account and region"),

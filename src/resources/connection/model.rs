@@ -53,7 +53,9 @@ model! {
         agent_name: String = optional().not_empty(),
         /// How the gateway gets the password. `reference`: the agent reads it from the store of secrets, so that its
         /// identity must be allowed to (AWS) or its environment must name a token (Vault). `copy`: the provider reads it
-        /// from the store and writes it into the connection, again whenever it changes; it never reaches state.
+        /// from the store and writes it into the connection, again whenever it changes; it never reaches state. A reference
+        /// to Secrets Manager is a name without account and region, which the agent looks up in its own: when it runs
+        /// elsewhere than its databases, set `store` of the provider block to its account and region, or take `copy`.
         secret_delivery: String = optional().computed().one_of(&[REFERENCE, COPY]).defaults_to(REFERENCE),
         /// The gateway's resource that holds the connections of a database together; it is made when it does not exist.
         resource_name: String = optional().computed().not_empty().check("at most 128 characters", fits_resource_name)
@@ -91,7 +93,8 @@ model! {
         /// `online` when the agent was connected, else `offline`.
         status: String = computed(),
         /// Whether the connection's password is the wanted one: `in_sync`, `differs`, or `hidden` where the gateway does
-        /// not show it.
+        /// not show it. Of a reference the text is compared: whether the agent finds a secret of that name in its own
+        /// account and region, and may read it, shows when somebody opens a session.
         secret_state: String = computed(),
     }
 }
