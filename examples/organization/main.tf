@@ -81,6 +81,9 @@ module "database" {
   agent_name = var.agent_name
   defaults   = merge(local.permissions[each.value.ou_path], { connection_prefix = each.value.name })
   overrides  = try(var.overrides[each.key], {})
+
+  # When the agent moves, every password is replaced, because a secret moves with the next password only.
+  keepers = { agent = "${var.agent_account_id}/${var.agent_region}" }
 }
 
 # What the agent may read: the secrets of the roles, and not those of the master users beside them.

@@ -33,6 +33,12 @@ fn managed(account: &str, region: &str, name: &str, engine: &str) -> DatabaseWis
     DatabaseWish::instance(account, region, name, engine).holding(&["shop", "other"]).tag("access", "managed")
 }
 
+fn one_database() -> Rig {
+    let rig = Rig::start(&Wish::organization().with(managed("payments-prod", "us-east-1", "ledger", "postgres")));
+    fill(rig.database(0), &["shop", "other"]);
+    rig
+}
+
 /// The example, with further lines in its provider block.
 fn workspace<'a>(rig: &'a Rig, gateway: &FakeGateway, more: &str) -> Workspace<'a> {
     let mut workspace = Workspace::new(rig);
@@ -69,22 +75,33 @@ fn connections(workspace: &Workspace<'_>) -> Vec<String> {
     roles(workspace).into_keys().collect()
 }
 
-/// The agent has the document that the example writes for it and nothing else, and what a connection holds is enough.
-fn one_agent_opens_every_connection(rig: &Rig, gateway: &FakeGateway, workspace: &Workspace<'_>) {
-    let agent = Agent::new(rig, AGENT.0, AGENT.1);
+/// Gives an agent the document that the example writes for it, and from now on the fake AWS goes by it.
+fn permitted<'a>(rig: &'a Rig, place: (&str, &str), workspace: &Workspace<'_>) -> Agent<'a> {
+    let agent = Agent::new(rig, place.0, place.1);
     let document = workspace.output("agent_policy_json");
     agent.give(&serde_json::from_str(document.as_str().expect("a document")).expect("JSON"));
     rig.control("PUT", "settings", &json!({"enforce": true}));
+    agent
+}
+
+/// What a connection holds, and the agent's identity, are enough to log in.
+fn opens_every_connection(agent: &Agent<'_>, rig: &Rig, gateway: &FakeGateway, workspace: &Workspace<'_>) {
     for (key, role) in &roles(workspace) {
         let connection = role["connection"].as_str().expect("a name");
         let login = agent.login(gateway, connection).unwrap_or_else(|error| panic!("{key}: {error:?}"));
         assert_eq!(role["endpoint"], gateway.env(connection, "HOST"));
         boundary_of(rig, &login, role, "shop", "other");
     }
-    let Database { account_id, region, identifier, master_username, .. } = rig.database(0);
-    let master = format!("rdsaccess/{account_id}/{region}/db/{identifier}/{master_username}");
-    assert_eq!(agent.reads(&master).unwrap_err().code, "AccessDeniedException", "the master's lies beside the roles'");
-    rig.control("PUT", "settings", &json!({"enforce": false}));
+}
+
+/// Why the agent opens no connection at all: the one code of the refusals.
+fn opens_no_connection(agent: &Agent<'_>, gateway: &FakeGateway, workspace: &Workspace<'_>, code: &str) {
+    let roles = roles(workspace);
+    assert_eq!(roles.len(), 3);
+    for role in roles.values() {
+        let refused = agent.login(gateway, role["connection"].as_str().expect("a name")).unwrap_err();
+        assert_eq!(refused.code, code, "{}: {}", agent.arn, refused.message);
+    }
 }
 
 #[test]
@@ -98,7 +115,11 @@ fn every_database_of_the_units_gets_the_permissions_of_its_unit() {
     let roles = roles(&workspace);
     let expected = ["ledger/ddl", "ledger/read_only", "ledger/read_write", "orders/read_only", "orders/read_write"];
     assert_eq!(connections(&workspace), expected, "ddl is taken away below Prod/EU, and nothing else is touched");
-    one_agent_opens_every_connection(&rig, &gateway, &workspace);
+    let agent = permitted(&rig, AGENT, &workspace);
+    opens_every_connection(&agent, &rig, &gateway, &workspace);
+    let Database { account_id, region, identifier, master_username, .. } = rig.database(0);
+    let master = format!("rdsaccess/{account_id}/{region}/db/{identifier}/{master_username}");
+    assert_eq!(agent.reads(&master).unwrap_err().code, "AccessDeniedException", "the master's lies beside the roles'");
     let name = |key: &str| roles[key]["connection"].as_str().expect("a name").to_owned();
     let stored = |key: &str| gateway.stored(&name(key));
     // Inherited from Workloads by both, and from Prod by the unit below it.
@@ -136,10 +157,8 @@ fn every_database_of_the_units_gets_the_permissions_of_its_unit() {
 /// What `store` of the example is for: by name, an agent finds only what lies in its own account and region.
 #[test]
 fn an_agent_elsewhere_finds_no_secret_that_lies_with_its_database() {
-    let ledger = managed("payments-prod", "us-east-1", "ledger", "postgres");
-    let (rig, gateway) = (Rig::start(&Wish::organization().with(ledger)), FakeGateway::start());
+    let (rig, gateway) = (one_database(), FakeGateway::start());
     gateway.toggle("access_control", true);
-    fill(rig.database(0), &["shop", "other"]);
     let workspace = workspace(&rig, &gateway, "store = null");
     workspace.apply().ok();
     let everything = json!({"Effect": "Allow", "Action": "secretsmanager:*", "Resource": "*"});
@@ -151,14 +170,27 @@ fn an_agent_elsewhere_finds_no_secret_that_lies_with_its_database() {
     let strangers = [agent(AGENT.0, AGENT.1), agent(AGENT.0, "us-east-1"), agent("payments-prod", "eu-central-1")];
     let at_home = agent("payments-prod", "us-east-1");
     rig.control("PUT", "settings", &json!({"enforce": true}));
-    let roles = roles(&workspace);
-    assert_eq!(roles.len(), 3);
-    for role in roles.values() {
-        let connection = role["connection"].as_str().expect("a name");
-        for stranger in &strangers {
-            let refused = stranger.login(&gateway, connection).unwrap_err();
-            assert_eq!(refused.code, "ResourceNotFoundException", "{}: {}", stranger.arn, refused.message);
-        }
-        boundary_of(&rig, &at_home.login(&gateway, connection).unwrap(), role, "shop", "other");
+    for stranger in &strangers {
+        opens_no_connection(stranger, &gateway, &workspace, "ResourceNotFoundException");
     }
+    opens_every_connection(&at_home, &rig, &gateway, &workspace);
+}
+
+#[test]
+fn an_agent_that_moves_finds_every_secret_at_its_new_place() {
+    let (rig, gateway) = (one_database(), FakeGateway::start());
+    gateway.toggle("access_control", true);
+    let mut workspace = workspace(&rig, &gateway, "");
+    workspace.apply().ok();
+    let before = permitted(&rig, AGENT, &workspace);
+    opens_every_connection(&before, &rig, &gateway, &workspace);
+
+    workspace.set("TF_VAR_agent_region", "us-west-2");
+    workspace.apply().ok();
+    workspace.plan().nothing();
+    opens_every_connection(&permitted(&rig, (AGENT.0, "us-west-2"), &workspace), &rig, &gateway, &workspace);
+    // Scheduled for deletion: Secrets Manager gives no value then.
+    opens_no_connection(&before, &gateway, &workspace, "InvalidRequestException");
+    workspace.destroy().ok();
+    assert_eq!(our_roles(rig.database(0)), Vec::<Vec<String>>::new());
 }
