@@ -31,17 +31,6 @@ impl<'a> Agent<'a> {
         Self { rig, account: account.to_owned(), region: region.to_owned(), user, arn, keys }
     }
 
-    /// The id of its account.
-    pub(crate) fn account_id(&self) -> &str {
-        self.rig.account_id(&self.account)
-    }
-
-    /// Its account and region, as the provider block names them.
-    pub(crate) fn store(&self) -> String {
-        let (account, region) = (self.account_id(), &self.region);
-        format!("store = {{ secrets_manager = {{ account_id = \"{account}\", region = \"{region}\" }} }}")
-    }
-
     /// Gives it this policy, and takes the one that it had.
     pub(crate) fn give(&self, document: &Value) {
         let params = json!({"UserName": self.user, "PolicyName": "agent", "PolicyDocument": document.to_string()});

@@ -4,8 +4,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::aws_connect::{boundary, copy, provider_block};
-use crate::fixture::{fill, is_postgres, password, planned_changes};
+use crate::agent::Agent;
+use crate::aws_connect::{boundary_of, copy, provider_block};
+use crate::fixture::{fill, is_postgres, planned_changes};
 use crate::gateway::{ADMIN, FakeGateway};
 use crate::rig::{Database, Rig, repository};
 use crate::sql::{Login, as_owner};
@@ -84,27 +85,31 @@ fn wizard_connection(gateway: &FakeGateway, database: &Database, suffix: &str) {
     gateway.make(&name, &json!({"subtype": subtype, "secret": secret, "connection_tags": tags, "reviewers": ["sre"]}));
 }
 
-fn env(gateway: &FakeGateway, name: &str, key: &str) -> String {
-    let stored = gateway.stored(name);
-    let encoded = stored["secret"][format!("envvar:{key}")].as_str().unwrap_or_default().to_owned();
-    String::from_utf8(STANDARD.decode(encoded).expect("base64")).expect("a text")
-}
-
-/// The guide's files with the values of this rig.
-fn configure(workspace: &Workspace<'_>, rig: &Rig, group: &str) {
-    let database = rig.database(0);
+/// The guide's files, brought to this rig by an override file.
+fn configure(workspace: &Workspace<'_>, rig: &Rig, group: &str, (account, region): (&str, &str)) {
     copy(workspace, "modules/aws-connect", "aws-connect");
-    let main = block("main.tf");
-    let shown = "provider \"rdsaccess\" {\n  region = \"us-east-1\"\n}\n";
-    assert!(main.contains(shown), "{main}");
-    workspace.write("main.tf", &main.replace(shown, &provider_block(rig, "")));
-    let values = json!({"agent_name": "lab", "databases": {"ledger": {
-        "arn": database.arn, "security_group_id": group, "connection_prefix": "team", "cidr": CIDR,
-    }}});
+    workspace.write("main.tf", &block("main.tf"));
+    workspace.write("rig_override.tf", &provider_block(rig, ""));
+    let values = json!({
+        "agent_name": "lab", "agent_account_id": rig.account_id(account), "agent_region": region,
+        "databases": {"ledger": {"arn": rig.database(0).arn, "security_group_id": group, "connection_prefix": "team",
+            "cidr": CIDR}},
+    });
     workspace.write("terraform.tfvars.json", &values.to_string());
 }
 
-fn what_the_wizard_left_becomes_ours(engine: &str) {
+/// The step of the guide that lets the agent read; from here on the fake AWS goes by its policy.
+fn let_the_agent_read(rig: &Rig, workspace: &Workspace<'_>, agent: &Agent<'_>) {
+    workspace.write("agent.tf", &block("agent.tf"));
+    let target = "-target=data.rdsaccess_policy.agent";
+    workspace.run(&["apply", "-input=false", "-no-color", "-auto-approve", target]).ok();
+    let document = workspace.output("agent_policy_json");
+    agent.give(&serde_json::from_str(document.as_str().expect("a document")).expect("JSON"));
+    rig.control("PUT", "settings", &json!({"enforce": true}));
+}
+
+/// `place` is the account and region of the gateway's agent.
+fn what_the_wizard_left_becomes_ours(engine: &str, place: (&str, &str)) {
     let wish = DatabaseWish::instance("payments-prod", "us-east-1", "ledger", engine).holding(&["shop", "archive"]);
     let (rig, gateway) = (Rig::start(&Wish::organization().with(wish)), FakeGateway::start());
     let database = rig.database(0);
@@ -123,13 +128,13 @@ fn what_the_wizard_left_becomes_ours(engine: &str) {
     let mut workspace = Workspace::new(&rig);
     workspace.set("HOOP_APIURL", &gateway.url);
     workspace.set("HOOP_APIKEY", ADMIN);
-    configure(&workspace, &rig, &group);
+    configure(&workspace, &rig, &group, place);
     workspace.init().ok();
 
     // Without the import blocks nothing is taken over.
     let refused = workspace.apply().error();
     assert!(refused.contains(&group) && refused.contains("import"), "{refused}");
-    assert_eq!(env(&gateway, "team-ro", "PASS"), given("ro"));
+    assert_eq!(gateway.env("team-ro", "PASS"), given("ro"));
 
     workspace.write("imports.tf", &block("imports.tf"));
     gateway.forget_log();
@@ -139,6 +144,8 @@ fn what_the_wizard_left_becomes_ours(engine: &str) {
     if !is_postgres(database) {
         takes_the_rights_on_everything_back(&rig, &workspace);
     }
+    let agent = Agent::new(&rig, place.0, place.1);
+    let_the_agent_read(&rig, &workspace, &agent);
     let plan = workspace.plan().changes().stdout;
     assert!(plan.contains("6 to import, 0 to add, 6 to change, 0 to destroy."), "{plan}");
     assert!(plan.contains("\"no stored password\" -> \"ok\"") && plan.contains("-> \"complete\""), "{plan}");
@@ -146,7 +153,12 @@ fn what_the_wizard_left_becomes_ours(engine: &str) {
     only_imports(&planned_changes(&workspace));
     workspace.apply_planned().ok();
     workspace.plan().nothing();
-    it_is_ours(&rig, &gateway, &workspace, &group);
+    it_is_ours(&rig, &gateway, &workspace, &agent);
+    let attached = rig.aws_of(database, "rds", "describe_db_instances", &json!({"DBInstanceIdentifier": "ledger"}));
+    assert!(attached.expect("the instance").to_string().contains(&group), "the group stays attached");
+    let mut secrets: Vec<String> = LEVELS.iter().map(|(_, suffix)| given(suffix)).collect();
+    secrets.push(master_password(&rig, place));
+    assert_eq!(workspace.leaks(&secrets.iter().map(String::as_str).collect::<Vec<_>>()), vec![]);
 }
 
 /// The plan says itself which statements make the wizard's accounts roles.
@@ -175,27 +187,35 @@ fn only_imports(changes: &[Value]) {
     assert_eq!(changes.len(), 6);
 }
 
-fn it_is_ours(rig: &Rig, gateway: &FakeGateway, workspace: &Workspace<'_>, group: &str) {
+/// What a connection holds, and the rights that the guide gives the agent, are enough to open a session.
+fn it_is_ours(rig: &Rig, gateway: &FakeGateway, workspace: &Workspace<'_>, agent: &Agent<'_>) {
     let database = rig.database(0);
     for (level, suffix) in LEVELS {
         let name = format!("team-{suffix}");
-        let secret_ref = env(gateway, &name, "PASS");
+        let secret_ref = gateway.env(&name, "PASS");
         assert!(secret_ref.starts_with("_aws:rdsaccess/") && secret_ref.ends_with(":password"), "{secret_ref}");
         assert!(!gateway.stored(&name).to_string().contains(&STANDARD.encode(given(suffix))));
         assert_eq!(gateway.stored(&name)["reviewers"], json!(["sre"]), "what the configuration leaves out stays");
-        let stored = format!("rdsaccess/{}/us-east-1/db/ledger/hoop_{suffix}", database.account_id);
-        let role = json!({"username": format!("hoop_{suffix}"), "access": level, "secret_ref": stored});
-        boundary(rig, database, &role, "shop", closed(database));
+        let role = json!({"username": format!("hoop_{suffix}"), "access": level});
+        let login = agent.login(gateway, &name).expect("the agent finds the secret");
+        boundary_of(rig, &login, &role, "shop", closed(database));
+        assert_eq!(workspace.leaks(&[&agent.resolves(&secret_ref).expect("as before")]), vec![]);
         let old = Login::new(database, &format!("hoop_{suffix}"), &given(suffix)).database("shop");
         assert!(old.run(rig, "SELECT 1").is_err(), "the wizard's password of {suffix} is shut");
     }
-    let attached = rig.aws_of(database, "rds", "describe_db_instances", &json!({"DBInstanceIdentifier": "ledger"}));
-    assert!(attached.expect("the instance").to_string().contains(group), "the group stays attached");
-    let wizard: Vec<String> = LEVELS.iter().map(|(_, suffix)| given(suffix)).collect();
-    let master = format!("rdsaccess/{}/us-east-1/db/ledger/{}", database.account_id, database.master_username);
-    let master = password(rig, database, &master);
-    let secrets: Vec<&str> = wizard.iter().map(String::as_str).chain([master.as_str()]).collect();
-    assert_eq!(workspace.leaks(&secrets), vec![]);
+    assert_eq!(agent.reads(&master_secret(rig)).unwrap_err().code, "AccessDeniedException");
+}
+
+fn master_secret(rig: &Rig) -> String {
+    let Database { account_id, region, master_username, .. } = rig.database(0);
+    format!("rdsaccess/{account_id}/{region}/db/ledger/{master_username}")
+}
+
+fn master_password(rig: &Rig, (account, region): (&str, &str)) -> String {
+    let params = json!({"SecretId": master_secret(rig)});
+    let value = rig.aws(Some(account), region, "secretsmanager", "get_secret_value", &params).expect("it is stored");
+    let secret: Value = serde_json::from_str(value["SecretString"].as_str().expect("a text")).expect("JSON");
+    secret["password"].as_str().expect("a password").to_owned()
 }
 
 /// A database that no level reaches.
@@ -205,10 +225,10 @@ fn closed(database: &Database) -> &'static str {
 
 #[test]
 fn what_the_wizard_left_on_postgres_becomes_ours_by_the_guide() {
-    what_the_wizard_left_becomes_ours("postgres");
+    what_the_wizard_left_becomes_ours("postgres", ("shared-services", "eu-central-1"));
 }
 
 #[test]
 fn what_the_wizard_left_on_mariadb_becomes_ours_by_the_guide() {
-    what_the_wizard_left_becomes_ours("mariadb");
+    what_the_wizard_left_becomes_ours("mariadb", ("payments-prod", "us-east-1"));
 }
