@@ -18,7 +18,7 @@
 //! Authorization Reference says. There are no service control policies, no resource policies and no key policies here.
 
 mod agent;
-mod hub;
+pub(crate) mod hub;
 mod neighbours;
 mod proof;
 mod scenarios;

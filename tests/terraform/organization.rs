@@ -8,6 +8,7 @@ use crate::agent::Agent;
 use crate::aws_connect::{boundary_of, copy, provider_block};
 use crate::fixture::{fill, our_roles, planned_changes};
 use crate::gateway::{ADMIN, FakeGateway};
+use crate::least_privilege::hub::Hub;
 use crate::rig::{Database, Rig};
 use crate::wish::{DatabaseWish, Wish};
 use crate::workspace::Workspace;
@@ -41,7 +42,10 @@ fn one_database() -> Rig {
 
 /// The example, with further lines in its provider block.
 fn workspace<'a>(rig: &'a Rig, gateway: &FakeGateway, more: &str) -> Workspace<'a> {
-    let mut workspace = Workspace::new(rig);
+    filled(Workspace::new(rig), rig, gateway, &provider_block(rig, more))
+}
+
+fn filled<'a>(mut workspace: Workspace<'a>, rig: &Rig, gateway: &FakeGateway, provider: &str) -> Workspace<'a> {
     workspace.set("HOOP_APIKEY", ADMIN);
     workspace.set("TF_VAR_gateway_url", &gateway.url);
     workspace.set("TF_VAR_agent_name", "lab");
@@ -49,7 +53,7 @@ fn workspace<'a>(rig: &'a Rig, gateway: &FakeGateway, more: &str) -> Workspace<'
     workspace.set("TF_VAR_agent_region", AGENT.1);
     copy(&workspace, "modules/aws-connect", "../modules/aws-connect");
     copy(&workspace, "organization", ".");
-    workspace.write("rig_override.tf", &provider_block(rig, more));
+    workspace.write("rig_override.tf", provider);
     // The roles cover one database of each server.
     let only = |database: &Database| (database.arn.clone(), json!({"databases": ["shop"]}));
     let with_server = rig.made.databases.iter().filter(|database| database.server.is_some());
@@ -191,6 +195,30 @@ fn an_agent_that_moves_finds_every_secret_at_its_new_place() {
     opens_every_connection(&permitted(&rig, (AGENT.0, "us-west-2"), &workspace), &rig, &gateway, &workspace);
     // Scheduled for deletion: Secrets Manager gives no value then.
     opens_no_connection(&before, &gateway, &workspace, "InvalidRequestException");
+    workspace.destroy().ok();
+    assert_eq!(our_roles(rig.database(0)), Vec::<Vec<String>>::new());
+}
+
+/// The hub, the roles in the accounts and the agent have what `rdsaccess_policy` writes for a store in the agent's account.
+#[test]
+fn the_documents_for_the_agents_store_are_enough() {
+    let (rig, gateway) = (one_database(), FakeGateway::start());
+    gateway.toggle("access_control", true);
+    let units = ["payments-prod", "payments-eu", "orders-eu", "payments-staging"];
+    let hub = Hub::new(&rig, &[units.as_slice(), &[AGENT.0]].concat());
+    let account = rig.account_id(AGENT.0);
+    let store = format!("store = {{ secrets_manager = {{ account_id = \"{account}\", region = \"{}\" }} }}", AGENT.1);
+    let features = ["discovery", "security_group", "master_password", "role_password", "secret_read"];
+    hub.put(&hub.read(&features, &[], "", &store));
+    hub.enforce();
+    let provider = hub.provider("");
+    let provider = &provider[provider.find("provider \"rdsaccess\" {").expect("the block is there")..];
+    let workspace = filled(hub.workspace(), &rig, &gateway, provider);
+    workspace.apply().ok();
+    workspace.plan().nothing();
+    opens_every_connection(&permitted(&rig, AGENT, &workspace), &rig, &gateway, &workspace);
+    let written = rig.calls("PutSecretValue");
+    assert!(!written.is_empty() && written.iter().all(|call| call["account"] == *account), "{written:?}");
     workspace.destroy().ok();
     assert_eq!(our_roles(rig.database(0)), Vec::<Vec<String>>::new());
 }
