@@ -329,7 +329,10 @@ async fn said(response: &mut Response, redactor: &Redactor) -> String {
     is_whole &= bytes.len() <= LARGEST_ANSWER;
     bytes.truncate(LARGEST_ANSWER);
     let cleaned = redactor.clean_bytes(&bytes, !is_whole);
-    cleaned.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(LONGEST_MESSAGE).collect()
+    let line = cleaned.split_whitespace().collect::<Vec<_>>().join(" ");
+    // A terminal would obey escape sequences, and who answers is somebody else.
+    let shown = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
+    line.chars().take(LONGEST_MESSAGE).map(shown).collect()
 }
 
 /// `Retry-After`, in seconds or as a date.

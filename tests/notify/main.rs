@@ -131,6 +131,15 @@ async fn what_will_not_pass_is_tried_once() {
     }
 }
 
+/// A terminal that shows the error would obey them.
+#[tokio::test]
+async fn escape_sequences_of_a_receiver_do_not_reach_a_terminal() {
+    let receiver = Receiver::start();
+    receiver.answers([Answer::Status(400, "", "no\r\n\u{1b}[2Jgood\u{7}")]);
+    let error = deliver(&endpoint(&receiver, "/")).await.unwrap_err();
+    assert_eq!(error.kind, Kind::Refused { status: 400, message: "no \u{fffd}[2Jgood\u{fffd}".to_owned() });
+}
+
 #[tokio::test]
 async fn a_redirect_is_not_followed() {
     let (receiver, elsewhere) = (Receiver::start(), Receiver::start());

@@ -114,6 +114,20 @@ fn a_receiver_is_trusted_when_the_machine_trusts_it_and_not_before() {
 }
 
 #[test]
+fn an_event_goes_through_the_proxy_of_the_environment() {
+    let (rig, proxy) = (rig(), Receiver::start());
+    let mut workspace = workspace(&rig, "webhook = { url = \"http://hooks.example.com/roles\", secret_wo = var.key }");
+    for (name, value) in [("HTTP_PROXY", proxy.url.as_str()), ("NO_PROXY", "127.0.0.1,localhost")] {
+        workspace.set(name, value);
+        workspace.set(&name.to_lowercase(), value);
+    }
+    workspace.apply().ok();
+    let taken = proxy.taken();
+    assert_eq!((taken.len(), taken[0].line.as_str()), (1, "POST http://hooks.example.com/roles HTTP/1.1"));
+    assert_eq!(taken[0].verified(python(), KEY), "standardwebhooks accepts\nsvix accepts\n");
+}
+
+#[test]
 fn a_refusal_fails_the_apply_in_the_receivers_words_and_the_next_apply_sends_again() {
     let (rig, receiver) = (rig(), Receiver::start());
     let workspace = workspace(&rig, &webhook(&receiver));
@@ -298,7 +312,10 @@ fn a_script_beside_the_configuration_runs_where_terraform_runs_once_it_is_execut
 #[test]
 fn a_command_that_does_not_start_fails_the_apply_before_anybody_is_told() {
     let (rig, receiver) = (rig(), Receiver::start());
-    let workspace = workspace(&rig, &format!("{}\n  command = [\"no-such-program\"]", webhook(&receiver)));
+    let command = "command = [\"no-such-program\"]\n  timeout = \"20m\"";
+    let workspace = workspace(&rig, &format!("{}\n  {command}", webhook(&receiver)));
+    let planned = words(&workspace.plan().changes().stdout);
+    assert!(planned.contains("together 40m, and `timeouts.create` is 30m"), "{planned}");
     let said = workspace.apply().error();
     assert!(said.contains("`no-such-program`") && said.contains("The command did not run"), "{said}");
     assert_eq!(receiver.taken().len(), 0);

@@ -20,11 +20,11 @@ model! {
     /// that ends with another code than 0, or is out of time, fails no apply: a warning says so, and a `postcondition`
     /// on `exit_code` makes it fail.
     ///
-    /// The id of an event follows from `target_arn`, `results`, `triggers` and the event before. So an apply that failed
-    /// or was killed repeats the event with the same id, in `webhook-id`, `svix-id`, `event_payload.id` and `sid`, and
-    /// receivers tell by it that they have it. A notification that is destroyed and made again with the same arguments
-    /// repeats its event too: change `triggers` to make it another one. Svix itself refuses an id that it
-    /// had within the last day: nothing is sent again then, and a warning and `message` say so.
+    /// The id of an event follows from `target_arn`, `results`, `triggers`, `app_id` and the event before. So an apply
+    /// that failed or was killed repeats the event with the same id, in `webhook-id`, `svix-id`, `event_payload.id` and
+    /// `sid`, and receivers tell by it that they have it. A notification that is destroyed and made again with the same
+    /// arguments repeats its event too: change `triggers` to make it another one. Svix itself refuses an id that it had
+    /// within the last day: nothing is sent again then, and a warning and `message` say so.
     ///
     /// An apply that fails before, because a role cannot be made for example, tells nobody: Terraform runs nothing that
     /// depends on what failed, and the event follows with the apply that succeeds. To be told of a failed apply, let the
@@ -47,8 +47,9 @@ model! {
         /// variable, which is room for 200 roles; more are refused. Needs `allow_command = true` in the provider block.
         command: Vec<String> = optional().not_empty().check("a list without empty program", names_a_program),
         /// Longest time for the command, and likewise for all attempts to send the event; it must be below
-        /// `timeouts.create` and `timeouts.update`. A command that is late is ended with every process of its group, and
-        /// its exit code is 124; a process that has left the group, by `setsid` for example, goes on.
+        /// `timeouts.create` and `timeouts.update`. A command that is late is ended with every process of its group,
+        /// and its exit code is 124; a process that has left the group, by `setsid` for example, goes on. An interrupt
+        /// of Terraform ends the command likewise, a provider that is killed leaves it running.
         timeout: Span = optional().computed().check("between 1s and 1d", is_timeout).defaults_to("5m"),
         /// Whether the command gets the passwords of the roles and of the master user, read from their stores; the master
         /// user's only where its secret is managed by RDS or lies at the default place. Otherwise they are empty. They
