@@ -20,6 +20,8 @@ use super::{EVENT_TYPE, Error, Kind, Redactor, Retry};
 
 /// Longest time for one attempt.
 const ATTEMPT: Duration = Duration::from_secs(30);
+/// Least time for another attempt: one that has less says only that it had too little.
+const SHORTEST_RETRY: Duration = Duration::from_secs(1);
 /// Most of an answer that is looked at, in bytes.
 const LARGEST_ANSWER: usize = 4096;
 /// Longest text of a receiver that goes into an error, in characters.
@@ -258,7 +260,7 @@ impl Sender {
             may_be_there |= matches!(failure.kind, Kind::Late { .. } | Kind::Unreachable { .. });
             let pause = self.retry.pause(attempt, failure.asked);
             let address = receiver.address.to_string();
-            if !failure.is_passing || pause >= left() {
+            if !failure.is_passing || pause.saturating_add(SHORTEST_RETRY) > left() {
                 return Err(Error { address, event: delivery.id.clone(), attempts: attempt, kind: failure.kind });
             }
             tracing::debug!(address, event = delivery.id, attempt, ?pause, reason = %failure.kind, "an event is sent again");

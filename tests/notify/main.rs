@@ -196,6 +196,16 @@ async fn a_receiver_that_never_answers_costs_no_more_than_the_time_there_is() {
 }
 
 #[tokio::test]
+async fn no_attempt_is_made_that_has_no_time_for_an_answer() {
+    let receiver = Receiver::start();
+    let sender = warm_sender(&receiver).await;
+    receiver.answers([Answer::Status(503, "", "at night")]);
+    let wanted = endpoint(&receiver, "/");
+    let error = sender.deliver(&wanted, &delivery(Duration::from_millis(999))).await.unwrap_err();
+    assert_eq!((error.attempts, error.kind), (1, Kind::Busy { status: 503, message: "at night".to_owned() }));
+}
+
+#[tokio::test]
 async fn a_receiver_that_is_not_there_is_named_without_its_path_and_query() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -203,7 +213,7 @@ async fn a_receiver_that_is_not_there_is_named_without_its_path_and_query() {
     let url = format!("http://{address}/hunter2/hook?key=hunter2").parse().unwrap();
     let wanted = Wanted::endpoint(url, &Secret::from(KEY)).unwrap();
     let sender = warm_sender(&Receiver::start()).await;
-    let error = sender.deliver(&wanted, &delivery(Duration::from_secs(1))).await.unwrap_err();
+    let error = sender.deliver(&wanted, &delivery(Duration::from_secs(3))).await.unwrap_err();
     let text = format!("{} {error:?}", Report::of(&error));
     assert!(matches!(error.kind, Kind::Unreachable { .. }) && error.attempts > 1, "{text}");
     assert!(text.contains(&format!("POST http://{address}/… ")) && !text.contains("hunter2"), "{text}");
