@@ -164,9 +164,9 @@ impl Explain for Error {
             Kind::Unsigned => "Check `webhook.secret_wo`.",
             Kind::NoStart { .. } => {
                 "Check the first element of `command`: a program in the PATH of Terraform, or a path from the directory \
-                 that Terraform runs in."
+                 that Terraform runs in. It must be executable, and a script begins with `#!` and its interpreter."
             }
-            Kind::TooLarge { .. } => "Split `results` over several notifications.",
+            Kind::TooLarge { .. } => "Split `results` over several notifications, or shorten `command`.",
         };
         Some(step.to_owned())
     }

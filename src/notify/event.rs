@@ -26,6 +26,8 @@ pub struct Event {
 pub struct Database {
     /// ARN
     pub arn: Arn,
+    /// Name of the database that RDS made with it; empty where it made none
+    pub name: String,
     /// Engine as RDS names it, `aurora-postgresql` included
     pub engine: String,
     /// Where it is; `None` while it has no endpoint

@@ -57,8 +57,9 @@ pub struct Ran {
 }
 
 impl Hook {
-    /// Runs the command to its end, or ends it and everything that it started when its time is over. Dropped on the way,
-    /// it does the same.
+    /// Runs the command to its end, or ends it and every process of its group when its time is over. Dropped on the way,
+    /// it does the same. A process that left the group, by `setsid` for example, goes on: nothing leads from the command
+    /// to it any more.
     ///
     /// # Errors
     /// The command does not start.
@@ -244,6 +245,7 @@ mod tests {
         let ran = run("echo one; echo two >&2; echo three; exit 3").await;
         assert_eq!((ran.exit_code, ran.output.as_str(), ran.is_late), (3, "one\ntwo\nthree\n", false));
         assert_eq!(run("kill -s TERM $$").await.exit_code, 143);
+        assert_eq!(run("cat; echo nothing to read").await.output, "nothing to read\n");
     }
 
     #[tokio::test]
@@ -254,12 +256,25 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_command_that_is_late_ends_with_everything_that_it_started() {
+    async fn a_command_that_is_late_ends_with_every_process_of_its_group() {
         let late = Hook { within: Duration::from_secs(2), ..hook("sleep 600 & echo $!; sleep 600") };
         let ran = late.run().await.unwrap();
         assert_eq!((ran.exit_code, ran.is_late), (124, true));
         let pid: u32 = ran.output.trim().parse().expect("the command said which process it started");
         assert!(is_gone(&pid.to_string()).await, "process {pid} goes on");
+    }
+
+    #[tokio::test]
+    async fn a_process_that_left_the_group_outlives_a_command_that_is_late() {
+        let left = "until [ \"$(cut -d' ' -f6 /proc/$pid/stat)\" = $pid ]; do :; done";
+        let script = format!("setsid sleep 600 & pid=$!; {left}; echo $pid; sleep 600 & echo $!; sleep 600");
+        let late = Hook { within: Duration::from_secs(3), ..hook(&script) };
+        let ran = late.run().await.unwrap();
+        assert_eq!((ran.exit_code, ran.is_late), (124, true));
+        let (outside, inside) =
+            ran.output.trim().split_once('\n').expect("setsid is there: apt-get install util-linux");
+        assert!(is_gone(inside).await, "process {inside} goes on");
+        assert!(std::process::Command::new("kill").arg(outside).status().unwrap().success(), "{outside} goes on");
     }
 
     #[tokio::test]

@@ -30,4 +30,4 @@ pub use hook::{Hook, Ran};
 pub use output::Redactor;
 pub use payload::{EVENT_TYPE, HookStatus, Passwords};
 pub use retry::{Jitter, Retry};
-pub use webhook::{Address, Delivery, Now, Receiver, Sender, svix_messages};
+pub use webhook::{Address, Delivery, Now, Receipt, Receiver, Sender, svix_messages};

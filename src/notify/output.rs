@@ -71,8 +71,15 @@ impl Redactor {
     }
 
     /// The text without the secrets.
-    pub fn clean(&self, text: &str) -> String {
-        String::from_utf8_lossy(&self.cleaned(text.as_bytes(), text.len())).into_owned()
+    #[cfg(test)]
+    fn clean(&self, text: &str) -> String {
+        self.clean_bytes(text.as_bytes(), false)
+    }
+
+    /// These bytes as a text without the secrets, and where more would have followed without the beginning of one.
+    pub(super) fn clean_bytes(&self, bytes: &[u8], breaks_off: bool) -> String {
+        let end = if breaks_off { self.partial_end(bytes) } else { bytes.len() };
+        String::from_utf8_lossy(&self.cleaned(bytes, end)).into_owned()
     }
 
     /// Every byte that belongs to an occurrence is hidden, also where two occurrences overlap, and of the rest those
@@ -122,10 +129,9 @@ impl Redactor {
 /// would have followed: bytes that were not kept, or the rest of a command that was stopped.
 pub(super) fn shown(kept: &[u8], total: usize, breaks_off: bool, redactor: &Redactor) -> String {
     let breaks_off = breaks_off || total > kept.len();
-    let whole = redactor.cleaned(kept, if breaks_off { redactor.partial_end(kept) } else { kept.len() });
-    let text = String::from_utf8_lossy(&whole);
+    let text = redactor.clean_bytes(kept, breaks_off);
     if text.len() <= SHOWN && total <= kept.len() {
-        return text.into_owned();
+        return text;
     }
     let mut end = text.len().min(SHOWN);
     while !text.is_char_boundary(end) {

@@ -62,7 +62,7 @@ impl Event {
             "spec": {
                 "account_arn": self.account_arn,
                 "db_arn": database.arn.to_string(),
-                "db_name": database.arn.identifier,
+                "db_name": database.name,
                 "db_engine": database.engine,
                 "db_tags": tags,
             },
@@ -217,6 +217,7 @@ mod tests {
             created_at: "2026-01-05T10:00:00Z".to_owned(),
             database: Database {
                 arn: "arn:aws:rds:eu-west-1:111122223333:db:ledger".parse().unwrap(),
+                name: "customers".to_owned(),
                 engine: "postgres".to_owned(),
                 endpoint: endpoint.clone(),
                 master: "admin1".to_owned(),
@@ -243,7 +244,7 @@ mod tests {
                 "spec": {
                     "account_arn": "arn:aws:iam::999900001111:user/hub",
                     "db_arn": "arn:aws:rds:eu-west-1:111122223333:db:ledger",
-                    "db_name": "ledger",
+                    "db_name": "customers",
                     "db_engine": "postgres",
                     "db_tags": [{"key": "bu", "value": "banking"}, {"key": "team", "value": "pay"}],
                 },
@@ -320,6 +321,18 @@ mod tests {
         assert_eq!(read["result"][0]["db_credentials"]["password"], "");
         let request: Value = serde_json::from_str(event.request(&Passwords::none(), &[]).expose()).unwrap();
         assert_eq!((&request["master_password"], &request["vault_provider"]), (&json!(""), &Value::Null));
+    }
+
+    /// A variable of Linux has at most 128 KiB.
+    #[test]
+    fn two_hundred_roles_fit_into_the_variables() {
+        let mut event = event();
+        let secret = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:rdsaccess/111122223333/eu-west-1/db/ledger/a_role-AbCdEf";
+        event.roles[0].secret = SecretPlace::At(secret.parse().unwrap());
+        event.roles = vec![event.roles[0].clone(); 200];
+        let passwords = Passwords { master: "x".into(), roles: vec!["p".repeat(40).as_str().into(); 200] };
+        let size = event.response(&passwords).expose().len();
+        assert!((64 * 1024..120 * 1024).contains(&size), "{size}");
     }
 
     #[test]

@@ -20,6 +20,8 @@ use super::{EVENT_TYPE, Error, Kind, Redactor, Retry};
 
 /// Longest time for one attempt.
 const ATTEMPT: Duration = Duration::from_secs(30);
+/// Least time for another attempt: one that has less says only that it had too little.
+const SHORTEST_RETRY: Duration = Duration::from_secs(1);
 /// Most of an answer that is looked at, in bytes.
 const LARGEST_ANSWER: usize = 4096;
 /// Longest text of a receiver that goes into an error, in characters.
@@ -57,12 +59,10 @@ impl FromStr for Address {
 }
 
 impl fmt::Display for Address {
-    /// Without the query, which may hold what only the receiver should see.
+    /// The server alone: path and query may hold what only the receiver should see.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut url = self.0.clone();
-        url.set_query(None);
-        url.set_fragment(None);
-        url.fmt(f)
+        let path = if self.0.path() == "/" { "" } else { "/…" };
+        write!(f, "{}{path}", self.0.origin().ascii_serialization())
     }
 }
 
@@ -156,9 +156,13 @@ impl Receiver {
         Ok(headers)
     }
 
-    /// Whether the answer says that the event is there. Svix refuses an id that it has, which is as good.
-    fn is_taken(&self, status: u16) -> bool {
-        (200..300).contains(&status) || status == 409 && matches!(self.proof, Proof::Svix(_))
+    /// What the answer says of the event when it is there. Svix refuses an id that it has.
+    fn receipt(&self, status: u16) -> Option<Receipt> {
+        match status {
+            200..=299 => Some(Receipt::New),
+            409 if matches!(self.proof, Proof::Svix(_)) => Some(Receipt::Known),
+            _ => None,
+        }
     }
 }
 
@@ -201,6 +205,15 @@ fn region_server(token: &str) -> String {
     }
 }
 
+/// How a receiver came to an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Receipt {
+    /// It took the event from us now
+    New,
+    /// It had one with this id before, and took nothing
+    Known,
+}
+
 /// One event for one receiver.
 #[derive(Debug)]
 pub struct Delivery {
@@ -233,18 +246,21 @@ impl Sender {
     ///
     /// # Errors
     /// What the last attempt came to.
-    pub async fn deliver(&self, receiver: &Receiver, delivery: &Delivery) -> Result<(), Error> {
+    pub async fn deliver(&self, receiver: &Receiver, delivery: &Delivery) -> Result<Receipt, Error> {
         let start = Instant::now();
         let left = || delivery.within.saturating_sub(start.elapsed());
-        let mut attempt = 1;
+        let (mut attempt, mut may_be_there) = (1, false);
         loop {
             let failure = match self.attempt(receiver, delivery, left()).await {
-                Ok(()) => return Ok(()),
+                // What it has is what it took from an attempt whose answer was lost.
+                Ok(Receipt::Known) if may_be_there => return Ok(Receipt::New),
+                Ok(receipt) => return Ok(receipt),
                 Err(failure) => failure,
             };
+            may_be_there |= matches!(failure.kind, Kind::Late { .. } | Kind::Unreachable { .. });
             let pause = self.retry.pause(attempt, failure.asked);
             let address = receiver.address.to_string();
-            if !failure.is_passing || pause >= left() {
+            if !failure.is_passing || pause.saturating_add(SHORTEST_RETRY) > left() {
                 return Err(Error { address, event: delivery.id.clone(), attempts: attempt, kind: failure.kind });
             }
             tracing::debug!(address, event = delivery.id, attempt, ?pause, reason = %failure.kind, "an event is sent again");
@@ -253,7 +269,7 @@ impl Sender {
         }
     }
 
-    async fn attempt(&self, receiver: &Receiver, delivery: &Delivery, left: Duration) -> Result<(), Failure> {
+    async fn attempt(&self, receiver: &Receiver, delivery: &Delivery, left: Duration) -> Result<Receipt, Failure> {
         let body = receiver.body(delivery);
         let headers = receiver.headers(&delivery.id, (self.now)(), &body).map_err(Failure::last)?;
         let time = ATTEMPT.min(left);
@@ -261,12 +277,11 @@ impl Sender {
         let mut response = request.send().await.map_err(|error| transport(error, time))?;
         let status = response.status().as_u16();
         tracing::debug!(address = %receiver.address, event = delivery.id, status, "an event was sent");
-        if receiver.is_taken(status) {
-            return Ok(());
+        if let Some(receipt) = receiver.receipt(status) {
+            return Ok(receipt);
         }
         let asked = retry_after(response.headers(), (self.now)());
-        let said = said(&mut response).await;
-        let message = receiver.redactor.clean(&said).chars().take(LONGEST_MESSAGE).collect();
+        let message = said(&mut response, &receiver.redactor).await;
         Err(Failure { kind: Kind::of(status, message), is_passing: is_passing(status), asked })
     }
 
@@ -303,17 +318,23 @@ fn transport(error: reqwest::Error, time: Duration) -> Failure {
     Failure { kind, is_passing: true, asked: None }
 }
 
-/// What the receiver said, as far as it is looked at, on one line.
-async fn said(response: &mut Response) -> String {
-    let mut bytes = Vec::new();
-    while bytes.len() < LARGEST_ANSWER {
+/// What the receiver said, as far as it is looked at, cleaned before it is cut, on one line.
+async fn said(response: &mut Response, redactor: &Redactor) -> String {
+    let (mut bytes, mut is_whole) = (Vec::new(), false);
+    while bytes.len() <= LARGEST_ANSWER && !is_whole {
         match response.chunk().await {
             Ok(Some(chunk)) => bytes.extend_from_slice(&chunk),
-            Ok(None) | Err(_) => break,
+            Ok(None) => is_whole = true,
+            Err(_) => break,
         }
     }
+    is_whole &= bytes.len() <= LARGEST_ANSWER;
     bytes.truncate(LARGEST_ANSWER);
-    String::from_utf8_lossy(&bytes).split_whitespace().collect::<Vec<_>>().join(" ")
+    let cleaned = redactor.clean_bytes(&bytes, !is_whole);
+    let line = cleaned.split_whitespace().collect::<Vec<_>>().join(" ");
+    // A terminal would obey escape sequences, and who answers is somebody else.
+    let shown = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
+    line.chars().take(LONGEST_MESSAGE).map(shown).collect()
 }
 
 /// `Retry-After`, in seconds or as a date.
@@ -373,9 +394,10 @@ mod tests {
     }
 
     #[test]
-    fn an_address_has_no_user_and_is_shown_without_its_query() {
-        let address: Address = "https://h.example.com/a?token=hunter2#x".parse().unwrap();
-        assert_eq!((address.to_string().as_str(), address.is_clear_text()), ("https://h.example.com/a", false));
+    fn an_address_has_no_user_and_is_shown_without_its_path_and_query() {
+        let address: Address = "https://h.example.com:8443/services/hunter2?token=hunter2#x".parse().unwrap();
+        assert_eq!((address.to_string().as_str(), address.is_clear_text()), ("https://h.example.com:8443/…", false));
+        assert_eq!("https://h.example.com".parse::<Address>().unwrap().to_string(), "https://h.example.com");
         assert!("http://h.example.com".parse::<Address>().unwrap().is_clear_text());
         assert!(!"http://127.0.0.1:8080/a".parse::<Address>().unwrap().is_clear_text());
         for text in ["", "h.example.com", "ftp://h.example.com", "https://u:hunter2@h.example.com"] {

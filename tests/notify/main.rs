@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rdsaccess::access::Secret;
-use rdsaccess::notify::{Delivery, Error, Kind, Receiver as Wanted, Retry, Sender};
+use rdsaccess::notify::{Delivery, Error, Kind, Receipt, Receiver as Wanted, Retry, Sender};
 use rdsaccess::report::Report;
 use serde_json::json;
 
@@ -58,7 +58,7 @@ async fn warm_sender(receiver: &Receiver) -> Sender {
     sender
 }
 
-async fn deliver(wanted: &Wanted) -> Result<(), Error> {
+async fn deliver(wanted: &Wanted) -> Result<Receipt, Error> {
     sender().deliver(wanted, &delivery(Duration::from_secs(60))).await
 }
 
@@ -131,6 +131,15 @@ async fn what_will_not_pass_is_tried_once() {
     }
 }
 
+/// A terminal that shows the error would obey them.
+#[tokio::test]
+async fn escape_sequences_of_a_receiver_do_not_reach_a_terminal() {
+    let receiver = Receiver::start();
+    receiver.answers([Answer::Status(400, "", "no\r\n\u{1b}[2Jgood\u{7}")]);
+    let error = deliver(&endpoint(&receiver, "/")).await.unwrap_err();
+    assert_eq!(error.kind, Kind::Refused { status: 400, message: "no \u{fffd}[2Jgood\u{fffd}".to_owned() });
+}
+
 #[tokio::test]
 async fn a_redirect_is_not_followed() {
     let (receiver, elsewhere) = (Receiver::start(), Receiver::start());
@@ -187,17 +196,27 @@ async fn a_receiver_that_never_answers_costs_no_more_than_the_time_there_is() {
 }
 
 #[tokio::test]
-async fn a_receiver_that_is_not_there_is_named_without_its_query() {
+async fn no_attempt_is_made_that_has_no_time_for_an_answer() {
+    let receiver = Receiver::start();
+    let sender = warm_sender(&receiver).await;
+    receiver.answers([Answer::Status(503, "", "at night")]);
+    let wanted = endpoint(&receiver, "/");
+    let error = sender.deliver(&wanted, &delivery(Duration::from_millis(999))).await.unwrap_err();
+    assert_eq!((error.attempts, error.kind), (1, Kind::Busy { status: 503, message: "at night".to_owned() }));
+}
+
+#[tokio::test]
+async fn a_receiver_that_is_not_there_is_named_without_its_path_and_query() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
-    let url = format!("http://{address}/hook?key=hunter2").parse().unwrap();
+    let url = format!("http://{address}/hunter2/hook?key=hunter2").parse().unwrap();
     let wanted = Wanted::endpoint(url, &Secret::from(KEY)).unwrap();
     let sender = warm_sender(&Receiver::start()).await;
-    let error = sender.deliver(&wanted, &delivery(Duration::from_secs(1))).await.unwrap_err();
+    let error = sender.deliver(&wanted, &delivery(Duration::from_secs(3))).await.unwrap_err();
     let text = format!("{} {error:?}", Report::of(&error));
     assert!(matches!(error.kind, Kind::Unreachable { .. }) && error.attempts > 1, "{text}");
-    assert!(text.contains(&format!("POST http://{address}/hook ")) && !text.contains("hunter2"), "{text}");
+    assert!(text.contains(&format!("POST http://{address}/… ")) && !text.contains("hunter2"), "{text}");
 }
 
 #[tokio::test]
@@ -209,12 +228,12 @@ async fn a_receiver_whose_certificate_nobody_vouches_for_gets_nothing() {
 }
 
 #[tokio::test]
-async fn svix_is_asked_with_its_token_and_a_known_event_is_as_good_as_sent() {
+async fn svix_is_asked_with_its_token_and_says_that_it_knows_an_event() {
     let receiver = Receiver::start();
     let token = Secret::from("testsk_hunter2.eu");
     let wanted = Wanted::svix(Some(receiver.url.parse().unwrap()), "1f0e a", &token).unwrap();
     receiver.answers([Answer::Status(409, "", ""), Answer::Status(422, "", "what is testsk_hunter2.eu")]);
-    deliver(&wanted).await.unwrap();
+    assert_eq!(deliver(&wanted).await.unwrap(), Receipt::Known);
     let taken = &receiver.taken()[0];
     assert_eq!(taken.line, "POST /api/v1/app/1f0e%20a/msg/ HTTP/1.1");
     assert_eq!(taken.headers["authorization"], "Bearer testsk_hunter2.eu");
@@ -227,12 +246,38 @@ async fn svix_is_asked_with_its_token_and_a_known_event_is_as_good_as_sent() {
     assert!(text.contains("422: what is ***") && !text.contains("hunter2"), "{text}");
 }
 
+/// An answer that was lost leaves open whether Svix took the event; an answer that it is busy does not.
+#[tokio::test]
+async fn an_event_that_svix_knows_from_an_attempt_without_answer_was_sent_by_us() {
+    let receiver = Receiver::start();
+    let wanted = Wanted::svix(Some(receiver.url.parse().unwrap()), "a", &Secret::from("testsk_x.eu")).unwrap();
+    receiver.answers([Answer::Lost, Answer::Status(409, "", "")]);
+    assert_eq!(deliver(&wanted).await.unwrap(), Receipt::New);
+    receiver.answers([Answer::Status(503, "", ""), Answer::Status(409, "", "")]);
+    assert_eq!(deliver(&wanted).await.unwrap(), Receipt::Known);
+    assert_eq!(deliver(&wanted).await.unwrap(), Receipt::New);
+}
+
+/// Only so much of an answer is read, and a token that lies across the end of that is not shown either.
+#[tokio::test]
+async fn what_a_receiver_repeats_of_a_token_is_hidden_also_where_the_answer_is_cut() {
+    let receiver = Receiver::start();
+    let token = format!("testsk_{}.eu", "HUNTER".repeat(9));
+    let wanted = Wanted::svix(Some(receiver.url.parse().unwrap()), "a", &Secret::from(token.as_str())).unwrap();
+    for before in [20, 40, 60] {
+        let answer = format!("{}{}", "x".repeat(before), format!("{token} ").repeat(100));
+        receiver.answers([Answer::Status(400, "", Box::leak(answer.into_boxed_str()))]);
+        let text = Report::of(&deliver(&wanted).await.unwrap_err()).to_string();
+        assert!(text.contains("xxx***") && !text.contains("testsk") && !text.contains("HUNT"), "{text}");
+    }
+}
+
 #[test]
 fn without_an_address_the_region_of_the_token_names_the_server_of_svix() {
     let server = |token: &str| Wanted::svix(None, "a", &Secret::from(token)).unwrap().address().to_string();
-    assert_eq!(server("sk_x.eu"), "https://api.eu.svix.com/api/v1/app/a/msg/");
-    assert_eq!(server("sk_x"), "https://api.svix.com/api/v1/app/a/msg/");
-    assert_eq!(server("sk_x.evil"), "https://api.svix.com/api/v1/app/a/msg/");
+    assert_eq!(server("sk_x.eu"), "https://api.eu.svix.com/…");
+    assert_eq!(server("sk_x"), "https://api.svix.com/…");
+    assert_eq!(server("sk_x.evil"), "https://api.svix.com/…");
 }
 
 #[test]

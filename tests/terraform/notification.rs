@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::blocks;
-use crate::fixture::{fill, master_secret, moved, password, planned_changes};
+use crate::fixture::{fill, has_role, master_secret, moved, password, planned_changes};
 use crate::receiver::{Receiver, Taken};
 use crate::rig::{Database, Rig, fakes, python, python_program};
 use crate::wish::{DatabaseWish, Wish};
@@ -126,7 +126,7 @@ fn is_the_documented_event(taken: &Taken, database: &Database, it: &Value, roles
     assert_eq!(event["event_type"], "dbroles.job.finished");
     assert_eq!((&job["id"], taken.id()), (&it["event_id"], it["event_id"].as_str().unwrap()));
     let spec = json!({
-        "account_arn": job["spec"]["account_arn"], "db_arn": database.arn, "db_name": "ledger", "db_engine": "postgres",
+        "account_arn": job["spec"]["account_arn"], "db_arn": database.arn, "db_name": "", "db_engine": "postgres",
         "db_tags": [{"key": "team", "value": "pay"}],
     });
     assert_eq!(job["spec"], spec);
@@ -205,6 +205,59 @@ fn the_whole_chain_tells_the_webhook_and_runs_the_documented_script_and_no_secre
     assert_eq!(workspace.leaks(&secrets), []);
     let sent: String = receiver.taken().iter().map(|taken| taken.body.clone()).collect();
     assert!(secrets.iter().all(|secret| !sent.contains(secret)), "a webhook never gets a password");
+}
+
+/// What depends on a step that failed does not run: nobody is told of half the work, and the apply that ends it tells all.
+#[test]
+fn a_role_that_cannot_be_made_fails_the_apply_and_the_event_follows_with_the_apply_that_makes_it() {
+    let (rig, receiver) = (rig(), Receiver::start());
+    let mut workspace = Workspace::new(&rig);
+    workspace.set("TF_VAR_key", KEY);
+    let database = rig.database(0);
+    let credential = |password: &str| json!({"username": database.master_username, "password": password}).to_string();
+    let secret = json!({"Name": "masters/late", "SecretString": credential("not-the-password")});
+    let late = rig.aws_of(database, "secretsmanager", "create_secret", &secret).expect("the secret is stored");
+    let late = late["ARN"].as_str().unwrap();
+    let role = |short: &str, access: &str, admin: &str| {
+        format!(
+            "resource \"rdsaccess_role\" \"{short}\" {{\n  target_arn = \"{}\"\n  access = \"{access}\"\n  \
+             admin = {{ secret_ref = \"{admin}\" }}\n}}\n",
+            database.arn
+        )
+    };
+    let text = format!(
+        r#"{provider}
+{KEY_VARIABLE}
+{ro}
+{rw}
+resource "rdsaccess_notification" "it" {{
+  target_arn = "{arn}"
+  results    = [rdsaccess_role.ro, rdsaccess_role.rw]
+  webhook    = {{ url = "{url}/roles", secret_wo = var.key }}
+}}
+"#,
+        provider = blocks::provider(&rig, ""),
+        ro = role("ro", "read_only", &master_secret(&rig, database)),
+        rw = role("rw", "read_write", late),
+        arn = database.arn,
+        url = receiver.url,
+    );
+    workspace.write("main.tf", &text);
+    let said = workspace.apply().error();
+    assert!(said.contains("refused the login") && said.contains(&database.arn), "{said}");
+    assert_eq!((has_role(database, "hoop_ro"), has_role(database, "hoop_rw")), (true, false));
+    assert_eq!((receiver.taken().len(), workspace.resource(IT)), (0, None), "the event waits for all of its roles");
+
+    let secret = json!({"SecretId": late, "SecretString": credential(MASTER)});
+    rig.aws_of(database, "secretsmanager", "put_secret_value", &secret).expect("the secret is corrected");
+    workspace.apply().ok();
+    workspace.plan().nothing();
+    let taken = receiver.taken();
+    assert_eq!((taken.len(), taken[0].id()), (1, state(&workspace, IT)["event_id"].as_str().unwrap()));
+    let status = &taken[0].json()["event_payload"]["status"];
+    let told: Vec<&str> =
+        status["result"].as_array().unwrap().iter().map(|role| role["user_role"].as_str().unwrap()).collect();
+    assert_eq!((&status["phase"], told), (&json!("completed"), vec!["hoop_ro", "hoop_rw"]));
 }
 
 /// What it got are the passwords that log in, and however it prints them they are not in what it leaves.

@@ -114,6 +114,20 @@ fn a_receiver_is_trusted_when_the_machine_trusts_it_and_not_before() {
 }
 
 #[test]
+fn an_event_goes_through_the_proxy_of_the_environment() {
+    let (rig, proxy) = (rig(), Receiver::start());
+    let mut workspace = workspace(&rig, "webhook = { url = \"http://hooks.example.com/roles\", secret_wo = var.key }");
+    for (name, value) in [("HTTP_PROXY", proxy.url.as_str()), ("NO_PROXY", "127.0.0.1,localhost")] {
+        workspace.set(name, value);
+        workspace.set(&name.to_lowercase(), value);
+    }
+    workspace.apply().ok();
+    let taken = proxy.taken();
+    assert_eq!((taken.len(), taken[0].line.as_str()), (1, "POST http://hooks.example.com/roles HTTP/1.1"));
+    assert_eq!(taken[0].verified(python(), KEY), "standardwebhooks accepts\nsvix accepts\n");
+}
+
+#[test]
 fn a_refusal_fails_the_apply_in_the_receivers_words_and_the_next_apply_sends_again() {
     let (rig, receiver) = (rig(), Receiver::start());
     let workspace = workspace(&rig, &webhook(&receiver));
@@ -158,7 +172,7 @@ fn a_role_that_is_not_in_order_makes_the_event_a_failed_one() {
 }
 
 #[test]
-fn svix_gets_the_event_through_its_api_and_an_event_that_it_has_counts_as_sent() {
+fn svix_gets_the_event_through_its_api_and_an_event_that_it_has_is_said_and_not_sent_again() {
     let (rig, receiver) = (rig(), Receiver::start());
     let token = "testsk_hunter2-of-svix.eu";
     let svix =
@@ -171,8 +185,14 @@ fn svix_gets_the_event_through_its_api_and_an_event_that_it_has_counts_as_sent()
     ]);
     let said = workspace.apply().error();
     assert!(said.contains("401: bad token ***") && !said.contains("hunter2"), "{said}");
-    workspace.apply().ok();
+    let run = workspace.apply().ok();
     workspace.plan().nothing();
+    let id = it(&workspace)["event_id"].as_str().unwrap().to_owned();
+    let known = format!("Svix had event {id} before, nothing was sent again");
+    let said = words(&run.stdout);
+    assert!(said.contains("Svix has this event already") && said.contains(&known), "{said}");
+    assert!(said.contains("Change `triggers` to send another event"), "{said}");
+    assert_eq!((&it(&workspace)["status"], &it(&workspace)["message"]), (&json!("completed"), &json!(known)));
     let taken = receiver.taken();
     assert_eq!((taken.len(), taken[1].line.as_str()), (2, "POST /api/v1/app/1f0e%2Fa/msg/ HTTP/1.1"));
     assert_eq!(taken[1].headers["authorization"], format!("Bearer {token}"));
@@ -183,6 +203,13 @@ fn svix_gets_the_event_through_its_api_and_an_event_that_it_has_counts_as_sent()
     );
     assert_eq!(message["payload"]["event_type"], "dbroles.job.finished");
     assert_eq!(message["payload"]["event_payload"]["org_id"], "1f0e/a");
+
+    // Another event, which Svix takes: nothing of the one before is said any more.
+    workspace.write("main.tf", &configuration(&rig, "", "", &format!("{svix}\n  triggers = {{ run = 2 }}")));
+    let run = workspace.apply().ok();
+    assert!(!run.stdout.contains("Svix has this event already"), "{}", run.stdout);
+    assert_eq!((receiver.taken().len(), &it(&workspace)["message"]), (3, &json!("")));
+    assert_ne!(it(&workspace)["event_id"], json!(id));
     assert_eq!(workspace.leaks(&[token]), []);
 }
 
@@ -204,7 +231,12 @@ fn ran(rig: &Rig, script: &str, more: &str) -> (Value, String) {
     let workspace = workspace(rig, &format!("command = [\"sh\", \"-c\", {script:?}]\n  {more}"));
     let run = workspace.apply().ok();
     workspace.plan().nothing();
-    (it(&workspace), run.stdout.split_whitespace().filter(|word| *word != "│").collect::<Vec<_>>().join(" "))
+    (it(&workspace), words(&run.stdout))
+}
+
+/// On one line, without the boxes that Terraform draws.
+fn words(said: &str) -> String {
+    said.split_whitespace().filter(|word| *word != "│").collect::<Vec<_>>().join(" ")
 }
 
 #[test]
@@ -215,7 +247,7 @@ fn a_command_that_fails_or_is_late_is_a_warning_with_its_output_and_its_exit_cod
     assert!(said.contains("The command failed") && said.contains("no such table"), "{said}");
     let (state, said) = ran(&rig, "echo waiting; sleep 600 & sleep 600", "timeout = \"3s\"");
     assert_eq!((&state["exit_code"], &state["output"]), (&json!(124), &json!("waiting\n")));
-    assert!(said.contains("out of time"), "{said}");
+    assert!(said.contains("out of time") && said.contains("ended with every process of its group"), "{said}");
     let (state, _) = ran(&rig, "head -c 100000 /dev/zero | tr '\\0' x", "");
     let output = state["output"].as_str().unwrap();
     assert!(output.starts_with(&"x".repeat(4096)) && output.ends_with("\n[cut at 4096 bytes, the output has 100000]"));
@@ -249,16 +281,41 @@ fn an_interrupted_run_ends_the_command_and_the_next_apply_runs_it_again_for_the_
 #[test]
 fn a_command_does_not_see_the_credentials_of_the_provider() {
     let rig = rig();
-    let (state, _) = ran(&rig, "env | cut -d= -f1 | sort", "");
+    let mut workspace = workspace(&rig, "command = [\"sh\", \"-c\", \"env | cut -d= -f1 | sort\"]");
+    for name in ["HOOP_APIKEY", "VAULT_TOKEN", "VAULT_SECRET_ID"] {
+        workspace.set(name, "hunter2");
+    }
+    workspace.apply().ok();
+    let state = it(&workspace);
     let names: Vec<&str> = state["output"].as_str().unwrap().lines().collect();
     assert!(names.contains(&"PATH") && names.contains(&"HOOP_AWS_CONNECT_RESPONSE"), "{names:?}");
-    assert!(names.iter().all(|name| !name.starts_with("AWS_") && !name.starts_with("TF_")), "{names:?}");
+    for foreign in ["AWS_", "TF_", "VAULT_", "HOOP_APIKEY"] {
+        assert!(names.iter().all(|name| !name.starts_with(foreign)), "{names:?}");
+    }
+}
+
+#[test]
+fn a_script_beside_the_configuration_runs_where_terraform_runs_once_it_is_executable() {
+    let rig = rig();
+    let workspace = workspace(&rig, "command = [\"./hook.sh\", \"a b\"]");
+    workspace.write("hook.sh", "#!/bin/sh\necho \"<$1> $(pwd -P)\"\n");
+    let said = workspace.apply().error();
+    assert!(said.contains("`./hook.sh`") && said.contains("Permission denied"), "{said}");
+    assert!(said.contains("It must be executable"), "{said}");
+    let script = workspace.folder().join("hook.sh");
+    std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    workspace.apply().ok();
+    let folder = workspace.folder().canonicalize().unwrap();
+    assert_eq!(it(&workspace)["output"], format!("<a b> {}\n", folder.display()));
 }
 
 #[test]
 fn a_command_that_does_not_start_fails_the_apply_before_anybody_is_told() {
     let (rig, receiver) = (rig(), Receiver::start());
-    let workspace = workspace(&rig, &format!("{}\n  command = [\"no-such-program\"]", webhook(&receiver)));
+    let command = "command = [\"no-such-program\"]\n  timeout = \"20m\"";
+    let workspace = workspace(&rig, &format!("{}\n  {command}", webhook(&receiver)));
+    let planned = words(&workspace.plan().changes().stdout);
+    assert!(planned.contains("together 40m, and `timeouts.create` is 30m"), "{planned}");
     let said = workspace.apply().error();
     assert!(said.contains("`no-such-program`") && said.contains("The command did not run"), "{said}");
     assert_eq!(receiver.taken().len(), 0);
@@ -275,6 +332,8 @@ fn what_cannot_be_told_is_refused_before_it_is_tried() {
         ("webhook = { svix = { app_id = \"a\" } }", "Svix needs a token"),
         ("webhook = { url = \"ftp://h.example.com\" }", "http or https URL"),
         ("command = [\"true\"]\n  include_secrets = true\n  timeout = \"0s\"", "between 1s and 1d"),
+        ("command = [\"true\"]\n  timeout = \"1h\"", "`timeout` is 1h, and `timeouts.create` is 30m"),
+        ("command = [\"true\"]\n  timeouts = { update = \"2m\" }", "`timeout` is 5m, and `timeouts.update` is 2m"),
     ] {
         let workspace = workspace(&rig, notification);
         let said = workspace.validate().error();

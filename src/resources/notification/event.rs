@@ -15,13 +15,22 @@ const NAMESPACE: [u8; 16] =
 
 /// The id of an event: UUID version 5 of what is told and of the event before. The same plan always gives the same id,
 /// also in a process that knows nothing of one that was killed; going back to what was told earlier gives another one.
+/// So does another application of Svix, because a server of Svix may compare ids over all of its applications.
 pub(super) fn event_id(before: Option<&str>, planned: &Notification) -> String {
     let results: Vec<_> = planned.results.get().into_iter().flatten().map(told).collect();
     let triggers: Vec<_> = planned.triggers.get().into_iter().flatten().collect();
     let arn = planned.target_arn.get().map(ToString::to_string);
-    let name = json!([before, arn, results, triggers]).to_string();
+    let name = match application(planned) {
+        Some(application) => json!([before, arn, results, triggers, application]),
+        None => json!([before, arn, results, triggers]),
+    };
+    let name = name.to_string();
     let hash = Sha1::new().chain_update(NAMESPACE).chain_update(name).finalize();
     uuid(hash.as_slice())
+}
+
+fn application(planned: &Notification) -> Option<&String> {
+    planned.webhook.get()?.svix.get()?.app_id.get()
 }
 
 fn told(role: &RoleResult) -> serde_json::Value {
@@ -61,14 +70,14 @@ pub(super) fn event(
     account_arn: &str,
     created_at: &str,
 ) -> Event {
-    let svix = planned.webhook.get().and_then(|webhook| webhook.svix.get());
     Event {
         id: event_id(before, planned),
-        organization: svix.and_then(|svix| svix.app_id.get().cloned()).unwrap_or_default(),
+        organization: application(planned).cloned().unwrap_or_default(),
         account_arn: account_arn.to_owned(),
         created_at: created_at.to_owned(),
         database: Database {
             arn: target.arn.clone(),
+            name: target.database_name.clone().unwrap_or_default(),
             engine: rds_engine(target).to_owned(),
             endpoint: target.endpoint.clone(),
             master: target.master_username.clone(),

@@ -36,7 +36,7 @@ impl Resource for NotificationResource {
     const NAME: &'static str = "rdsaccess_notification";
     const SUBCATEGORY: &'static str = "Gateway";
     const IMPORT_ID: &'static str = "";
-    const LIMITS: Limits = Limits { create: 1_800, read: 60, update: 1_800, delete: 60 };
+    const LIMITS: Limits = rules::LIMITS;
 
     fn identity(_state: &Notification) -> NoIdentity {
         NoIdentity

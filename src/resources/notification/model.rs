@@ -20,10 +20,15 @@ model! {
     /// that ends with another code than 0, or is out of time, fails no apply: a warning says so, and a `postcondition`
     /// on `exit_code` makes it fail.
     ///
-    /// The id of an event follows from `target_arn`, `results`, `triggers` and the event before. So an apply that failed
-    /// or was killed repeats the event with the same id, in `webhook-id`, `svix-id`, `event_payload.id` and `sid`, and
-    /// receivers tell by it that they have it. A notification that is destroyed and made again with the same arguments
-    /// repeats its event too: change `triggers` to make it another one.
+    /// The id of an event follows from `target_arn`, `results`, `triggers`, `app_id` and the event before. So an apply
+    /// that failed or was killed repeats the event with the same id, in `webhook-id`, `svix-id`, `event_payload.id` and
+    /// `sid`, and receivers tell by it that they have it. A notification that is destroyed and made again with the same
+    /// arguments repeats its event too: change `triggers` to make it another one. Svix itself refuses an id that it had
+    /// within the last day: nothing is sent again then, and a warning and `message` say so.
+    ///
+    /// An apply that fails before, because a role cannot be made for example, tells nobody: Terraform runs nothing that
+    /// depends on what failed, and the event follows with the apply that succeeds. To be told of a failed apply, let the
+    /// job that runs Terraform say so by its exit code, in GitHub Actions with a step that has `if: failure()`.
     ///
     /// An event never holds a password. A command gets passwords only with `include_secrets = true`.
     pub struct Notification {
@@ -31,17 +36,20 @@ model! {
         target_arn: Arn = required(),
         /// The roles: `results = [rdsaccess_role.ro, rdsaccess_role.rw]`, or objects of your own.
         results: Vec<RoleResult> = required(),
-        /// Any texts; when one of them changes, the event is sent again.
+        /// Any texts; when one of them changes, the event is sent again. They are kept in state, so none should be a
+        /// secret.
         triggers: BTreeMap<String, String> = optional(),
         /// Where the event is sent to. At least one of `webhook` and `command` is needed.
         webhook: Webhook = optional(),
         /// Program and arguments; no shell is in between. It runs in the directory of Terraform, and gets
         /// `HOOP_AWS_CONNECT_REQUEST` and `HOOP_AWS_CONNECT_RESPONSE`. Of the environment it inherits `PATH`, `HOME`,
-        /// `USER`, `LOGNAME`, `SHELL`, `LANG`, `LC_*`, `TZ` and `TMPDIR`, and no credential. Needs `allow_command = true`
-        /// in the provider block.
+        /// `USER`, `LOGNAME`, `SHELL`, `LANG`, `LC_*`, `TZ` and `TMPDIR`, and no credential. Linux takes 128 KiB in a
+        /// variable, which is room for 200 roles; more are refused. Needs `allow_command = true` in the provider block.
         command: Vec<String> = optional().not_empty().check("a list without empty program", names_a_program),
-        /// Longest time for the command, and likewise for all attempts to send the event. A command that is late is ended
-        /// with every process of its group, and its exit code is 124.
+        /// Longest time for the command, and likewise for all attempts to send the event; it must be below
+        /// `timeouts.create` and `timeouts.update`. A command that is late is ended with every process of its group,
+        /// and its exit code is 124; a process that has left the group, by `setsid` for example, goes on. An interrupt
+        /// of Terraform ends the command likewise, a provider that is killed leaves it running.
         timeout: Span = optional().computed().check("between 1s and 1d", is_timeout).defaults_to("5m"),
         /// Whether the command gets the passwords of the roles and of the master user, read from their stores; the master
         /// user's only where its secret is managed by RDS or lies at the default place. Otherwise they are empty. They
@@ -54,7 +62,8 @@ model! {
         event_id: String = computed(),
         /// `completed`, or `failed` when a role is not in order: its `coverage` or its `credential` says so.
         status: String = computed(),
-        /// Which roles are not in order, and why; empty when all are.
+        /// Which roles are not in order, and why; and that Svix had the event before, so that nothing was sent. Otherwise
+        /// empty.
         message: String = computed(),
         /// When everybody had been told, RFC 3339.
         sent_at: String = computed(),

@@ -1,11 +1,18 @@
 //! Rules over several attributes that need no network. Unknown values are not judged.
 
+use crate::access::Span;
 use crate::notify::{Address, Receiver, svix_messages};
 use crate::report::{Report, sentence};
-use crate::schema::Attr;
+
+use crate::schema::{Attr, Limits, Timeouts};
 use crate::value::Path;
 
 use super::model::{Notification, Webhook};
+
+/// How long the calls may take where `timeouts` says nothing.
+pub(super) const LIMITS: Limits = Limits { create: 1_800, read: 60, update: 1_800, delete: 60 };
+/// `timeout` where it is not set.
+pub(super) const DEFAULT_TIMEOUT: Span = Span::from_seconds(300);
 
 /// Everything that is wrong with a configuration, as far as it is known: write-only arguments are in no plan.
 pub(super) fn problems(config: &Notification) -> Vec<Report> {
@@ -22,6 +29,7 @@ pub(super) fn problems(config: &Notification) -> Vec<Report> {
         found.extend(secret(webhook));
     }
     found.extend(passwords_for_nobody(config));
+    found.extend(too_long(config));
     found
 }
 
@@ -82,6 +90,72 @@ fn passwords_for_nobody(config: &Notification) -> Option<Report> {
         )
         .at(Path::attribute("include_secrets"))
     })
+}
+
+/// A call that ends before the command or the event is out of time would never say what came of it.
+fn too_long(config: &Notification) -> Option<Report> {
+    let timeout = timeout(config)?;
+    let short = shorter_calls(config, timeout);
+    let calls = words(&short)?;
+    let receivers = u64::from(!config.webhook.is_null()) + u64::from(!config.command.is_null());
+    let wanted = Span::from_seconds(timeout.seconds() * receivers.max(1));
+    let fix: Vec<String> = short.iter().map(|(call, _)| format!("{call} = \"…\"")).collect();
+    let detail = format!(
+        "`timeout` is {timeout}, and {calls}: the call would be broken off before the command or the event is out of time. \
+         Lower `timeout`, or set `timeouts = {{ {} }}` to more than {wanted}.",
+        fix.join(", "),
+    );
+    Some(Report::error("`timeout` is not below `timeouts`", detail).at(Path::attribute("timeout")))
+}
+
+/// Whether the command and the event, one after the other, may take longer than a call.
+pub(super) fn too_long_together(config: &Notification) -> Option<Report> {
+    let timeout = timeout(config)?;
+    if config.webhook.is_null() || config.command.is_null() {
+        return None;
+    }
+    let both = Span::from_seconds(timeout.seconds() * 2);
+    let calls = words(&shorter_calls(config, both))?;
+    let detail = format!(
+        "`timeout` is {timeout} for the command and as long for the event, together {both}, and {calls}. Should both need \
+         their time the event is broken off, and the next apply runs the command again. Lower `timeout`, or raise \
+         `timeouts`."
+    );
+    Some(
+        Report::warning("`timeout` of command and event together is not below `timeouts`", detail)
+            .at(Path::attribute("timeout")),
+    )
+}
+
+fn timeout(config: &Notification) -> Option<Span> {
+    match &config.timeout {
+        Attr::Known(timeout) => Some(*timeout),
+        Attr::Null => Some(DEFAULT_TIMEOUT),
+        Attr::Unknown => None,
+    }
+}
+
+/// The calls that end at this time or before, with their time-outs.
+fn shorter_calls(config: &Notification, time: Span) -> Vec<(&'static str, Span)> {
+    let nothing = Timeouts::default();
+    let timeouts = match &config.timeouts {
+        Attr::Known(timeouts) => timeouts,
+        Attr::Null => &nothing,
+        Attr::Unknown => return Vec::new(),
+    };
+    let calls = [("create", &timeouts.create, LIMITS.create), ("update", &timeouts.update, LIMITS.update)];
+    let known = calls.into_iter().filter_map(|(call, set, default)| match set {
+        Attr::Known(limit) => Some((call, *limit)),
+        Attr::Null => Some((call, Span::from_seconds(default))),
+        Attr::Unknown => None,
+    });
+    known.filter(|(_, limit)| limit.seconds() <= time.seconds()).collect()
+}
+
+/// `timeouts.create` is 30m and `timeouts.update` is 30m.
+fn words(calls: &[(&str, Span)]) -> Option<String> {
+    let words: Vec<String> = calls.iter().map(|(call, limit)| format!("`timeouts.{call}` is {limit}")).collect();
+    (!words.is_empty()).then(|| words.join(" and "))
 }
 
 /// Whether everybody in between could read the event.

@@ -2,7 +2,7 @@
 
 use crate::access::{Secret, Target};
 use crate::context::{Context, Found, Takes, TargetError};
-use crate::notify::{Delivery, Event, Hook, HookStatus, Passwords, Ran, Receiver, Redactor, SecretPlace};
+use crate::notify::{Delivery, Event, Hook, HookStatus, Passwords, Ran, Receipt, Receiver, Redactor, SecretPlace};
 use crate::report::Report;
 use crate::schema::{Apply, Attr, Reports};
 use crate::value::Path;
@@ -24,13 +24,19 @@ pub(super) async fn send(context: &Context, apply: &mut Apply<Notification>) -> 
     if let Some(ran) = &hook {
         apply.warnings.extend(warning(apply, ran));
     }
-    if let Some(receiver) = &receiver {
-        let status = hook.as_ref().map(status);
-        let payload = event.payload(&context.timestamp(), status.as_ref());
-        let within = time(apply);
-        context.sender().deliver(receiver, &Delivery { id: event.id.clone(), payload, within }).await?;
-    }
+    let receipt = match &receiver {
+        Some(receiver) => {
+            let status = hook.as_ref().map(status);
+            let payload = event.payload(&context.timestamp(), status.as_ref());
+            let delivery = Delivery { id: event.id.clone(), payload, within: time(apply) };
+            Some(context.sender().deliver(receiver, &delivery).await?)
+        }
+        None => None,
+    };
     keep(context, apply, &event, hook);
+    if receipt == Some(Receipt::Known) {
+        nothing_new(apply, &event);
+    }
     Ok(())
 }
 
@@ -87,7 +93,7 @@ async fn target(context: &Context, planned: &Notification) -> Result<Target, Rep
 }
 
 fn time(apply: &Apply<Notification>) -> std::time::Duration {
-    apply.planned.timeout.get().map_or(std::time::Duration::from_secs(300), |span| span.duration())
+    apply.planned.timeout.get().unwrap_or(&rules::DEFAULT_TIMEOUT).duration()
 }
 
 /// The command with everything that it gets.
@@ -149,7 +155,7 @@ fn warning(apply: &Apply<Notification>, ran: &Ran) -> Option<Report> {
     };
     let how = if ran.is_late {
         format!(
-            "`{program}` did not end within {} s and was ended with everything that it started.",
+            "`{program}` did not end within {} s and was ended with every process of its group.",
             time(apply).as_secs()
         )
     } else {
@@ -158,6 +164,19 @@ fn warning(apply: &Apply<Notification>, ran: &Ran) -> Option<Report> {
     let next =
         "The roles are as `status` says, and `exit_code` is kept. To have the command run again change `triggers`.";
     Some(Report::warning(summary, format!("{how} {said}\n\n{next}")).at(Path::attribute("command")))
+}
+
+/// Svix had the event. Whether that is the one of a run that was interrupted only the reader can know.
+fn nothing_new(apply: &mut Apply<Notification>, event: &Event) {
+    let said = format!("Svix had event {} before, nothing was sent again", event.id);
+    let detail = format!(
+        "{said}. An apply that was interrupted has sent it, or a notification with the same arguments was destroyed and \
+         made again. Change `triggers` to send another event."
+    );
+    let at = Path::attribute("webhook").field("svix");
+    apply.warnings.push(Report::warning("Svix has this event already", detail).at(at));
+    let roles = event.message();
+    apply.state.message = if roles.is_empty() { said } else { format!("{roles}. {said}") }.into();
 }
 
 fn keep(context: &Context, apply: &mut Apply<Notification>, event: &Event, hook: Option<Ran>) {

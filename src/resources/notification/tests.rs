@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use crate::access::{EngineKind, Span, Target};
 use crate::notify::SecretPlace;
-use crate::schema::Attr;
+use crate::schema::{Attr, Timeouts};
 
 use super::event::{event, event_id};
 use super::model::{Notification, RoleResult, Svix, Webhook};
@@ -141,6 +141,56 @@ fn an_application_of_svix_that_is_another_path_is_refused_at_plan() {
     assert!(said("https://s.example.com?a=b".to_owned().into(), "app_1").contains("swallow the path"));
 }
 
+/// A call that ends first would take the command or the event with it, and nothing would say why.
+#[test]
+fn a_time_that_is_not_below_that_of_the_calls_is_refused_and_both_are_named() {
+    let span = |text: &str| Attr::Known(text.parse::<Span>().unwrap());
+    let open = |create: Attr<Span>, update: Attr<Span>| -> Attr<Timeouts> {
+        Timeouts { create, update, ..Timeouts::default() }.into()
+    };
+    let it = |timeout: Attr<Span>, timeouts: Attr<Timeouts>| Notification {
+        command: vec!["true".to_owned()].into(),
+        timeout,
+        timeouts,
+        ..notification()
+    };
+    let said = |it: &Notification| rules::problems(it).into_iter().map(|report| report.detail).collect::<String>();
+    for (timeout, timeouts, named) in [
+        (span("1h"), Attr::Null, "`timeout` is 1h, and `timeouts.create` is 30m and `timeouts.update` is 30m:"),
+        (span("30m"), Attr::Null, "`timeout` is 30m, and `timeouts.create` is 30m"),
+        (span("1h"), open(span("2h"), Attr::Null), "`timeout` is 1h, and `timeouts.update` is 30m:"),
+        (Attr::Null, open(span("2m"), Attr::Null), "`timeout` is 5m, and `timeouts.create` is 2m:"),
+    ] {
+        let said = said(&it(timeout, timeouts));
+        assert!(said.contains(named) && said.contains("to more than"), "{said}");
+    }
+    for (timeout, timeouts) in [
+        (span("29m"), Attr::Null),
+        (span("1h"), open(span("2h"), span("2h"))),
+        (span("1h"), Attr::Unknown),
+        (span("1h"), open(Attr::Unknown, span("61m"))),
+        (Attr::Unknown, open(span("1m"), span("1m"))),
+    ] {
+        let it = it(timeout, timeouts);
+        assert_eq!((said(&it).as_str(), rules::too_long_together(&it)), ("", None));
+    }
+}
+
+#[test]
+fn command_and_event_that_may_take_longer_together_than_the_calls_are_a_warning() {
+    let webhook =
+        Webhook { url: "https://h.example.com".to_owned().into(), secret_wo: Attr::Unknown, svix: Attr::Null };
+    let both = |timeout: &str| Notification {
+        command: vec!["true".to_owned()].into(),
+        webhook: webhook.clone().into(),
+        timeout: timeout.parse::<Span>().unwrap().into(),
+        ..notification()
+    };
+    let report = rules::too_long_together(&both("15m")).expect("two times 15 minutes are the time of the calls");
+    assert!(report.detail.contains("together 30m, and `timeouts.create` is 30m"), "{}", report.detail);
+    assert_eq!((rules::problems(&both("15m")), rules::too_long_together(&both("14m"))), (Vec::new(), None));
+}
+
 /// At plan much is unknown, and nothing of it may be judged.
 #[test]
 fn what_is_not_known_yet_is_not_judged() {
@@ -150,6 +200,18 @@ fn what_is_not_known_yet_is_not_judged() {
     let open = Notification { webhook: open.into(), ..notification() };
     assert_eq!(rules::problems(&open), []);
     assert!(is_news(&notification(), &Notification { results: Attr::Unknown, ..notification() }));
+}
+
+/// Some servers of Svix compare ids over all applications: the second one would never get its event.
+#[test]
+fn two_applications_of_svix_never_share_an_id() {
+    let of = |application: &str| {
+        let svix = Svix { app_id: application.to_owned().into() };
+        let webhook = Webhook { svix: svix.into(), ..Webhook::default() };
+        event_id(None, &Notification { webhook: webhook.into(), ..notification() })
+    };
+    assert_eq!(of("app_1"), of("app_1"));
+    assert_ne!(of("app_1"), of("app_2"));
 }
 
 /// Receivers that have seen the first event would take the third for a repetition of it.
@@ -193,6 +255,14 @@ fn an_event_names_the_engine_as_rds_does_and_the_application_as_its_organization
     let with_tokens = RoleResult { auth: "iam".to_owned().into(), ..role("a") };
     let planned = Notification { results: vec![with_tokens].into(), ..notification() };
     assert_eq!(event(&planned, None, &target(), "", "").roles[0].secret, SecretPlace::Tokens);
+}
+
+/// What the gateway calls the name of a database is `DBName` of RDS, and not its identifier.
+#[test]
+fn an_event_names_the_database_that_rds_made() {
+    let named = Target { database_name: Some("customers".to_owned()), ..target() };
+    assert_eq!(event(&notification(), None, &named, "", "").database.name, "customers");
+    assert_eq!(event(&notification(), None, &target(), "", "").database.name, "");
 }
 
 proptest! {
