@@ -45,7 +45,7 @@ expect 201 '"psql"' -H "$admin" -d "$(body ledger-ro ',"secret":{"envvar:DB":"bG
 expect 409 'already exists' -H "$admin" -d "$(body ledger-ro)" "$base/connections"
 expect 200 '"default_database": "ledger"' -H "$admin" "$base/connections/ledger-ro"
 expect 200 '"secret": {}' -H 'Authorization: Bearer hpk_reader_of_the_fake' "$base/connections/ledger-ro"
-expect 200 '"attributes": []' -H "$admin" -X PUT -d "$(body ledger-ro)" "$base/connections/ledger-ro"
+expect 200 '"attributes": null' -H "$admin" -X PUT -d "$(body ledger-ro)" "$base/connections/ledger-ro"
 expect 200 '"pages"' -H "$admin" "$base/connections?page=1"
 expect 422 'page_size' -H "$admin" "$base/connections?page_size=101"
 expect 404 'either the plugin' -H "$admin" -X PUT -d '{"config":["dba"]}' "$base/plugins/access_control/conn/$agent"
