@@ -183,6 +183,8 @@ def check_database(body, verb, agents, guardrails):
         broken("value too long for type character varying(128) (SQLSTATE 22001)")
     if not is_uuid(body["agent_id"]):
         broken('invalid input syntax for type uuid: "%s" (SQLSTATE 22P02)' % body["agent_id"])
+    if (template := body.get("jira_issue_template_id")) and not is_uuid(template):
+        broken('invalid input syntax for type uuid: "%s" (SQLSTATE 22P02)' % template)
     if body["agent_id"] not in agents:
         broken('insert or update on table "connections" violates foreign key constraint (SQLSTATE 23503)')
     for rule in body.get("guardrail_rules") or []:

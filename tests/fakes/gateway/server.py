@@ -7,8 +7,8 @@ It binds 127.0.0.1 only and prints one line of JSON with `port`, `url` and `org_
 full replacement on PUT, hide_role_info and the statuses are those of the gateway at hoophq/hoop e939597d (2026-08-21),
 written from a reading of that source; they live in rules.py, store.py, filters.py and plugins.py.
 
-What it is not: there is no PostgreSQL behind it (constraint errors are imitated), no agent, no session, no review, no
-licence, one organisation, and only these routes: healthz, publicserverinfo, userinfo, connections, connection-tags,
+What it is not: there is no PostgreSQL behind it (constraint errors are imitated; any template of Jira issues exists), no
+agent, no session, no review, no licence, no MCP, one organisation, and only these routes: healthz, publicserverinfo, userinfo, connections, connection-tags,
 resources, agents, plugins with their per-connection configuration, orgs/hide-role-info. A JWT is any token that was
 registered; nothing expires by itself.
 
@@ -92,7 +92,7 @@ class Handler(BaseHTTPRequestHandler):
         # A proxy gets the whole URL in the request line.
         url = urllib.parse.urlsplit(self.path)
         self.route = url.path.removeprefix(self.server.prefix)
-        self.query = dict(urllib.parse.parse_qsl(url.query))
+        self.query = dict(urllib.parse.parse_qsl(url.query, keep_blank_values=True))
         self.text = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode(errors="replace")
         if self.route.startswith("/rig/"):
             return self.answer(*self.guarded(self.rig))
@@ -210,10 +210,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def paged(self, items, nothing=()):
         """A bare array, or pages when either paging parameter is given."""
-        if not {"page", "page_size"} & set(self.query):
+        given = {k: self.query.get(k) for k in ("page", "page_size")}
+        if not any(given.values()):
             return items
-        page, size = (int(self.query.get(k) or d) if (self.query.get(k) or d).isdigit() else 0
-                      for k, d in (("page", "1"), ("page_size", "50")))
+        page, size = (int(text) if text.isdecimal() else 0
+                      for text in (given["page"] or "1", given["page_size"] or "50"))
         if page < 1:
             raise Refusal(422, "page must be >= 1")
         if not 1 <= size <= 100:
@@ -362,7 +363,7 @@ class Handler(BaseHTTPRequestHandler):
                 return 200, {"id": store.add_agent(body["name"], body.get("mode", "standard"),
                                                    body.get("status", "DISCONNECTED"))}
             case "POST", "guardrails":
-                store.guardrails.add(self.json()["id"])
+                store.guardrails.add(self.json()["id"].lower())
             case "POST", "attributes":
                 body = self.json()
                 store.attributes[body["name"]] = {"managed_by": body.get("managed_by"),

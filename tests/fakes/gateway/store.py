@@ -190,7 +190,7 @@ class Store:
         matches = filters.of_connections(query)
         found = sorted((c for c in self.connections.values() if self.plugins.shows(c, groups) and matches(c)),
                        key=lambda c: c["name"])
-        return [self._listed(c, "page" in query or "page_size" in query) for c in found]
+        return [self._listed(c, bool(query.get("page") or query.get("page_size"))) for c in found]
 
     def _listed(self, connection, paged):
         left_out = dict.fromkeys(("force_approve_groups", "access_max_duration", "min_review_approvals",
@@ -283,7 +283,8 @@ class Store:
                                "(SQLSTATE 23505)")
         for connection in self._roles(old):
             connection["resource_name"] = new
-        self.resources[new] = {**self.resources.pop(old), "name": new}
+        row = self.resources[new] = self.resources.pop(old)
+        row["name"] = new
 
     def delete_resource(self, name):
         """DELETE /resources/{name}: only while nobody uses it."""
