@@ -351,7 +351,9 @@ class Handler(BaseHTTPRequestHandler):
             case "GET", "connections":
                 return 200, list(store.connections.values())
             case "PATCH", "connections", name:
-                store.connections[name].update(self.json())
+                connection = store.connections[name]
+                connection.update(self.json())
+                store.resource_row(connection["resource_name"], connection["type"], connection["subtype"])
             case "PUT", "resources", name:
                 store.resource_row(name, "database", "")["envs"] = self.json()["envs"]
             case "GET", "resources":
