@@ -5,6 +5,7 @@
 
 mod connect;
 mod docs;
+mod hook;
 mod house;
 mod permissions;
 mod schema;

@@ -51,21 +51,74 @@ def bind(body, partial=False):
             raise Refusal(400, f"json: cannot unmarshal {type(value).__name__} into field {field}")
     if partial:
         return
-    missing = [f for f in REQUIRED if not body.get(f)]
-    if missing:
+    _require("Connection", body, *REQUIRED)
+
+
+def are_texts(value):
+    """Whether the value is a list of texts; Go takes null for an empty one."""
+    return isinstance(value, list) and all(v is None or isinstance(v, str) for v in value)
+
+
+def bind_resource(body):
+    """Checks the body of a resource; 400 when it does not fit."""
+    texts = ("name", "type", "subtype", "agent_id")
+    _bind(body, texts, {"env_vars": _is_map_of_texts, "roles": _are_objects})
+    _require("ResourceRequest", body, "name", "type")
+    if body.get("env_vars") is None:
+        _require("ResourceRequest", {}, "env_vars")
+    for role in body.get("roles") or []:
+        _bind(role, texts, {"command": are_texts, "attributes": are_texts, "secret": lambda v: isinstance(v, dict)})
+        _require("ResourceRoleRequest", role, "name", "type")
+
+
+def bind_plugin(body):
+    """Checks the body of a plugin; 400 when it does not fit."""
+    _bind(body, ("name",), {"connections": _are_objects, "config": lambda v: isinstance(v, dict)})
+    _require("PluginRequest", body, "name")
+    if body.get("connections") is None:
+        _require("PluginRequest", {}, "connections")
+    for link in body["connections"]:
+        _bind(link, ("id", "name"), {"config": are_texts})
+
+
+def bind_agent(body):
+    """Checks the body of an agent; 400 when it does not fit."""
+    _bind(body, ("name", "mode"), {})
+    _require("AgentRequest", body, "name")
+
+
+def _bind(body, texts, others):
+    if not isinstance(body, dict):
+        raise Refusal(400, "json: cannot unmarshal value into an object")
+    for field, value in body.items():
+        fits = (lambda v: isinstance(v, str)) if field in texts else others.get(field, lambda _: True)
+        if value is not None and not fits(value):
+            raise Refusal(400, f"json: cannot unmarshal {type(value).__name__} into field {field}")
+
+
+def _require(kind, body, *fields):
+    if missing := [f for f in fields if not body.get(f)]:
         raise Refusal(400, "\n".join(
-            f"Key: 'Connection.{f}' Error:Field validation for '{f}' failed on the 'required' tag" for f in missing))
+            f"Key: '{kind}.{f}' Error:Field validation for '{f}' failed on the 'required' tag" for f in missing))
+
+
+def _is_map_of_texts(value):
+    return isinstance(value, dict) and all(v is None or isinstance(v, str) for v in value.values())
+
+
+def _are_objects(value):
+    return isinstance(value, list) and all(isinstance(v, dict) for v in value)
 
 
 def _has_its_type(field, value):
     if field in TEXTS:
         return isinstance(value, str)
     if field in LISTS:
-        return isinstance(value, list) and all(isinstance(v, str) for v in value)
+        return are_texts(value)
     if field in NUMBERS:
         return isinstance(value, int) and not isinstance(value, bool)
     if field == "connection_tags":
-        return isinstance(value, dict) and all(isinstance(v, str) for v in value.values())
+        return _is_map_of_texts(value)
     if field == "secret":
         return isinstance(value, dict)
     return True
@@ -130,12 +183,30 @@ def check_database(body, verb, agents, guardrails):
         broken("value too long for type character varying(128) (SQLSTATE 22001)")
     if not is_uuid(body["agent_id"]):
         broken('invalid input syntax for type uuid: "%s" (SQLSTATE 22P02)' % body["agent_id"])
+    if (template := body.get("jira_issue_template_id")) and not is_uuid(template):
+        broken('invalid input syntax for type uuid: "%s" (SQLSTATE 22P02)' % template)
     if body["agent_id"] not in agents:
         broken('insert or update on table "connections" violates foreign key constraint (SQLSTATE 23503)')
     for rule in body.get("guardrail_rules") or []:
-        if rule and rule not in guardrails:
+        if rule and rule.lower() not in guardrails:
             raise Refusal(500, f"failed {verb} connection: failed creating guard rail association, reason=ERROR: "
                                "insert violates foreign key constraint (SQLSTATE 23503)")
+
+
+def check_resource(body, verb, agents):
+    """What only the gateway's PostgreSQL refuses of a resource; 500 with the driver's text."""
+    def broken(reason):
+        raise Refusal(500, f"failed {verb} resource: ERROR: {reason}")
+
+    if len(body["name"]) > LONGEST_RESOURCE_NAME:
+        broken("value too long for type character varying(128) (SQLSTATE 22001)")
+    if body["type"] not in TYPES:
+        broken('invalid input value for enum enum_connection_type: "%s" (SQLSTATE 22P02)' % body["type"])
+    if agent := body.get("agent_id"):
+        if not is_uuid(agent):
+            broken('invalid input syntax for type uuid: "%s" (SQLSTATE 22P02)' % agent)
+        if agent not in agents:
+            broken('insert or update on table "resources" violates foreign key constraint (SQLSTATE 23503)')
 
 
 def is_uuid(text):

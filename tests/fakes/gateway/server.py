@@ -5,10 +5,10 @@
 
 It binds 127.0.0.1 only and prints one line of JSON with `port`, `url` and `org_id`. The rules for names, tags, defaults,
 full replacement on PUT, hide_role_info and the statuses are those of the gateway at hoophq/hoop e939597d (2026-08-21),
-written from a reading of that source; they live in rules.py and store.py.
+written from a reading of that source; they live in rules.py, store.py, filters.py and plugins.py.
 
-What it is not: there is no PostgreSQL behind it (constraint errors are imitated), no agent, no session, no review, no
-licence, one organisation, and only these routes: healthz, publicserverinfo, userinfo, connections, connection-tags,
+What it is not: there is no PostgreSQL behind it (constraint errors are imitated; any template of Jira issues exists), no
+agent, no session, no review, no licence, no MCP, one organisation, and only these routes: healthz, publicserverinfo, userinfo, connections, connection-tags,
 resources, agents, plugins with their per-connection configuration, orgs/hide-role-info. A JWT is any token that was
 registered; nothing expires by itself.
 
@@ -43,8 +43,7 @@ import rules
 from rules import Refusal
 from store import Store
 
-PLUGINS = ("audit", "access_control", "dlp", "indexer", "review", "runbooks", "slack", "webhooks")
-DROP = object()
+STARTED = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
 
 
 class Gateway(ThreadingHTTPServer):
@@ -93,8 +92,8 @@ class Handler(BaseHTTPRequestHandler):
         # A proxy gets the whole URL in the request line.
         url = urllib.parse.urlsplit(self.path)
         self.route = url.path.removeprefix(self.server.prefix)
-        self.query = dict(urllib.parse.parse_qsl(url.query))
-        self.text = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
+        self.query = dict(urllib.parse.parse_qsl(url.query, keep_blank_values=True))
+        self.text = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode(errors="replace")
         if self.route.startswith("/rig/"):
             return self.answer(*self.guarded(self.rig))
         fault = self.take_fault()
@@ -157,9 +156,12 @@ class Handler(BaseHTTPRequestHandler):
 
     def json(self):
         try:
-            return json.loads(self.text)
+            body = json.loads(self.text)
         except ValueError as error:
             raise Refusal(400, f"invalid character in the body: {error}") from None
+        if body is not None and not isinstance(body, dict):
+            raise Refusal(400, f"json: cannot unmarshal {type(body).__name__} into a value of another type")
+        return body or {}
 
     # The API
 
@@ -203,23 +205,21 @@ class Handler(BaseHTTPRequestHandler):
     def get_connections(self, name=None):
         groups = self.groups("standard")
         if name is None:
-            return 200, self.paged(self.server.store.list(self.query))
-        connection = self.server.store.find(name)
-        if connection is None:
-            raise Refusal(404, "not found")
-        return 200, self.server.store.shown(connection, admin="admin" in groups)
+            return 200, self.paged(self.server.store.list(self.query, groups))
+        return 200, self.server.store.read(name, groups)
 
-    def paged(self, items):
+    def paged(self, items, nothing=()):
         """A bare array, or pages when either paging parameter is given."""
-        if not {"page", "page_size"} & set(self.query):
+        given = {k: self.query.get(k) for k in ("page", "page_size")}
+        if not any(given.values()):
             return items
-        page, size = (int(self.query.get(k) or d) if (self.query.get(k) or d).isdigit() else 0
-                      for k, d in (("page", "1"), ("page_size", "50")))
+        page, size = (int(text) if text.isdecimal() else 0
+                      for text in (given["page"] or "1", given["page_size"] or "50"))
         if page < 1:
             raise Refusal(422, "page must be >= 1")
         if not 1 <= size <= 100:
             raise Refusal(422, "page_size must be between 1 and 100")
-        return {"pages": {"total": len(items), "page": page, "size": size}, "data": items[(page - 1) * size:page * size]}
+        return {"pages": {"total": len(items), "page": page, "size": size}, "data": items[(page - 1) * size:page * size] or nothing}
 
     def post_connections(self):
         self.groups("admin")
@@ -240,16 +240,15 @@ class Handler(BaseHTTPRequestHandler):
     def get_connection_tags(self):
         self.groups("standard")
         pairs = {pair for c in self.server.store.connections.values() for pair in c["connection_tags"].items()}
-        return 200, {"items": [{"id": str(uuid.uuid5(uuid.NAMESPACE_URL, "=".join(pair))), "key": pair[0],
-                                "value": pair[1]} for pair in sorted(pairs)]}
+        # None, not an empty list, is what the gateway has when there are no tags.
+        return 200, {"items": [_tag_shown(*pair) for pair in sorted(pairs)] or None}
 
     def get_resources(self, name=None):
-        admin = "admin" in self.groups("standard")
+        groups = self.groups("standard")
         store = self.server.store
         if name is None:
-            found = [r for r in store.resources.values() if self.query.get("name", "") in r["name"]]
-            return 200, self.paged([store.shown_resource(r, admin) for r in found])
-        return 200, store.shown_resource(store.resource(name), admin)
+            return 200, self.paged(store.list_resources(self.query, groups), nothing=None)
+        return 200, store.shown_resource(store.resource(name), groups)
 
     def post_resources(self):
         self.groups("admin")
@@ -275,9 +274,8 @@ class Handler(BaseHTTPRequestHandler):
     def post_agents(self):
         self.groups("admin")
         body = self.json()
-        name, mode = body.get("name"), body.get("mode") or "standard"
-        if not name:
-            raise Refusal(400, "Key: 'AgentRequest.Name' Error:Field validation for 'Name' failed on the 'required' tag")
+        rules.bind_agent(body)
+        name, mode = body["name"], "standard" if body.get("mode") is None else body["mode"]
         rules.validate({"name": name})
         if mode not in ("standard", "embedded"):
             raise Refusal(422, f'unknown agent mode "{mode}"')
@@ -293,45 +291,34 @@ class Handler(BaseHTTPRequestHandler):
 
     def post_plugins(self):
         self.groups("admin")
-        name = self.json().get("name")
-        if name not in PLUGINS:
-            raise Refusal(400, "Key: 'PluginRequest.Name' Error:Field validation for 'Name' failed")
-        if name in self.server.store.plugins:
-            raise Refusal(400, "plugin already enabled")
-        self.server.store.plugins[name] = {"id": str(uuid.uuid4()), "connections": {}}
-        return 201, {"id": self.server.store.plugins[name]["id"], "name": name, "connections": []}
+        return 201, self.server.store.plugins.create(self.json())
 
     def get_plugins(self, name=None, word=None, identifier=None):
         self.groups(*(("auditor",) if word else ("standard",)))
-        store = self.server.store
-        if word == "conn":
-            return 200, store.plugin_connection(name, identifier)
-        if name is not None and name not in store.plugins:
-            raise Refusal(404, "plugin not found")
-        shown = [{"id": p["id"], "name": n, "connections": list(p["connections"].values())}
-                 for n, p in store.plugins.items() if name in (None, n)]
-        return 200, shown if name is None else shown[0]
+        plugins = self.server.store.plugins
+        if word is None:
+            return 200, plugins.list() if name is None else plugins.shown(name)
+        return 200, plugins.get(name, self.linked(word, identifier))
 
     def put_plugins(self, name, word=None, identifier=None):
         self.groups("admin")
+        plugins = self.server.store.plugins
         if word is None:
-            return 200, self.server.store.replace_plugin(name, self.json().get("connections") or [])
-        config = self.json().get("config")
-        if word != "conn" or not isinstance(config, list):
-            raise Refusal(400, "json: cannot unmarshal the body into a plugin connection")
-        if name in ("review", "dlp"):
-            raise Refusal(400, "unable to manage review or dlp plugins, use the connection endpoint instead")
-        return 200, self.server.store.plugin_connection(name, identifier, config)
+            return 200, plugins.replace(self.json())
+        return 200, plugins.set(name, self.linked(word, identifier), self.json())
 
     def delete_plugins(self, name, word, identifier):
         self.groups("admin")
-        if word != "conn":
+        return 204, self.server.store.plugins.delete(name, self.linked(word, identifier))
+
+    def linked(self, word, identifier):
+        """The id of the connection in the path of a plugin's link."""
+        if word != "conn" or not identifier:
             raise Refusal(404, "404 page not found")
-        self.server.store.plugin_connection(name, identifier, remove=True)
-        return 204, None
+        return identifier
 
     def get_orgs(self, word):
-        self.groups("auditor")
+        self.groups("admin")
         if word != "hide-role-info":
             raise Refusal(404, "404 page not found")
         return 200, {"hide_role_info": self.server.store.hide_role_info}
@@ -340,7 +327,11 @@ class Handler(BaseHTTPRequestHandler):
         self.groups("admin")
         if word != "hide-role-info":
             raise Refusal(404, "404 page not found")
-        self.server.store.hide_role_info = bool(self.json().get("hide_role_info"))
+        hide = self.json().get("hide_role_info")
+        if not isinstance(hide, bool):
+            raise Refusal(400, "Key: 'OrgHideRoleInfoRequest.HideRoleInfo' Error:Field validation for 'HideRoleInfo' "
+                               "failed on the 'required' tag")
+        self.server.store.hide_role_info = hide
         return 200, {"hide_role_info": self.server.store.hide_role_info}
 
     # The rig
@@ -360,7 +351,9 @@ class Handler(BaseHTTPRequestHandler):
             case "GET", "connections":
                 return 200, list(store.connections.values())
             case "PATCH", "connections", name:
-                store.connections[name].update(self.json())
+                connection = store.connections[name]
+                connection.update(self.json())
+                store.resource_row(connection["resource_name"], connection["type"], connection["subtype"])
             case "PUT", "resources", name:
                 store.resource_row(name, "database", "")["envs"] = self.json()["envs"]
             case "GET", "resources":
@@ -372,7 +365,7 @@ class Handler(BaseHTTPRequestHandler):
                 return 200, {"id": store.add_agent(body["name"], body.get("mode", "standard"),
                                                    body.get("status", "DISCONNECTED"))}
             case "POST", "guardrails":
-                store.guardrails.add(self.json()["id"])
+                store.guardrails.add(self.json()["id"].lower())
             case "POST", "attributes":
                 body = self.json()
                 store.attributes[body["name"]] = {"managed_by": body.get("managed_by"),
@@ -391,9 +384,9 @@ class Handler(BaseHTTPRequestHandler):
         if "hide_role_info" in body:
             store.hide_role_info = body["hide_role_info"]
         if body.get("access_control") is True:
-            store.plugins.setdefault("access_control", {"id": str(uuid.uuid4()), "connections": {}})
+            store.plugins.enable("access_control")
         if body.get("access_control") is False:
-            store.plugins.pop("access_control", None)
+            store.plugins.disable("access_control")
 
 
 def _answers(fault):
@@ -403,7 +396,13 @@ def _answers(fault):
 
 def _agent_shown(agent):
     meta = agent["metadata"]
-    return {**agent, "token": "", **{k: meta.get(k, "") for k in ("hostname", "version", "platform")}}
+    beside = ("hostname", "machine_id", "kernel_version", "version", "goversion", "compiler", "platform")
+    return {**agent, "token": "", **{k: meta.get(k, "") for k in beside}}
+
+
+def _tag_shown(key, value):
+    identifier = str(uuid.uuid5(uuid.NAMESPACE_URL, f"{key}={value}"))
+    return {"id": identifier, "key": key, "value": value, "created_at": STARTED, "updated_at": STARTED}
 
 
 def parse_options():

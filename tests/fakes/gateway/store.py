@@ -1,12 +1,13 @@
-"""What the gateway keeps: connections, resources, agents, plugins. Everything is in memory, under one lock."""
+"""What the gateway keeps: connections, resources, agents. Everything is in memory, under one lock."""
 
 import copy
 import datetime
-import fnmatch
 import threading
 import uuid
 
+import filters
 import rules
+from plugins import Plugins
 from rules import Refusal
 
 PATCHABLE = (
@@ -25,7 +26,7 @@ class Store:
         self.connections = {}
         self.resources = {}
         self.agents = {}
-        self.plugins = {}
+        self.plugins = Plugins(self.connections)
         self.guardrails = set()
         self.attributes = {}
 
@@ -55,11 +56,11 @@ class Store:
 
     # Connections
 
-    def find(self, name_or_id):
-        """One stored connection by name or id, or None."""
+    def find(self, name_or_id, groups=("admin",)):
+        """One stored connection by name or id, or None; also None when the access control hides it from the groups."""
         for connection in self.connections.values():
             if name_or_id in (connection["name"], connection["id"]):
-                return connection
+                return connection if self.plugins.shows(connection, groups) else None
         return None
 
     def create(self, body):
@@ -68,9 +69,7 @@ class Store:
         rules.validate(body)
         if self.find(body["name"]):
             raise Refusal(409, "Connection already exists.")
-        stored = self._complete(body, "creating", str(uuid.uuid4()), {})
-        self.connections[stored["name"]] = stored
-        return self.written(stored)
+        return self._stored(self._complete(body, "creating", str(uuid.uuid4()), {}), body.get("attributes"))
 
     def replace(self, name_or_id, body):
         """PUT /connections/{nameOrID}: everything that the body leaves out is reset."""
@@ -78,9 +77,8 @@ class Store:
         rules.bind(body)
         rules.validate(body)
         body = {**body, "name": old["name"]}
-        stored = self._complete(body, "updating", old["id"], old)
-        self.connections[stored["name"]] = stored
-        return self.written(stored)
+        known = {**old, "secret": self._merged_secrets(old)}
+        return self._stored(self._complete(body, "updating", old["id"], known), body.get("attributes"))
 
     def patch(self, name_or_id, body):
         """PATCH /connections/{nameOrID}: only some fields, starting from the secrets of connection and resource."""
@@ -90,16 +88,20 @@ class Store:
         changed = {**copy.deepcopy(old), "secret": self._merged_secrets(old)}
         changed.update({k: v for k, v in body.items() if k in PATCHABLE and v is not None})
         stored = self._complete(changed, "patching", old["id"], {**old, "secret": self._merged_secrets(old)})
-        self.connections[stored["name"]] = stored
-        return self.written(stored)
+        return self._stored(stored, stored["attributes"] if body.get("attributes") is None else body["attributes"])
+
+    def _stored(self, connection, attributes):
+        """Keeps a connection and answers the write, which repeats the attributes as they were sent."""
+        self.connections[connection["name"]] = connection
+        self.plugins.link_defaults(connection)
+        return {**self.written(connection), "attributes": attributes}
 
     def delete(self, name):
         """DELETE /connections/{name}: by name only; the resource stays."""
         connection = self.connections.pop(name, None)
         if connection is None:
             raise Refusal(404, "not found")
-        for plugin in self.plugins.values():
-            plugin["connections"].pop(connection["id"], None)
+        self.plugins.forget(connection)
 
     def _writable(self, name_or_id):
         old = self.find(name_or_id)
@@ -120,17 +122,17 @@ class Store:
             secret = {k: rules.as_text(v) for k, v in body["secret"].items()}
         rules.check_database(body, verb, self.agents, self.guardrails)
         resource = body.get("resource_name") or body["name"]
-        self.resource_row(resource, body["type"], body.get("subtype") or "")
+        self.resource_row(resource, body["type"], body.get("subtype") or "", body["agent_id"])
         agent = self.agents[body["agent_id"]]
         return {
-            "id": identifier, "name": body["name"], "resource_name": resource, "command": body.get("command") or [],
+            "id": identifier, "name": body["name"], "resource_name": resource, "command": body.get("command") or None,
             "type": body["type"], "subtype": body.get("subtype") or "", "secret": secret,
             "agent_id": body["agent_id"], "managed_by": None,
             "status": "online" if agent["status"] == "CONNECTED" else "offline",
             "reviewers": body.get("reviewers") or [], "redact_types": body.get("redact_types") or [],
             "tags": body.get("tags") or [], "connection_tags": dict(body.get("connection_tags") or {}),
             **{mode: body[mode] for mode in rules.MODES},
-            "guardrail_rules": sorted(set(body.get("guardrail_rules") or []) - {""}),
+            "guardrail_rules": sorted({rule.lower() for rule in body.get("guardrail_rules") or []} - {""}),
             "jira_issue_template_id": body.get("jira_issue_template_id") or "",
             "force_approve_groups": body.get("force_approve_groups"),
             "access_max_duration": body.get("access_max_duration"),
@@ -172,17 +174,41 @@ class Store:
             del out["secrets_updated_at"]
         return out
 
-    def list(self, query):
-        """GET /connections: filtered, by name, without secrets."""
-        found = [c for c in sorted(self.connections.values(), key=lambda c: c["name"]) if _matches(c, query)]
-        return [self.shown({**c, "secret": {}}) for c in found]
+    def read(self, name_or_id, groups):
+        """GET /connections/{nameOrID}: the one answer that tells which features act on the connection."""
+        connection = self.find(name_or_id, groups)
+        if connection is None:
+            raise Refusal(404, "not found")
+        return {**self.shown(connection, admin="admin" in groups), "effective_features": {
+            "guardrails": bool(connection["guardrail_rules"]), "data_masking": False, "ai_session_analyzer": False,
+            "jira_templates": bool(connection["jira_issue_template_id"]),
+            "mandatory_metadata": bool(connection["mandatory_metadata_fields"]),
+            "access_request": {"command": False, "jit": False, "legacy_reviewers": bool(connection["reviewers"])}}}
+
+    def list(self, query, groups=("admin",)):
+        """GET /connections: filtered, by name, without secrets and without what the gateway's query leaves out."""
+        matches = filters.of_connections(query)
+        found = sorted((c for c in self.connections.values() if self.plugins.shows(c, groups) and matches(c)),
+                       key=lambda c: c["name"])
+        return [self._listed(c, bool(query.get("page") or query.get("page_size"))) for c in found]
+
+    def _listed(self, connection, paged):
+        left_out = dict.fromkeys(("force_approve_groups", "access_max_duration", "min_review_approvals",
+                                  "secrets_updated_at"))
+        if not paged:
+            left_out["mandatory_metadata_fields"] = None
+        shown = self.shown({**connection, "secret": {}, **left_out})
+        shown["attributes"] = [a for a in shown["attributes"] if not self.attributes[a]["managed_by"]]
+        return shown
 
     # Resources
 
-    def resource_row(self, name, kind, subtype):
+    def resource_row(self, name, kind, subtype, agent_id=""):
         """The row of that name, made when there is none, as a write of a connection does."""
-        return self.resources.setdefault(name, {"id": str(uuid.uuid4()), "name": name, "type": kind,
-                                                "subtype": subtype, "agent_id": "", "envs": {}, "created_at": _now()})
+        now = _now()
+        return self.resources.setdefault(name, {
+            "id": str(uuid.uuid4()), "name": name, "type": kind, "subtype": subtype, "agent_id": agent_id, "envs": {},
+            "created_at": now, "updated_at": now})
 
     def resource(self, name):
         """One stored resource."""
@@ -190,76 +216,85 @@ class Store:
             raise Refusal(404, "resource not found")
         return self.resources[name]
 
-    def shown_resource(self, resource, admin=True):
-        """The answer to GET: who is no admin gets no variables."""
+    def list_resources(self, query, groups):
+        """GET /resources: filtered, by name, each with its connections."""
+        matches = filters.of_resources(query)
+        return [self._listed_resource(r, groups) for r in sorted(self.resources.values(), key=lambda r: r["name"])
+                if matches(r) and self._reachable(r, groups)]
+
+    def _listed_resource(self, resource, groups):
+        bare = {"reviewers": None, "redact_types": None, "guardrail_rules": None, "connection_tags": None,
+                "attributes": [], "secret": {}}
+        roles = [{**self.shown({**c, **bare}), "secret": None if self.hide_role_info else {}, "attributes": None}
+                 for c in self._roles(resource["name"])]
+        shown = self.shown_resource(resource, groups)
+        return {**shown, "roles": roles} if roles else shown
+
+    def _reachable(self, resource, groups):
+        roles = self._roles(resource["name"])
+        return any(self.plugins.shows(c, groups) for c in roles) if roles else self.plugins.shows(None, groups)
+
+    def shown_resource(self, resource, groups=("admin",)):
+        """The answer to GET: only admins and auditors get the variables."""
         shown = {k: v for k, v in resource.items() if k != "envs"}
-        return {**shown, "updated_at": resource["created_at"], "env_vars": resource["envs"] if admin else {}}
+        return {**shown, "env_vars": resource["envs"] if {"admin", "auditor"} & set(groups) else {}}
 
     def create_resource(self, body):
-        """POST /resources."""
-        _bind_resource(body)
+        """POST /resources, with a connection for each role."""
+        rules.bind_resource(body)
         if body["name"] in self.resources:
             raise Refusal(409, "resource name already exists")
-        taken = [r["name"] for r in body.get("roles") or [] if self.find(r["name"])]
-        if taken:
-            raise Refusal(409, f"connection with the same name, {taken[0]}")
+        roles = body.get("roles") or []
+        for role in roles:
+            if self.find(role["name"]):
+                raise Refusal(409, f"connection with the same name, {role['name']}")
+        wanted = [self._role(body, role) for role in roles]
+        rules.check_resource(body, "creating", self.agents)
         row = self.resource_row(body["name"], body["type"], body.get("subtype") or body["type"])
         row.update(envs=body["env_vars"], agent_id=body.get("agent_id") or "")
+        for role in wanted:
+            self._stored(self._complete(role, "creating", str(uuid.uuid4()), {}), [])
         return self.shown_resource(row)
 
+    def _role(self, resource, role):
+        """The connection that a role of a new resource stands for."""
+        modes = dict.fromkeys(rules.MODES, "enabled")
+        modes["access_schema"] = "enabled" if role["type"] == "database" else "disabled"
+        known = {k: role.get(k) for k in ("name", "type", "subtype", "command", "secret", "attributes")}
+        agent = role.get("agent_id") or resource.get("agent_id")
+        return {**known, **modes, "agent_id": agent, "resource_name": resource["name"]}
+
     def replace_resource(self, name, body):
-        """PUT /resources/{name}: everything, but type and subtype only while nobody uses it."""
-        _bind_resource(body)
+        """PUT /resources/{name}: everything, the name too, but type and subtype only while nobody uses it."""
+        rules.bind_resource(body)
         row, subtype = self.resource(name), body.get("subtype") or body["type"]
-        if self._uses(name) and (row["type"], row["subtype"]) != (body["type"], subtype):
+        if self._roles(name) and (row["type"], row["subtype"]) != (body["type"], subtype):
             raise Refusal(403, "cannot change resource type or subtype with existing connections")
-        row.update(type=body["type"], subtype=subtype, envs=body["env_vars"], agent_id=body.get("agent_id") or "")
+        rules.check_resource(body, "updating", self.agents)
+        if body["name"] != name:
+            self._rename_resource(name, body["name"])
+        row.update(type=body["type"], subtype=subtype, envs=body["env_vars"], agent_id=body.get("agent_id") or "",
+                   updated_at=_now())
         return self.shown_resource(row)
+
+    def _rename_resource(self, old, new):
+        if new in self.resources:
+            raise Refusal(500, "failed updating resource: ERROR: duplicate key value violates unique constraint "
+                               "(SQLSTATE 23505)")
+        for connection in self._roles(old):
+            connection["resource_name"] = new
+        row = self.resources[new] = self.resources.pop(old)
+        row["name"] = new
 
     def delete_resource(self, name):
         """DELETE /resources/{name}: only while nobody uses it."""
         self.resource(name)
-        if self._uses(name):
+        if self._roles(name):
             raise Refusal(403, "cannot delete resource with existing connections")
         del self.resources[name]
 
-    def _uses(self, name):
-        return any(c["resource_name"] == name for c in self.connections.values())
-
-    # Plugins
-
-    def replace_plugin(self, plugin, connections):
-        """PUT /plugins/{name}: the links of ALL connections become these."""
-        if plugin not in self.plugins:
-            raise Refusal(404, "plugin not found")
-        self.plugins[plugin]["connections"] = {}
-        for link in connections:
-            self.plugin_connection(plugin, link["id"], config=link.get("config") or [])
-        return {"id": self.plugins[plugin]["id"], "name": plugin,
-                "connections": list(self.plugins[plugin]["connections"].values())}
-
-    def plugin_connection(self, plugin, identifier, config=None, remove=False):
-        """GET, PUT (with config) and DELETE (with remove) of /plugins/{name}/conn/{id}."""
-        missing = Refusal(404, "either the plugin or the connection does not exist")
-        if plugin not in self.plugins:
-            raise missing
-        links = self.plugins[plugin]["connections"]
-        if config is not None:
-            if not rules.is_uuid(identifier) or not any(c["id"] == identifier for c in self.connections.values()):
-                raise Refusal(500, "failed updating plugin connection: ERROR: insert or update on table "
-                                   '"plugin_connections" violates foreign key constraint (SQLSTATE 23503)')
-            links[identifier] = {"id": str(uuid.uuid4()), "plugin_id": self.plugins[plugin]["id"],
-                                 "connection_id": identifier, "config": config, "updated_at": _now()}
-        if identifier not in links:
-            raise missing
-        return links.pop(identifier) if remove else links[identifier]
-
-
-def _bind_resource(body):
-    missing = [f for f in ("name", "type", "env_vars") if not isinstance(body, dict) or body.get(f) in (None, "")]
-    if missing:
-        raise Refusal(400, "\n".join(
-            f"Key: 'ResourceRequest.{f}' Error:Field validation for '{f}' failed on the 'required' tag" for f in missing))
+    def _roles(self, name):
+        return [c for c in self.connections.values() if c["resource_name"] == name]
 
 
 def _stamp(old, before, after):
@@ -270,40 +305,3 @@ def _stamp(old, before, after):
 
 def _now():
     return datetime.datetime.now(datetime.timezone.utc).isoformat().replace("+00:00", "Z")
-
-
-def _matches(connection, query):
-    for option, field in (("agent_id", "agent_id"), ("type", "type"), ("subtype", "subtype"),
-                          ("managed_by", "managed_by"), ("resource_name", "resource_name"), ("name", "name")):
-        wanted = query.get(option)
-        if not wanted:
-            continue
-        if option not in ("resource_name", "name") and not rules.is_list_option(wanted):
-            raise Refusal(422, "option values must contain between 1 and 127 alphanumeric characters, "
-                               "it may include (-), (_) or (.) characters")
-        if not fnmatch.fnmatchcase(connection[field] or "", wanted.replace("%", "*")):
-            return False
-    identifiers = [i.strip() for i in query.get("connection_ids", "").split(",") if i.strip()]
-    if identifiers and connection["id"] not in identifiers:
-        return False
-    attributes = [a for a in query.get("attribute", "").split(",") if a]
-    if attributes and not set(attributes) & set(connection["attributes"]):
-        return False
-    search = query.get("search", "").strip().lower()
-    haystack = (connection["name"], connection["subtype"], connection["type"], connection["resource_name"],
-                connection["status"])
-    if search and not any(search in text.lower() for text in haystack):
-        return False
-    return _selected(connection["connection_tags"], query.get("tag_selector", ""))
-
-
-def _selected(tags, selector):
-    """`key=value` and `key!=value`, joined by commas; both need the key to be there."""
-    for part in filter(None, (p.strip() for p in selector.split(","))):
-        operator = "!=" if "!=" in part else "="
-        key, found, value = (text.strip() for text in part.partition(operator))
-        if not found or not key:
-            raise Refusal(500, f'failed listing connections: invalid tag selector "{part}"')
-        if key not in tags or (tags[key] == value) != (operator == "="):
-            return False
-    return True
