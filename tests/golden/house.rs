@@ -23,7 +23,7 @@ const FLOORS: [&[&str]; 9] = [
 const NEIGHBOURS: [(&str, &str); 4] =
     [("schema", "access"), ("schema", "report"), ("gateway", "network"), ("notify", "network")];
 
-/// Only here are the concrete adapters chosen.
+/// In lines. A longer file is several.
 const LARGEST_FILE: usize = 800;
 
 fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {

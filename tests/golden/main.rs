@@ -10,3 +10,4 @@ mod permissions;
 mod schema;
 mod secrets;
 mod switch;
+mod workflows;
