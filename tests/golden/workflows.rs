@@ -23,7 +23,8 @@ fn every_action_is_pinned_by_its_commit() {
     assert!(!is_pinned("actions/checkout@v7") && !is_pinned("actions/checkout@v7.0.1 # v7.0.1"));
     let mut pins = 0;
     for (path, text) in workflows() {
-        for action in text.lines().filter_map(|line| line.trim_start().trim_start_matches("- ").strip_prefix("uses: ")) {
+        for action in text.lines().filter_map(|line| line.trim_start().trim_start_matches("- ").strip_prefix("uses: "))
+        {
             assert!(is_pinned(action), "{}: {action}", path.display());
             pins += 1;
         }
