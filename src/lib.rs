@@ -62,7 +62,8 @@
 //! | [`report`] | errors as sentences |
 //! | [`value`] | values with null and unknown, exact numbers, types, paths |
 
-// Futures that call the AWS SDK nest deeply; whether they are `Send` is asked through all their layers.
+// The futures of the AWS SDK are nested deeply. How deep the compiler looks at once depends on what an incremental build
+// has kept of the one before: with the default some of them fail.
 #![recursion_limit = "256"]
 
 pub mod access;
