@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 PYTHON := $(CURDIR)/.venv/bin/python
 
-.PHONY: help install lint test-fakes test-rust test-engines test test-matrix test-policy test-modules docs demo bench
+.PHONY: help install lint test-fakes test-rust test-engines test test-matrix test-policy test-modules audit docs demo bench package
 
 help: ## lists the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -35,6 +35,10 @@ test-matrix: install ## the engines' tests on every server: PostgreSQL 12 to 18,
 
 test: install lint test-fakes test-rust test-engines ## everything that must be green before a commit
 
+audit: ## licences, advisories and sources of all dependencies, as deny.toml says; needs cargo-deny
+	@cargo deny --version >/dev/null 2>&1 || { echo 'audit: cargo-deny is missing: cargo install --locked cargo-deny' >&2; exit 1; }
+	cargo deny --locked --workspace check
+
 docs: ## writes the registry's pages from the declarations and the examples, and the IAM documents of the tests
 	RDSACCESS_UPDATE=1 cargo nextest run --test golden docs
 	RDSACCESS_UPDATE=1 cargo nextest run --lib the_documents_are_the_committed_ones
@@ -47,3 +51,6 @@ bench: install ## start-up, schema, memory and size of a release build, beside h
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check -r tests/bench/requirements.txt
 	cargo build --release --workspace
 	scripts/bench
+
+package: ## a release for this machine's platform in dist/, as the registry and a filesystem mirror want it
+	scripts/package

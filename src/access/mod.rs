@@ -42,7 +42,7 @@ pub use secret::Secret;
 pub use secret_ref::{KvVersion, SecretRef};
 pub use secret_stage::SecretStage;
 pub use shard::Shard;
-pub use target::{Endpoint, Target, Unsupported};
+pub use target::{Endpoint, PENDING_PASSWORD, Target, Unsupported};
 pub use text::{clean_connection_name, clean_tag_value, is_connection_name, is_tag_key, is_tag_value};
 pub use trust::{TlsMode, Trust};
 

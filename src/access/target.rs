@@ -5,6 +5,9 @@ use std::fmt;
 
 use super::{Arn, EngineKind, SecretRef};
 
+/// How RDS names a master password that waits for the maintenance window.
+pub const PENDING_PASSWORD: &str = "MasterUserPassword";
+
 /// Host name and port to connect to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Endpoint {
@@ -73,7 +76,7 @@ impl Target {
 
     /// What waits for the maintenance window beside a master password.
     pub fn other_pending_changes(&self) -> Vec<&str> {
-        self.pending_changes.iter().map(String::as_str).filter(|change| *change != "MasterUserPassword").collect()
+        self.pending_changes.iter().map(String::as_str).filter(|change| *change != PENDING_PASSWORD).collect()
     }
 }
 

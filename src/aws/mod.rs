@@ -26,7 +26,7 @@ mod once;
 pub mod organizations;
 mod pace;
 #[cfg(test)]
-mod partitions;
+mod partition_tests;
 mod profile;
 pub mod rds;
 mod retry;

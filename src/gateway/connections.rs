@@ -7,7 +7,8 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::connection::ENV_PREFIX;
-use super::{Connection, ConnectionSpec, Env, Error, Gateway, Kind, ListedConnection, MANAGED_TAG, initial_env};
+use super::env::initial_env;
+use super::{Connection, ConnectionSpec, Env, Error, Gateway, Kind, ListedConnection, MANAGED_TAG};
 
 /// Connections per page of a list; the gateway takes 1 to 100.
 const PAGE: usize = 100;

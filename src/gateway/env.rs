@@ -91,7 +91,7 @@ const INSECURE: &str = "INSECURE";
 /// system store has them: with it a fresh connection would not open. SQL Server: `INSECURE=false`, as the gateway does.
 /// MySQL and MariaDB have no such variable. Where the provider itself was told to do without TLS (`disable`), so is the
 /// agent: `prefer` and `true` open sessions with servers that have none.
-pub fn initial_env(engine: EngineKind, tls: TlsMode) -> BTreeMap<String, EnvValue> {
+pub(super) fn initial_env(engine: EngineKind, tls: TlsMode) -> BTreeMap<String, EnvValue> {
     tls_variable(engine, tls)
         .map(|(key, value)| (key.to_owned(), EnvValue::Plain(value.to_owned())))
         .into_iter()

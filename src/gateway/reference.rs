@@ -42,14 +42,6 @@ impl Reference {
         Self::of_parts("_vaultkv2", path, key)
     }
 
-    /// `_envjson:<variable>:<key>`: JSON in an environment variable of the agent.
-    ///
-    /// # Errors
-    /// When a part is empty or holds `:`.
-    pub fn env_json(variable: &str, key: &str) -> Result<Self, Invalid> {
-        Self::of_parts("_envjson", variable, key)
-    }
-
     /// `_aws_iam_rds:<user>`, for [`super::USER`]: the agent makes an IAM token for each session.
     ///
     /// # Errors
@@ -81,12 +73,12 @@ impl Reference {
     }
 
     /// Recognises a reference in a value that the gateway shows.
-    pub fn recognise(text: &str) -> Option<Self> {
+    pub(super) fn recognise(text: &str) -> Option<Self> {
         PREFIXES.iter().any(|p| text.starts_with(p)).then(|| Self(text.to_owned()))
     }
 
     /// Whether the agent would not take the value literally.
-    pub fn is_magic(text: &str) -> bool {
+    pub(super) fn is_magic(text: &str) -> bool {
         text == AGENT_ENVIRONMENT || PREFIXES.iter().any(|p| text.starts_with(p))
     }
 

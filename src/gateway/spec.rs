@@ -10,7 +10,8 @@ use crate::access::{
 };
 
 use super::connection::ENV_PREFIX;
-use super::{EnvValue, initial_env, subtype};
+use super::env::initial_env;
+use super::{EnvValue, subtype};
 
 /// Tag, always `true`, on every connection that this provider made.
 pub const MANAGED_TAG: &str = "rdsaccess.managed";

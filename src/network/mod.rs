@@ -12,4 +12,4 @@ mod roots;
 pub use bundle::parse_ca_bundle;
 pub use error::Error;
 pub use http::{HttpSettings, certificate_reason, http_client, http_client_with, innermost};
-pub use roots::{covers_region, trust};
+pub use roots::trust;

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
-use crate::access::{Region, TlsMode, Trust};
+use crate::access::{TlsMode, Trust};
 
 use super::{Error, parse_ca_bundle};
 
@@ -27,12 +27,6 @@ pub fn trust(mode: TlsMode, ca_bundle: Option<&str>) -> Result<Trust, Error> {
     let mut roots = built_in.to_vec();
     roots.extend(parse_ca_bundle(bundle)?.into_iter().filter(|own| !built_in.contains(own)));
     Ok(Trust { mode, roots: Arc::new(roots) })
-}
-
-/// Whether the built-in roots hold the region's own root. Where they do not, a session needs `tls.ca_bundle` with
-/// `https://truststore.pki.rds.amazonaws.com/<region>/<region>-bundle.pem`.
-pub fn covers_region(region: &Region) -> bool {
-    RDS_ROOTS.contains(&format!("# Amazon RDS {region} Root CA "))
 }
 
 fn built_in() -> Result<Arc<Vec<Vec<u8>>>, Error> {
@@ -96,13 +90,13 @@ mod tests {
         let regions: BTreeSet<&str> = headings.iter().filter_map(|l| l.split(' ').nth(3)).collect();
         let regions: Vec<&str> = regions.into_iter().filter(|r| r.contains('-')).collect();
         assert_eq!(regions.len(), 28);
-        for region in regions {
+        for region in &regions {
             let own = format!("# Amazon RDS {region} Root CA ");
             assert_eq!(headings.iter().filter(|l| l.starts_with(&own)).count(), 3, "{region}");
-            assert!(covers_region(&region.parse().unwrap()), "{region}");
         }
+        // There a session needs `tls.ca_bundle`.
         for region in ["ca-west-1", "ap-southeast-5", "mx-central-1", "us-gov-west-1", "cn-north-1"] {
-            assert!(!covers_region(&region.parse().unwrap()), "{region}");
+            assert!(!regions.contains(&region), "{region}");
         }
     }
 

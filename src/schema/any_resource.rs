@@ -260,7 +260,7 @@ async fn read_typed<R: Resource>(
 async fn apply_typed<R: Resource>(
     resource: &R,
     context: &R::Context,
-    request: ApplyRequest,
+    mut request: ApplyRequest,
 ) -> Result<(Kept, Vec<Report>), Reports> {
     let (create, delete) = (request.prior.is_null(), request.planned.is_null());
     let prior: Option<R::Model> = if create { None } else { Some(decode(&request.prior)?) };
@@ -272,21 +272,12 @@ async fn apply_typed<R: Resource>(
         planned: planned.clone(),
         state: state.clone(),
         saved: false,
-        private: request.private,
+        private: std::mem::take(&mut request.private),
         warnings: Vec::new(),
         stop: request.stop.clone(),
     };
+    let outcome = change_typed(resource, context, &request, &mut apply).await;
     let base = if delete { &request.prior } else { &request.planned };
-    let outcome = if delete {
-        let limit = limit(base, "delete", R::LIMITS.delete);
-        bounded(resource.delete(context, &mut apply), limit, &request.stop, "delete").await
-    } else if create {
-        let limit = limit(base, "create", R::LIMITS.create);
-        bounded(resource.create(context, &mut apply), limit, &request.stop, "create").await
-    } else {
-        let limit = limit(base, "update", R::LIMITS.update);
-        bounded(resource.update(context, &mut apply), limit, &request.stop, "update").await
-    };
     let raw = overlay(base, &state, &apply.state);
     let identity = Some(R::identity(&apply.state).to_value());
     Ok(match outcome {
@@ -306,6 +297,26 @@ async fn apply_typed<R: Resource>(
             }
         }
     })
+}
+
+/// Creates, updates or deletes, within the time that the configuration gives.
+async fn change_typed<R: Resource>(
+    resource: &R,
+    context: &R::Context,
+    request: &ApplyRequest,
+    apply: &mut Apply<R::Model>,
+) -> Result<(), Reports> {
+    let stop = &request.stop;
+    if request.planned.is_null() {
+        let limit = limit(&request.prior, "delete", R::LIMITS.delete);
+        bounded(resource.delete(context, apply), limit, stop, "delete").await
+    } else if request.prior.is_null() {
+        let limit = limit(&request.planned, "create", R::LIMITS.create);
+        bounded(resource.create(context, apply), limit, stop, "create").await
+    } else {
+        let limit = limit(&request.planned, "update", R::LIMITS.update);
+        bounded(resource.update(context, apply), limit, stop, "update").await
+    }
 }
 
 fn imported<R: Resource>(model: Result<R::Model, Reports>) -> Answer<Kept> {

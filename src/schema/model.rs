@@ -130,7 +130,7 @@ macro_rules! model {
             const DOC: &'static [&'static str] = &[$($doc),*];
 
             fn attributes() -> Vec<$crate::schema::Attribute> {
-                #[allow(unused_imports)]
+                #[allow(unused_imports, reason = "not every model has attributes of each use")]
                 use $crate::schema::{computed, optional, required};
                 vec![$($crate::schema::Attribute::declare::<$kind>(stringify!($field), &[$($field_doc),*], $flags)),*]
             }

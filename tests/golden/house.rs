@@ -23,7 +23,7 @@ const FLOORS: [&[&str]; 9] = [
 const NEIGHBOURS: [(&str, &str); 4] =
     [("schema", "access"), ("schema", "report"), ("gateway", "network"), ("notify", "network")];
 
-/// Only here are the concrete adapters chosen.
+/// In lines. A longer file is several.
 const LARGEST_FILE: usize = 800;
 
 fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
@@ -90,6 +90,33 @@ fn the_import_reader_sees_what_it_should() {
     );
     assert_eq!(imports("use crate::{access, report};", "x"), ["access", "report"]);
     assert_eq!(imports("use rdsaccess::plugin::run;", "main"), ["plugin"]);
+}
+
+/// What the objects know of an engine or a store is its trait: another one is a folder and an arm, nothing up here.
+#[test]
+fn no_object_knows_an_engine_or_a_store_by_name() {
+    const NAMES: [&str; 5] =
+        ["engine::postgres", "engine::mysql", "engine::sqlserver", "store::secrets_manager", "store::vault"];
+    let above = ["resources", "data_sources", "ephemeral", "functions", "protocol", "plugin"];
+    let mut looked = 0;
+    for file in sources().iter().filter(|file| above.contains(&module(file).as_str())) {
+        let text = std::fs::read_to_string(file).unwrap();
+        for name in NAMES {
+            assert!(!text.contains(&format!("crate::{name}")), "{} imports {name}", file.display());
+        }
+        looked += 1;
+    }
+    assert!(looked > 100, "the sources are found");
+}
+
+#[test]
+fn the_table_of_the_crate_names_every_module() {
+    let text = std::fs::read_to_string(root().join("src/lib.rs")).unwrap();
+    let there: BTreeSet<&str> =
+        text.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).collect();
+    let said: BTreeSet<&str> =
+        text.lines().filter_map(|line| line.strip_prefix("//! | [`")?.split('`').next()).collect();
+    assert!(said == there && there.len() > 10, "the table in src/lib.rs is wrong about {:?}", &said ^ &there);
 }
 
 /// The engines' files as the table of the module says, and as they are.

@@ -11,3 +11,4 @@ mod permissions;
 mod schema;
 mod secrets;
 mod switch;
+mod workflows;

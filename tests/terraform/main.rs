@@ -24,6 +24,7 @@
 //! | `least_privilege` | the documents of `rdsaccess_policy` are enough, and nothing in them is too much |
 //! | `vault`      | secrets in Vault, from create to destroy                                            |
 //! | `hub`        | who the provider is: web identity, profiles, SSO, metadata services, roles, renewal |
+//! | `package`    | the release as clients take it: packed, installed from a filesystem mirror            |
 //! | `*_tests`    | the tests of the support                                                           |
 //!
 //! `scripts/install` brings what they need.
@@ -71,6 +72,7 @@ mod notification;
 mod notification_failures;
 mod offline;
 mod organization;
+mod package;
 mod parallel;
 mod password_wo;
 mod policy;

@@ -335,7 +335,7 @@ pub(crate) fn aws_mirror() -> Option<PathBuf> {
 }
 
 /// The full address of the provider, whose first part each CLI chooses for itself.
-fn provider_address() -> &'static str {
+pub(crate) fn provider_address() -> &'static str {
     static ADDRESS: OnceLock<String> = OnceLock::new();
     ADDRESS.get_or_init(|| {
         let folder = TempDir::with_prefix("rdsaccess-tf-").expect("a temporary directory");

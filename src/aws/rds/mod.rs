@@ -11,5 +11,5 @@ mod pending;
 mod sweep;
 
 pub use inventory::{Described, Inventory, Other};
-pub use modify::{GroupsError, ModifyLock, PENDING_PASSWORD, Pauses};
+pub use modify::{GroupsError, ModifyLock, Pauses};
 pub use sweep::{Found, Regions};

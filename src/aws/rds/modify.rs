@@ -44,9 +44,6 @@ impl Default for Pauses {
     }
 }
 
-/// How RDS names a master password that waits for the maintenance window.
-pub const PENDING_PASSWORD: &str = "MasterUserPassword";
-
 /// One parameter of a Modify call.
 enum Change<'a> {
     SecurityGroups(&'a [String]),

@@ -2,6 +2,8 @@
 
 use aws_sdk_rds::types::{ClusterPendingModifiedValues, PendingModifiedValues};
 
+use crate::access::PENDING_PASSWORD;
+
 /// Pending changes of an instance, named as the API names the parameters, sorted.
 pub(super) fn of_instance(values: Option<&PendingModifiedValues>) -> Vec<String> {
     let Some(v) = values else { return Vec::new() };
@@ -19,7 +21,7 @@ pub(super) fn of_instance(values: Option<&PendingModifiedValues>) -> Vec<String>
         ("IAMDatabaseAuthenticationEnabled", v.iam_database_authentication_enabled.is_some()),
         ("Iops", v.iops.is_some()),
         ("LicenseModel", v.license_model.is_some()),
-        ("MasterUserPassword", v.master_user_password.is_some()),
+        (PENDING_PASSWORD, v.master_user_password.is_some()),
         ("MultiAZ", v.multi_az.is_some()),
         ("MultiTenant", v.multi_tenant.is_some()),
         ("PendingCloudwatchLogsExports", v.pending_cloudwatch_logs_exports.is_some()),
@@ -43,7 +45,7 @@ pub(super) fn of_cluster(values: Option<&ClusterPendingModifiedValues>) -> Vec<S
         ("EngineVersion", v.engine_version.is_some()),
         ("IAMDatabaseAuthenticationEnabled", v.iam_database_authentication_enabled.is_some()),
         ("Iops", v.iops.is_some()),
-        ("MasterUserPassword", v.master_user_password.is_some()),
+        (PENDING_PASSWORD, v.master_user_password.is_some()),
         ("PendingCloudwatchLogsExports", v.pending_cloudwatch_logs_exports.is_some()),
         ("RdsCustomClusterConfiguration", v.rds_custom_cluster_configuration.is_some()),
         ("StorageType", v.storage_type.is_some()),

@@ -279,8 +279,21 @@ impl Scope {
     }
 
     fn add_conditions(&self, part: &mut Part, when: When) {
-        let conditions = &mut part.conditions;
-        conditions.extend(&self.always);
+        part.conditions.extend(&self.always);
+        self.add_moment(&mut part.conditions, when);
+        if self.stays_at_home && part.resources.iter().any(|arn| self.is_open_to_others(arn)) {
+            // Secrets and keys of other accounts can let everybody in by policies of their own.
+            part.conditions.equals("aws:ResourceAccount", ["${aws:PrincipalAccount}"]);
+        }
+    }
+
+    fn is_open_to_others(&self, arn: &str) -> bool {
+        let of_several = self.only.as_ref().is_some_and(|only| only.len() > 1);
+        (of_several || account_of(arn) == Some("*"))
+            && [":secretsmanager:", ":kms:"].iter().any(|service| arn.contains(service))
+    }
+
+    fn add_moment(&self, conditions: &mut Conditions, when: When) {
         let new_mark = format!("aws:RequestTag/{MANAGED_TAG}");
         match when {
             When::Always | When::BelongsToDatabase => {}
@@ -322,15 +335,6 @@ impl Scope {
                 conditions.is_true("kms:GrantIsForAWSResource");
                 conditions.like("kms:ViaService", ["rds", "secretsmanager"].map(|service| self.endpoint(service)));
             }
-        }
-        let of_several = self.only.as_ref().is_some_and(|only| only.len() > 1);
-        let open_to_others = |arn: &String| {
-            (of_several || account_of(arn) == Some("*"))
-                && [":secretsmanager:", ":kms:"].iter().any(|service| arn.contains(service))
-        };
-        if self.stays_at_home && part.resources.iter().any(open_to_others) {
-            // Secrets and keys of other accounts can let everybody in by policies of their own.
-            part.conditions.equals("aws:ResourceAccount", ["${aws:PrincipalAccount}"]);
         }
     }
 

@@ -25,7 +25,6 @@ pub(super) const GROUP_PREFIX: &str = "rdsaccess_";
 /// One privilege; the names are the server's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
-#[allow(missing_docs)]
 pub(super) enum Privilege {
     Select,
     Insert,
@@ -86,7 +85,6 @@ pub(super) struct Cluster {
 
 /// A login or a group.
 #[derive(Debug, Clone, Deserialize)]
-#[allow(clippy::struct_excessive_bools)]
 pub(super) struct Role {
     pub(super) oid: Oid,
     pub(super) name: String,

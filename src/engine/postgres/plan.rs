@@ -118,7 +118,6 @@ impl Planner<'_> {
         let login = roles::compare_login(cluster, &self.reach, self.spec, &self.groups());
         let role = cluster.role_named(self.spec.name.as_str());
         let login_limits = login.uncovered.into_missing();
-        let mut login_gaps = login.gaps.into_missing();
         let mut coverage = Coverage::default();
         let mut uncovered = self.unreadable();
         let mut databases = Vec::new();
@@ -132,36 +131,43 @@ impl Planner<'_> {
             }
             databases.push((database.name.clone(), steps));
         }
-        let mut closing = login.closing;
-        for (database, entered, difference) in role.map(|role| self.elsewhere(role)).unwrap_or_default() {
-            let name = &database.name;
-            let (gaps, limits, steps) = difference.into_parts();
-            let there = |gap: Missing| Missing { what: format!("{} in database {name}", gap.what), ..gap };
-            login_gaps.extend(gaps.into_iter().map(there));
-            if !limits.is_empty() {
-                uncovered.databases.entry(name.clone()).or_default().extend(limits);
-            }
-            if entered {
-                databases.push((name.clone(), steps));
-            } else {
-                closing.extend(steps);
-            }
-        }
         let observed = Observed {
             ownership: roles::ownership(cluster, self.spec),
             auth: role.map(|role| terms::auth_of(cluster, &self.reach, role)).unwrap_or_default(),
             notes: Vec::new(),
-            login: login_gaps,
+            login: login.gaps.into_missing(),
             coverage,
             uncovered,
             access: role.map_or(Access::ReadOnly, |role| self.level(role)),
             default_database: self.default_database(),
         };
-        let mut plan = Plan { observed, refusal: self.refusal(), opening: login.opening, databases, closing };
-        if role.is_some() && !plan.is_empty() {
-            plan.opening.splice(0..0, terms::without_password(self.spec));
+        let (opening, closing) = (login.opening, login.closing);
+        let mut plan = Plan { observed, refusal: self.refusal(), opening, databases, closing };
+        if let Some(role) = role {
+            self.add_elsewhere(&mut plan, role);
+            if !plan.is_empty() {
+                plan.opening.splice(0..0, terms::without_password(self.spec));
+            }
         }
         plan
+    }
+
+    /// What the login itself holds in databases that it does not cover, and the steps that take it back.
+    fn add_elsewhere(&self, plan: &mut Plan, role: &Role) {
+        for (database, entered, difference) in self.elsewhere(role) {
+            let name = &database.name;
+            let (gaps, limits, steps) = difference.into_parts();
+            let there = |gap: Missing| Missing { what: format!("{} in database {name}", gap.what), ..gap };
+            plan.observed.login.extend(gaps.into_iter().map(there));
+            if !limits.is_empty() {
+                plan.observed.uncovered.databases.entry(name.clone()).or_default().extend(limits);
+            }
+            if entered {
+                plan.databases.push((name.clone(), steps));
+            } else {
+                plan.closing.extend(steps);
+            }
+        }
     }
 
     /// What the login itself holds in databases that it does not cover; whether the database was entered.

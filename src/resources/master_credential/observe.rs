@@ -42,7 +42,17 @@ pub(super) async fn read(context: &Context, reading: &mut Reading<MasterCredenti
     if is_of_rds(reading, target.as_ref()) {
         return read_managed(context, reading, target).await;
     }
-    let store = match context.store(reading.state.store_settings().as_ref(), &arn) {
+    read_stored(context, reading, &arn, target).await
+}
+
+/// Reads a password that is in a store of ours.
+async fn read_stored(
+    context: &Context,
+    reading: &mut Reading<MasterCredential>,
+    arn: &Arn,
+    target: Option<Target>,
+) -> Result<bool, Reports> {
+    let store = match context.store(reading.state.store_settings().as_ref(), arn) {
         Ok(store) => store,
         Err(reports) if context.keeps_state(&reports) && !reading.imported => {
             rotation::forget_refresh(&mut reading.private);
@@ -51,7 +61,7 @@ pub(super) async fn read(context: &Context, reading: &mut Reading<MasterCredenti
         }
         Err(reports) => return Err(reports),
     };
-    let held = match held(&*store, &arn, target.as_ref(), &reading.state).await {
+    let held = match held(&*store, arn, target.as_ref(), &reading.state).await {
         Ok(held) => held,
         Err(error) if context.keeps(&error) => return keep(context, reading, Report::of(&error)),
         Err(error) => return Err(error.into()),
@@ -63,7 +73,7 @@ pub(super) async fn read(context: &Context, reading: &mut Reading<MasterCredenti
     };
     if reading.imported {
         if !there {
-            return Err(no_secret(context, &arn, &target)?.into());
+            return Err(no_secret(context, arn, &target)?.into());
         }
         reading.state.method = "password".to_owned().into();
         reading.state.password_length = 40.into();

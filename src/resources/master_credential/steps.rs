@@ -3,8 +3,8 @@
 use futures_util::future::BoxFuture;
 
 use crate::access::rotation::Goal;
-use crate::access::{Arn, RoleName, Secret, SecretRef, Target};
-use crate::aws::rds::{ModifyLock, PENDING_PASSWORD};
+use crate::access::{Arn, PENDING_PASSWORD, RoleName, Secret, SecretRef, Target};
+use crate::aws::rds::ModifyLock;
 use crate::context::{Attempt, Context, Found, Takes, TargetError, check_ready, found};
 use crate::report::Report;
 use crate::schema::Reports;
