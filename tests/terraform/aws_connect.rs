@@ -6,13 +6,13 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::blocks;
-use crate::fixture::{fill, password};
+use crate::fixture::{fill, has_role, password, secret_of};
 use crate::gateway::{ADMIN, FakeGateway};
 use crate::receiver::Receiver;
 use crate::rig::{Database, Rig, repository};
-use crate::sql::Login;
+use crate::sql::{Login, as_owner};
 use crate::wish::{DatabaseWish, Wish};
-use crate::workspace::Workspace;
+use crate::workspace::{Run, Workspace};
 
 const BOUNDARY: &str = "tests/boundary/boundary.tftest.hcl";
 const IN_THE_TEST: &str = "provider \"rdsaccess\" {\n  allow_command = true\n}\n";
@@ -20,9 +20,11 @@ const KEY: &str = "whsec_dGhlIGtleSB0aGF0IHRoZSBtb2R1bGUgc2lnbnMgd2l0aA==";
 const LEVELS: [(&str, &str); 3] = [("read_only", "ro"), ("read_write", "rw"), ("ddl", "ddl")];
 
 fn rig(engine: &str) -> Rig {
-    let ledger = DatabaseWish::instance("payments-prod", "us-east-1", "ledger", engine).holding(&["shop", "other"]);
+    let ledger = DatabaseWish::instance("payments-prod", "us-east-1", "ledger", engine)
+        .holding(&["shop", "other", "bare", "empty"]);
     let rig = Rig::start(&Wish::organization().with(ledger));
-    fill(rig.database(0), &["shop", "other"]);
+    fill(rig.database(0), &["shop", "other", "empty"]);
+    as_owner(rig.database(0), "empty", "DELETE FROM orders");
     rig
 }
 
@@ -61,39 +63,60 @@ fn the_module_keeps_its_own_tests() {
     let workspace = Workspace::offline();
     copy(&workspace, "modules/aws-connect", ".");
     workspace.init().ok();
+    let tests = fs::read_to_string(workspace.folder().join("tests/module.tftest.hcl")).expect("the tests are there");
+    let count = tests.lines().filter(|line| line.starts_with("run ")).count();
     let said = workspace.run(&["test", "-no-color"]).ok().stdout;
-    assert!(said.contains("Success! 8 passed, 0 failed."), "{said}");
+    assert!(count > 20 && said.contains(&format!("Success! {count} passed, 0 failed.")), "{said}");
+}
+
+/// The boundary test in a workspace, as a person would run it.
+fn boundary_test<'a>(rig: &'a Rig, gateway: &FakeGateway) -> Workspace<'a> {
+    let workspace = with_gateway(rig, gateway);
+    copy(&workspace, "modules/aws-connect", ".");
+    let test = fs::read_to_string(workspace.folder().join(BOUNDARY)).expect("the test is there");
+    assert!(test.contains(IN_THE_TEST), "{test}");
+    workspace.write(BOUNDARY, &test.replace(IN_THE_TEST, &provider_block(rig, "allow_command = true")));
+    workspace.run(&["init", "-input=false", "-no-color", "-test-directory=tests/boundary"]).ok();
+    workspace
+}
+
+/// Runs it with a neighbour.
+fn prove(workspace: &Workspace<'_>, rig: &Rig, neighbour: &str, more: &str) -> Run {
+    let (arn, ca) = (&rig.database(0).arn, rig.made.ca_file.display());
+    let text = format!(
+        "target_arn = \"{arn}\"\nagent_name = \"lab\"\ndatabase = \"shop\"\nneighbour = \"{neighbour}\"\n\
+         table = \"orders\"\nca_bundle = \"{ca}\"\n{more}"
+    );
+    workspace.write("boundary.tfvars", &text);
+    workspace.run(&["test", "-no-color", "-test-directory=tests/boundary", "-var-file=boundary.tfvars"])
 }
 
 /// `terraform test` itself logs in as every role, on a database that this rig made.
 fn terraform_test_proves_the_boundary(engine: &str) {
     let (rig, gateway) = (rig(engine), FakeGateway::start());
-    let database = rig.database(0);
-    let workspace = with_gateway(&rig, &gateway);
-    copy(&workspace, "modules/aws-connect", ".");
-    let test = fs::read_to_string(workspace.folder().join(BOUNDARY)).expect("the test is there");
-    assert!(test.contains(IN_THE_TEST), "{test}");
-    workspace.write(BOUNDARY, &test.replace(IN_THE_TEST, &provider_block(&rig, "allow_command = true")));
-    workspace.run(&["init", "-input=false", "-no-color", "-test-directory=tests/boundary"]).ok();
-    let variables = |neighbour: &str| {
-        let ca = rig.made.ca_file.display();
-        let text = format!(
-            "target_arn = \"{}\"\nagent_name = \"lab\"\ndatabase = \"shop\"\nneighbour = \"{neighbour}\"\n\
-             table = \"orders\"\nca_bundle = \"{ca}\"\n",
-            database.arn
-        );
-        workspace.write("boundary.tfvars", &text);
-    };
-    let arguments = ["test", "-no-color", "-test-directory=tests/boundary", "-var-file=boundary.tfvars"];
-    variables("other");
-    let said = workspace.run(&arguments).ok().stdout;
+    let workspace = boundary_test(&rig, &gateway);
+    let said = prove(&workspace, &rig, "other", "").ok().stdout;
     assert!(said.contains("Success! 1 passed, 0 failed."), "{said}");
     assert!(gateway.stored("ledger-ro").is_null(), "the test takes away what it made");
+    assert!(!has_role(rig.database(0), "boundary_control"), "its control too");
 
     // Were the neighbour open, it would fail: the boundary is not only said to hold.
-    variables("shop");
-    let run = workspace.run(&arguments);
+    let run = prove(&workspace, &rig, "shop", "");
     assert!(run.code != 0 && run.stderr.contains("reads the neighbour: allowed"), "{}\n{}", run.stdout, run.stderr);
+
+    // A refusal by a neighbour that is not there, or has nothing to read, proves nothing.
+    for (neighbour, words) in
+        [("nosuch", "nosuch"), ("bare", "reads no row of orders in bare"), ("empty", "it is empty")]
+    {
+        let error = prove(&workspace, &rig, neighbour, "").error();
+        assert!(error.contains(words), "{neighbour}: {error}");
+    }
+
+    // With an administrator that exists, which is what the runs before have left, and a way in for this machine.
+    let left = secret_of(&rig, rig.database(0), &rig.database(0).master_username).expect("the master's secret stays");
+    let admin = left["ARN"].as_str().expect("an ARN");
+    let more = format!("admin_secret_ref = \"{admin}\"\ningress = [{{ cidr_ipv4 = \"10.20.0.0/16\" }}]\n");
+    prove(&workspace, &rig, "other", &more).ok();
 }
 
 #[test]
