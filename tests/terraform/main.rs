@@ -36,6 +36,7 @@
 
 mod access;
 mod aws_connect;
+mod aws_connect_boundary;
 mod blocks;
 mod connection;
 mod connection_attributes;
