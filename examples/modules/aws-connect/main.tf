@@ -7,12 +7,12 @@ locals {
   levels = { for level, settings in merge(var.defaults.levels, var.overrides.levels) : level => settings if settings != null }
 
   # Without a level nothing is made: the master password of a database that nobody may use is left alone.
-  is_used   = length(local.levels) > 0
-  ingress   = local.settings.ingress == null ? [] : local.settings.ingress
-  is_iam    = local.settings.auth == "iam"
-  rotation  = local.settings.rotate_after == null && var.keepers == null ? null : { after = local.settings.rotate_after, keepers = var.keepers }
-  prefix    = coalesce(local.settings.connection_prefix, provider::rdsaccess::arn_parse(var.target_arn).identifier)
-  notifying = local.settings.notification
+  is_used      = length(local.levels) > 0
+  ingress      = local.settings.ingress == null ? [] : local.settings.ingress
+  is_iam       = local.settings.auth == "iam"
+  rotation     = local.settings.rotate_after == null && var.keepers == null ? null : { after = local.settings.rotate_after, keepers = var.keepers }
+  prefix       = coalesce(local.settings.connection_prefix, provider::rdsaccess::arn_parse(var.target_arn).identifier)
+  notification = local.settings.notification
 
   # A count must be known to the plan, and a secret that is made in the same apply is not: then the method is to be named.
   master_method = coalesce(local.settings.master_method, local.settings.admin_secret_ref == null ? "password" : "existing")
@@ -104,18 +104,18 @@ resource "rdsaccess_connection" "this" {
 }
 
 resource "rdsaccess_notification" "this" {
-  count = local.is_used && local.notifying != null ? 1 : 0
+  count = local.is_used && local.notification != null ? 1 : 0
 
   target_arn      = var.target_arn
   results         = values(rdsaccess_role.this)
-  command         = local.notifying.command
-  timeout         = local.notifying.timeout
-  include_secrets = coalesce(local.notifying.include_secrets, false)
-  triggers        = local.notifying.triggers
-  webhook = local.notifying.webhook_url == null && local.notifying.svix_app_id == null ? null : {
-    url       = local.notifying.webhook_url
+  command         = local.notification.command
+  timeout         = local.notification.timeout
+  include_secrets = coalesce(local.notification.include_secrets, false)
+  triggers        = local.notification.triggers
+  webhook = local.notification.webhook_url == null && local.notification.svix_app_id == null ? null : {
+    url       = local.notification.webhook_url
     secret_wo = var.webhook_secret
-    svix      = local.notifying.svix_app_id == null ? null : { app_id = local.notifying.svix_app_id }
+    svix      = local.notification.svix_app_id == null ? null : { app_id = local.notification.svix_app_id }
   }
 
   # Whoever is told finds the connections there.

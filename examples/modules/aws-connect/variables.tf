@@ -116,6 +116,11 @@ variable "defaults" {
   }
 
   validation {
+    condition     = var.defaults.admin_secret_ref == null || coalesce(var.defaults.master_method, "existing") == "existing"
+    error_message = "defaults has admin_secret_ref, and this master_method would leave it aside."
+  }
+
+  validation {
     condition     = contains(["password", "iam"], coalesce(var.defaults.auth, "password"))
     error_message = "auth is password or iam."
   }

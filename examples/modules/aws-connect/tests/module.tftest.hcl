@@ -138,6 +138,15 @@ run "an_administrator_that_would_be_left_aside_is_refused" {
   }
 }
 
+run "one_that_is_shared_neither" {
+  command         = plan
+  expect_failures = [var.defaults]
+
+  variables {
+    defaults = { master_method = "password", admin_secret_ref = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:admin-AbCdEf" }
+  }
+}
+
 run "an_existing_administrator_needs_a_secret" {
   command         = plan
   expect_failures = [rdsaccess_role.this]
