@@ -26,7 +26,11 @@ test-engines: install ## the engines' tests on PostgreSQL 18 and MySQL (test-rus
 test-policy: install ## takes every action out of the IAM documents, one at a time (test-rust takes one of each statement)
 	cargo nextest run --test terraform --run-ignored only least_privilege::scenarios
 
-test-modules: ## the tests of examples/modules, with a stand-in for hashicorp/aws, whose schema Terraform takes from a mirror or the registry
+test-modules: ## the tests of examples/modules; hashicorp/aws is a stand-in, whose schema Terraform takes from a mirror or the registry
+	cargo build
+	printf 'provider_installation {\n  dev_overrides { "rdsaccess/rdsaccess" = "%s" }\n  direct {}\n}\n' "$(CURDIR)/target/debug" > target/dev.tfrc
+	TF_CLI_CONFIG_FILE="$(CURDIR)/target/dev.tfrc" terraform -chdir=examples/modules/aws-connect get
+	TF_CLI_CONFIG_FILE="$(CURDIR)/target/dev.tfrc" terraform -chdir=examples/modules/aws-connect test
 	terraform -chdir=examples/modules/member-role init -backend=false -input=false
 	terraform -chdir=examples/modules/member-role test
 

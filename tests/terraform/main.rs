@@ -39,6 +39,7 @@
 mod access;
 mod agent;
 mod aws_connect;
+mod aws_connect_boundary;
 mod blocks;
 mod connection;
 mod connection_attributes;

@@ -1,81 +1,93 @@
 locals {
-  identifier = provider::rdsaccess::arn_parse(var.target_arn).identifier
-
-  # The first that is not null: this database, then what is shared, then the default.
-  ingress           = var.overrides.ingress != null ? var.overrides.ingress : var.defaults.ingress != null ? var.defaults.ingress : []
-  admin_secret_ref  = var.overrides.admin_secret_ref != null ? var.overrides.admin_secret_ref : var.defaults.admin_secret_ref
-  master_method     = coalesce(var.overrides.master_method, var.defaults.master_method, "password")
-  rotate_after      = var.overrides.rotate_after != null ? var.overrides.rotate_after : var.defaults.rotate_after
-  role_prefix       = coalesce(var.overrides.role_prefix, var.defaults.role_prefix, "hoop")
-  databases         = var.overrides.databases != null ? var.overrides.databases : var.defaults.databases
-  auth              = coalesce(var.overrides.auth, var.defaults.auth, "password")
-  connection_prefix = coalesce(var.overrides.connection_prefix, var.defaults.connection_prefix, local.identifier)
-  secret_delivery   = coalesce(var.overrides.secret_delivery, var.defaults.secret_delivery, "reference")
-  tags              = var.overrides.tags != null ? var.overrides.tags : var.defaults.tags
-  notification      = var.overrides.notification != null ? var.overrides.notification : var.defaults.notification
-
-  # Without a word about levels it is all three, as they come.
-  inherited = var.defaults.levels != null ? var.defaults.levels : {
-    for level in ["read_only", "read_write", "ddl"] : level => {
-      groups                = null
-      reviewers             = null
-      access_max_duration   = null
-      min_review_approvals  = null
-      guardrail_rules       = null
-      redact_types          = null
-      force_approve_groups  = null
-      mandatory_metadata    = null
-      access_modes_disabled = []
-    }
+  # Each setting as this database has it, else as it is shared, unless this database takes it out.
+  settings = {
+    for name, shared in var.defaults : name =>
+    var.overrides[name] != null ? var.overrides[name] : contains(var.overrides.unset, name) ? null : shared
   }
-  levels = { for level, settings in merge(local.inherited, var.overrides.levels) : level => settings if settings != null }
+  levels = { for level, settings in merge(var.defaults.levels, var.overrides.levels) : level => settings if settings != null }
 
-  rotation = local.rotate_after == null && var.keepers == null ? null : { after = local.rotate_after, keepers = var.keepers }
+  # Without a level nothing is made: the master password of a database that nobody may use is left alone.
+  is_used      = length(local.levels) > 0
+  ingress      = local.settings.ingress == null ? [] : local.settings.ingress
+  is_iam       = local.settings.auth == "iam"
+  rotation     = local.settings.rotate_after == null && var.keepers == null ? null : { after = local.settings.rotate_after, keepers = var.keepers }
+  prefix       = coalesce(local.settings.connection_prefix, provider::rdsaccess::arn_parse(var.target_arn).identifier)
+  notification = local.settings.notification
+
+  # A count must be known to the plan, and a secret that is made in the same apply is not: then the method is to be named.
+  master_method = coalesce(local.settings.master_method, local.settings.admin_secret_ref == null ? "password" : "existing")
 }
 
 resource "rdsaccess_security_group" "this" {
-  count = length(local.ingress) > 0 ? 1 : 0
+  count = local.is_used && length(local.ingress) > 0 ? 1 : 0
 
   target_arn = var.target_arn
   ingress    = local.ingress
+  timeouts   = local.settings.timeouts
 }
 
 resource "rdsaccess_master_credential" "this" {
-  count = local.admin_secret_ref == null ? 1 : 0
+  count = local.is_used && local.master_method != "existing" ? 1 : 0
 
-  target_arn = var.target_arn
-  method     = local.master_method
-  rotation   = local.rotation
+  target_arn       = var.target_arn
+  method           = local.master_method
+  adopt_secret_ref = local.settings.adopt_secret_ref
+  rotation         = local.rotation
+  store            = local.master_method == "password" ? local.settings.store : null
+  timeouts         = local.settings.timeouts
 
   # The new password is proven by a login, and the group may be what lets it in.
   depends_on = [rdsaccess_security_group.this]
+
+  lifecycle {
+    precondition {
+      condition     = var.overrides.admin_secret_ref == null
+      error_message = "overrides has admin_secret_ref, and master_method = \"${local.master_method}\" would leave it aside: set master_method = \"existing\" beside it."
+    }
+  }
 }
 
 resource "rdsaccess_role" "this" {
   for_each = local.levels
 
-  target_arn = var.target_arn
-  access     = each.key
-  name       = provider::rdsaccess::role_name(local.role_prefix, each.key)
-  databases  = local.databases
-  auth       = local.auth
-  rotation   = local.auth == "iam" ? null : local.rotation
+  target_arn        = var.target_arn
+  access            = each.key
+  name              = provider::rdsaccess::role_name(coalesce(local.settings.role_prefix, "hoop"), each.key)
+  databases         = local.settings.databases
+  schemas           = local.settings.schemas
+  owners            = each.key == "ddl" ? local.settings.owners : null
+  auth              = coalesce(local.settings.auth, "password")
+  rotation          = local.is_iam ? null : local.rotation
+  store             = local.is_iam ? null : local.settings.store
+  on_destroy        = local.settings.on_destroy
+  reassign_owned_to = local.settings.reassign_owned_to
+  timeouts          = local.settings.timeouts
   admin = {
-    secret_ref = local.admin_secret_ref != null ? local.admin_secret_ref : rdsaccess_master_credential.this[0].secret_ref
+    secret_ref = local.master_method == "existing" ? local.settings.admin_secret_ref : rdsaccess_master_credential.this[0].secret_ref
   }
 
   depends_on = [rdsaccess_security_group.this]
+
+  lifecycle {
+    precondition {
+      condition     = local.master_method != "existing" || local.settings.admin_secret_ref != null
+      error_message = "master_method = \"existing\" needs admin_secret_ref, the secret of the administrator that exists."
+    }
+  }
 }
 
 resource "rdsaccess_connection" "this" {
   for_each = local.levels
 
-  name            = provider::rdsaccess::connection_name(each.key, local.connection_prefix)
+  name            = provider::rdsaccess::connection_name(each.key, local.prefix)
   target_arn      = var.target_arn
   role            = rdsaccess_role.this[each.key]
+  database        = local.settings.database
   agent_name      = var.agent_name
-  secret_delivery = local.secret_delivery
-  tags            = local.tags
+  agent_id        = var.agent_id
+  secret_delivery = coalesce(local.settings.secret_delivery, "reference")
+  resource_name   = local.settings.resource_name
+  tags            = local.settings.tags
 
   groups                    = each.value.groups
   reviewers                 = each.value.reviewers
@@ -92,11 +104,12 @@ resource "rdsaccess_connection" "this" {
 }
 
 resource "rdsaccess_notification" "this" {
-  count = local.notification == null ? 0 : 1
+  count = local.is_used && local.notification != null ? 1 : 0
 
   target_arn      = var.target_arn
   results         = values(rdsaccess_role.this)
   command         = local.notification.command
+  timeout         = local.notification.timeout
   include_secrets = coalesce(local.notification.include_secrets, false)
   triggers        = local.notification.triggers
   webhook = local.notification.webhook_url == null && local.notification.svix_app_id == null ? null : {

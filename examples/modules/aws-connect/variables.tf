@@ -11,11 +11,18 @@ variable "target_arn" {
 variable "agent_name" {
   description = "Name of the gateway's agent that reaches the database."
   type        = string
+  default     = null
 
   validation {
-    condition     = length(var.agent_name) > 0
-    error_message = "An agent is needed: the data source rdsaccess_agents lists them."
+    condition     = length(compact([var.agent_name, var.agent_id])) == 1
+    error_message = "Exactly one of agent_name and agent_id is needed: the data source rdsaccess_agents lists the agents."
   }
+}
+
+variable "agent_id" {
+  description = "Id of the agent, instead of its name."
+  type        = string
+  default     = null
 }
 
 variable "defaults" {
@@ -28,13 +35,36 @@ variable "defaults" {
       prefix_list_id    = optional(string)
       description       = optional(string)
     })))
-    admin_secret_ref  = optional(string)
-    master_method     = optional(string)
-    rotate_after      = optional(string)
+    master_method    = optional(string)
+    admin_secret_ref = optional(string)
+    adopt_secret_ref = optional(string)
+    rotate_after     = optional(string)
+    store = optional(object({
+      secrets_manager = optional(object({
+        account_id           = optional(string)
+        region               = optional(string)
+        name_prefix          = optional(string)
+        kms_key_id           = optional(string)
+        recovery_window_days = optional(number)
+        replica_regions      = optional(set(string))
+        tags                 = optional(map(string))
+      }))
+      vault = optional(object({
+        mount       = optional(string)
+        kv_version  = optional(number)
+        path_prefix = optional(string)
+      }))
+    }))
     role_prefix       = optional(string)
     databases         = optional(set(string))
+    schemas           = optional(set(string))
+    owners            = optional(set(string))
     auth              = optional(string)
+    on_destroy        = optional(string)
+    reassign_owned_to = optional(string)
     connection_prefix = optional(string)
+    resource_name     = optional(string)
+    database          = optional(string)
     secret_delivery   = optional(string)
     tags              = optional(map(string))
     levels = optional(map(object({
@@ -47,16 +77,24 @@ variable "defaults" {
       force_approve_groups  = optional(set(string))
       mandatory_metadata    = optional(set(string))
       access_modes_disabled = optional(set(string), [])
-    })))
+    })), { read_only = {}, read_write = {}, ddl = {} })
     notification = optional(object({
       webhook_url     = optional(string)
       svix_app_id     = optional(string)
       command         = optional(list(string))
+      timeout         = optional(string)
       include_secrets = optional(bool)
       triggers        = optional(map(string))
     }))
+    timeouts = optional(object({
+      create = optional(string)
+      read   = optional(string)
+      update = optional(string)
+      delete = optional(string)
+    }))
   })
-  default = {}
+  default  = {}
+  nullable = false
 
   validation {
     condition     = alltrue([for level in keys(coalesce(var.defaults.levels, {})) : contains(["read_only", "read_write", "ddl"], level)])
@@ -64,8 +102,22 @@ variable "defaults" {
   }
 
   validation {
-    condition     = contains(["password", "rds_managed"], coalesce(var.defaults.master_method, "password"))
-    error_message = "master_method is password or rds_managed."
+    condition = alltrue(flatten([
+      for settings in values(coalesce(var.defaults.levels, {})) : [
+        for mode in settings.access_modes_disabled : contains(["connect", "exec", "runbooks", "schema"], mode)
+      ] if settings != null
+    ]))
+    error_message = "access_modes_disabled holds connect, exec, runbooks and schema: another word would leave every mode on."
+  }
+
+  validation {
+    condition     = contains(["password", "rds_managed", "existing"], coalesce(var.defaults.master_method, "password"))
+    error_message = "master_method is password, rds_managed or existing."
+  }
+
+  validation {
+    condition     = var.defaults.admin_secret_ref == null || coalesce(var.defaults.master_method, "existing") == "existing"
+    error_message = "defaults has admin_secret_ref, and this master_method would leave it aside."
   }
 
   validation {
@@ -84,13 +136,36 @@ variable "overrides" {
       prefix_list_id    = optional(string)
       description       = optional(string)
     })))
-    admin_secret_ref  = optional(string)
-    master_method     = optional(string)
-    rotate_after      = optional(string)
+    master_method    = optional(string)
+    admin_secret_ref = optional(string)
+    adopt_secret_ref = optional(string)
+    rotate_after     = optional(string)
+    store = optional(object({
+      secrets_manager = optional(object({
+        account_id           = optional(string)
+        region               = optional(string)
+        name_prefix          = optional(string)
+        kms_key_id           = optional(string)
+        recovery_window_days = optional(number)
+        replica_regions      = optional(set(string))
+        tags                 = optional(map(string))
+      }))
+      vault = optional(object({
+        mount       = optional(string)
+        kv_version  = optional(number)
+        path_prefix = optional(string)
+      }))
+    }))
     role_prefix       = optional(string)
     databases         = optional(set(string))
+    schemas           = optional(set(string))
+    owners            = optional(set(string))
     auth              = optional(string)
+    on_destroy        = optional(string)
+    reassign_owned_to = optional(string)
     connection_prefix = optional(string)
+    resource_name     = optional(string)
+    database          = optional(string)
     secret_delivery   = optional(string)
     tags              = optional(map(string))
     levels = optional(map(object({
@@ -108,11 +183,20 @@ variable "overrides" {
       webhook_url     = optional(string)
       svix_app_id     = optional(string)
       command         = optional(list(string))
+      timeout         = optional(string)
       include_secrets = optional(bool)
       triggers        = optional(map(string))
     }))
+    timeouts = optional(object({
+      create = optional(string)
+      read   = optional(string)
+      update = optional(string)
+      delete = optional(string)
+    }))
+    unset = optional(set(string), [])
   })
-  default = {}
+  default  = {}
+  nullable = false
 
   validation {
     condition     = alltrue([for level in keys(coalesce(var.overrides.levels, {})) : contains(["read_only", "read_write", "ddl"], level)])
@@ -120,13 +204,27 @@ variable "overrides" {
   }
 
   validation {
-    condition     = contains(["password", "rds_managed"], coalesce(var.overrides.master_method, "password"))
-    error_message = "master_method is password or rds_managed."
+    condition = alltrue(flatten([
+      for settings in values(coalesce(var.overrides.levels, {})) : [
+        for mode in settings.access_modes_disabled : contains(["connect", "exec", "runbooks", "schema"], mode)
+      ] if settings != null
+    ]))
+    error_message = "access_modes_disabled holds connect, exec, runbooks and schema: another word would leave every mode on."
+  }
+
+  validation {
+    condition     = contains(["password", "rds_managed", "existing"], coalesce(var.overrides.master_method, "password"))
+    error_message = "master_method is password, rds_managed or existing."
   }
 
   validation {
     condition     = contains(["password", "iam"], coalesce(var.overrides.auth, "password"))
     error_message = "auth is password or iam."
+  }
+
+  validation {
+    condition     = alltrue([for name in var.overrides.unset : contains(setsubtract(keys(var.defaults), ["levels"]), name)])
+    error_message = "unset holds names of settings in defaults. A level is taken away with null."
   }
 }
 

@@ -4,7 +4,8 @@ terraform {
 
   required_providers {
     rdsaccess = {
-      source = "rdsaccess/rdsaccess"
+      source  = "rdsaccess/rdsaccess"
+      version = ">= 0.1.0"
     }
   }
 }

@@ -1,4 +1,4 @@
-# One call of the module whose last step logs in as every role.
+# One call of the module, a control that can read the neighbour, and a command that logs in as all of them.
 
 terraform {
   required_providers {
@@ -29,7 +29,7 @@ variable "neighbour" {
 }
 
 variable "table" {
-  description = "Table that both databases have."
+  description = "Table that both databases have, with a row in the neighbour."
   type        = string
 }
 
@@ -38,20 +38,51 @@ variable "ca_bundle" {
   type        = string
 }
 
+variable "ingress" {
+  description = "Who may connect, this machine among them; without any the groups of the database stay as they are."
+  type        = set(object({ cidr_ipv4 = string }))
+  default     = []
+}
+
+variable "admin_secret_ref" {
+  description = "Secret of an administrator that exists. Without it the master password is replaced."
+  type        = string
+  default     = null
+}
+
 module "it" {
   source     = "../../.."
   target_arn = var.target_arn
   agent_name = var.agent_name
   overrides = {
-    databases = [var.database]
-    notification = {
-      command         = ["python3", "tests/boundary/login.py", var.ca_bundle, var.database, var.neighbour, var.table]
-      include_secrets = true
-    }
+    ingress          = var.ingress
+    admin_secret_ref = var.admin_secret_ref
+    databases        = [var.database]
   }
+}
+
+# Servers refuse a database that is not there in the same words as one that is closed. This role is allowed in.
+resource "rdsaccess_role" "control" {
+  target_arn = var.target_arn
+  access     = "read_only"
+  name       = "boundary_control"
+  databases  = [var.neighbour]
+  admin      = { secret_ref = var.admin_secret_ref != null ? var.admin_secret_ref : module.it.master_secret_ref }
+
+  # The group of the module may be what lets this machine in.
+  depends_on = [module.it]
+}
+
+resource "rdsaccess_notification" "logins" {
+  target_arn      = var.target_arn
+  results         = concat([rdsaccess_role.control], values(module.it.roles))
+  include_secrets = true
+  command = [
+    "python3", "tests/boundary/login.py", var.ca_bundle, var.database, var.neighbour, var.table, rdsaccess_role.control.username,
+  ]
 }
 
 output "notification" {
   description = "How the logins went."
-  value       = module.it.notification
+  value       = rdsaccess_notification.logins
 }
