@@ -61,6 +61,16 @@ pub enum Kind {
         /// The gateway's text
         message: String,
     },
+    /// A 404 in the gateway's form at an address that does not answer as the gateway would
+    #[error("{missing}, and that is not the gateway's answer: GET {path} at the same address {proof}")]
+    NotTheGateway {
+        /// The 404
+        missing: String,
+        /// Path of the call that the gateway would have answered
+        path: String,
+        /// What became of it
+        proof: String,
+    },
     /// 409
     #[error("the name is taken (409: {message})")]
     Conflict {
@@ -201,7 +211,9 @@ impl Explain for Error {
             Kind::Conflict { .. } => "The gateway connection exists already",
             Kind::Refused { .. } | Kind::Invalid(_) => "The gateway connection is not valid",
             Kind::Throttled { .. } | Kind::Server { .. } => "The gateway failed",
-            Kind::Unexpected { .. } | Kind::Unreadable { .. } => "The address is not that of a gateway's API",
+            Kind::Unexpected { .. } | Kind::Unreadable { .. } | Kind::NotTheGateway { .. } => {
+                "The address is not that of a gateway's API"
+            }
             Kind::Unreachable { .. } | Kind::Timeout { .. } => "The gateway cannot be reached",
             Kind::Tls { .. } => "The gateway's certificate is not accepted",
             Kind::Client { .. } => "The gateway's client cannot be built",
@@ -234,6 +246,10 @@ impl Explain for Error {
             Kind::Unexpected { location: Some(_), .. } => "Set `gateway.url` to the address after the redirect.",
             Kind::Unexpected { .. } | Kind::Unreadable { .. } => {
                 "Check `gateway.url` (HOOP_APIURL), and whether a proxy or a login page answers in its place."
+            }
+            Kind::NotTheGateway { .. } => {
+                "Something in between answers in the gateway's place. Check `gateway.url` (HOOP_APIURL) and the routes of \
+                 the proxy before the gateway. Nothing is taken to be gone."
             }
             Kind::Unreachable { .. } | Kind::Timeout { .. } => {
                 "Check `gateway.url` (HOOP_APIURL), the network, and HTTPS_PROXY / NO_PROXY, then apply again."
