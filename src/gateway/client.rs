@@ -18,6 +18,7 @@ use crate::network::{HttpSettings, certificate_reason, http_client, innermost};
 
 use crate::access::Secret;
 
+use super::genuine::Sight;
 use super::{Call, EnvValue, Error, Kind, Retry, Settings, Token, TokenKind};
 
 /// Longest text of the gateway that goes into an error, in characters.
@@ -42,7 +43,7 @@ struct Inner {
     /// What this process made, by kind and name
     made: Mutex<BTreeSet<(Made, String)>>,
     /// Set once a call has shown that the gateway itself answers at this address and takes the token
-    genuine: OnceCell<()>,
+    genuine: OnceCell<Sight>,
 }
 
 /// What a gateway object is that this process made.
@@ -75,6 +76,11 @@ impl Gateway {
     /// Whether [`Gateway::remember`] was told so.
     pub fn remembers(&self, what: Made, name: &str) -> bool {
         self.inner.made.lock().unwrap_or_else(PoisonError::into_inner).contains(&(what, name.to_owned()))
+    }
+
+    /// Whether a connection that the gateway does not show is not there. Known after the first `404`.
+    pub(super) fn sees_everything(&self) -> bool {
+        self.inner.genuine.get().is_some_and(|sight| sight.everything)
     }
 
     /// The token in use.
@@ -126,8 +132,7 @@ impl Gateway {
         Error { call, kind: kind.into() }
     }
 
-    /// The final answer, where a `404` is the gateway's own: a proxy that has lost its route says in the same form that
-    /// something does not exist, and every connection would read as gone. One proof does for the life of the process.
+    /// The final answer; a `404` is the gateway's own. One proof does for the life of the process.
     async fn answered(&self, request: &Request) -> Result<Vec<u8>, Error> {
         match self.tried(request).await {
             Err(missing) if missing.is_not_found() => {

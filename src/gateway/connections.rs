@@ -6,7 +6,6 @@ use reqwest::Method;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::client::Request;
 use super::connection::ENV_PREFIX;
 use super::{Connection, ConnectionSpec, Env, Error, Gateway, Kind, ListedConnection, MANAGED_TAG, initial_env};
 
@@ -29,11 +28,12 @@ impl Gateway {
     /// own (a proxy, a wrong address) is an error.
     ///
     /// # Errors
-    /// When the gateway cannot be asked or refuses.
+    /// [`Kind::MaybeHidden`] when this token might not see it; otherwise when the gateway cannot be asked or refuses.
     pub async fn get_connection(&self, name: &str) -> Result<Option<Connection>, Error> {
         let request = self.request(Method::GET, &["connections", name]).about(name);
         match self.send(&request).await {
-            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) if error.is_not_found() && self.sees_everything() => Ok(None),
+            Err(error) if error.is_not_found() => Err(self.error(&request, Kind::MaybeHidden)),
             answer => answer.map(Some),
         }
     }
@@ -115,26 +115,6 @@ impl Gateway {
             }
         }
         Ok(found)
-    }
-
-    /// Shows that a `404` is the gateway's own, by a list of connections that only the gateway gives, and only to a token
-    /// that it takes.
-    ///
-    /// # Errors
-    /// [`Kind::NotTheGateway`] when something else answers; otherwise when the gateway cannot be asked or refuses.
-    pub(super) async fn prove(&self, request: &Request, missing: &Error) -> Result<(), Error> {
-        let list = self.request(Method::GET, &["connections"]).query("page", "1").query("page_size", "1");
-        let list = list.about_the_same(request);
-        let proof = match self.tried(&list).await {
-            Ok(answer) if serde_json::from_slice::<Page>(&answer).is_ok() => return Ok(()),
-            Ok(_) => "answered no list".to_owned(),
-            Err(Error { kind: kind @ (Kind::NotFound { .. } | Kind::Unexpected { .. }), .. }) => {
-                format!("failed: {kind}")
-            }
-            Err(error) => return Err(error),
-        };
-        let path = list.path().to_owned();
-        Err(self.error(request, Kind::NotTheGateway { missing: missing.kind.to_string(), path, proof }))
     }
 
     /// What is there after a write. The answer to the write itself shows the secrets of the gateway resource as if they

@@ -71,6 +71,9 @@ pub enum Kind {
         /// What became of it
         proof: String,
     },
+    /// A 404 for a connection, to a token that does not see all of them
+    #[error("the gateway shows no such connection, and shows this token only the connections of its groups")]
+    MaybeHidden,
     /// 409
     #[error("the name is taken (409: {message})")]
     Conflict {
@@ -208,6 +211,7 @@ impl Explain for Error {
             Kind::Unauthorized { .. } => "The gateway does not accept the token",
             Kind::Forbidden { .. } => "The gateway does not permit the call",
             Kind::NotFound { .. } => "The gateway has no such object",
+            Kind::MaybeHidden => "The gateway connection may be hidden",
             Kind::Conflict { .. } => "The gateway connection exists already",
             Kind::Refused { .. } | Kind::Invalid(_) => "The gateway connection is not valid",
             Kind::Throttled { .. } | Kind::Server { .. } => "The gateway failed",
@@ -236,6 +240,10 @@ impl Explain for Error {
             Kind::Unauthorized { token, .. } => unknown_token(*token),
             Kind::Forbidden { token, .. } => forbidden_token(*token),
             Kind::NotFound { .. } => "Check the name, and that `gateway.url` (HOOP_APIURL) is the right gateway.",
+            Kind::MaybeHidden => {
+                "The plugin `access_control` is enabled. Use an API key with the group `admin` or the auditors' group, so that \
+                 a connection that is gone can be told from one that is hidden. Nothing is taken to be gone."
+            }
             Kind::Conflict { .. } => "Import the connection by its name, or choose another name.",
             Kind::Refused { .. } | Kind::Invalid(_) => "Correct what the message names and apply again.",
             Kind::Throttled { .. } => "Apply again later, or with a lower `-parallelism`.",

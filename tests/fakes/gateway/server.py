@@ -198,14 +198,15 @@ class Handler(BaseHTTPRequestHandler):
 
     def get_userinfo(self):
         groups = self.groups("standard")
-        return 200, {"org_id": self.server.store.org_id, "groups": groups, "is_admin": "admin" in groups}
+        role = next((g for g in ("admin", "auditor") if g in groups), "standard")
+        return 200, {"org_id": self.server.store.org_id, "groups": groups, "is_admin": role == "admin", "role": role}
 
     def get_connections(self, name=None):
         groups = self.groups("standard")
         if name is None:
-            return 200, self.paged(self.server.store.list(self.query))
+            return 200, self.paged(self.server.store.list(self.query, groups))
         connection = self.server.store.find(name)
-        if connection is None:
+        if connection is None or not self.server.store.visible(connection, groups):
             raise Refusal(404, "not found")
         return 200, self.server.store.shown(connection, admin="admin" in groups)
 

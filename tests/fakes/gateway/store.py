@@ -172,9 +172,17 @@ class Store:
             del out["secrets_updated_at"]
         return out
 
-    def list(self, query):
+    def visible(self, connection, groups):
+        """Access control: who is neither admin nor auditor sees the connections of its groups."""
+        if "access_control" not in self.plugins or {"admin", "auditor"} & set(groups):
+            return True
+        link = self.plugins["access_control"]["connections"].get(connection["id"])
+        return link is not None and bool(set(link["config"]) & set(groups))
+
+    def list(self, query, groups):
         """GET /connections: filtered, by name, without secrets."""
-        found = [c for c in sorted(self.connections.values(), key=lambda c: c["name"]) if _matches(c, query)]
+        found = [c for c in sorted(self.connections.values(), key=lambda c: c["name"])
+                 if _matches(c, query) and self.visible(c, groups)]
         return [self.shown({**c, "secret": {}}) for c in found]
 
     # Resources
