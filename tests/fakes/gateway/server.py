@@ -172,7 +172,7 @@ class Handler(BaseHTTPRequestHandler):
         try:
             call = inspect.signature(action).bind(*parts[1:])
         except TypeError:
-            raise Refusal(404, "404 page not found") from None
+            return 404, "404 page not found"
         return action(*call.args)
 
     def groups(self, *roles):
@@ -327,20 +327,20 @@ class Handler(BaseHTTPRequestHandler):
     def delete_plugins(self, name, word, identifier):
         self.groups("admin")
         if word != "conn":
-            raise Refusal(404, "404 page not found")
+            return 404, "404 page not found"
         self.server.store.plugin_connection(name, identifier, remove=True)
         return 204, None
 
     def get_orgs(self, word):
         self.groups("auditor")
         if word != "hide-role-info":
-            raise Refusal(404, "404 page not found")
+            return 404, "404 page not found"
         return 200, {"hide_role_info": self.server.store.hide_role_info}
 
     def put_orgs(self, word):
         self.groups("admin")
         if word != "hide-role-info":
-            raise Refusal(404, "404 page not found")
+            return 404, "404 page not found"
         self.server.store.hide_role_info = bool(self.json().get("hide_role_info"))
         return 200, {"hide_role_info": self.server.store.hide_role_info}
 
