@@ -12,11 +12,13 @@ use reqwest::{Method, StatusCode};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use tokio::sync::OnceCell;
 
 use crate::network::{HttpSettings, certificate_reason, http_client, innermost};
 
 use crate::access::Secret;
 
+use super::genuine::Sight;
 use super::{Call, EnvValue, Error, Kind, Retry, Settings, Token, TokenKind};
 
 /// Longest text of the gateway that goes into an error, in characters.
@@ -40,6 +42,8 @@ struct Inner {
     http: OnceLock<reqwest::Client>,
     /// What this process made, by kind and name
     made: Mutex<BTreeSet<(Made, String)>>,
+    /// Set once a call has shown that the gateway itself answers at this address and takes the token
+    genuine: OnceCell<Sight>,
 }
 
 /// What a gateway object is that this process made.
@@ -55,7 +59,8 @@ impl Gateway {
     /// Keeps the settings. Nothing is built or called before the first request.
     pub fn new(settings: Settings) -> Self {
         let token = RwLock::new(settings.token.clone());
-        Self { inner: Arc::new(Inner { settings, token, http: OnceLock::new(), made: Mutex::default() }) }
+        let (made, genuine) = (Mutex::default(), OnceCell::new());
+        Self { inner: Arc::new(Inner { settings, token, http: OnceLock::new(), made, genuine }) }
     }
 
     /// The settings it was made with.
@@ -71,6 +76,11 @@ impl Gateway {
     /// Whether [`Gateway::remember`] was told so.
     pub fn remembers(&self, what: Made, name: &str) -> bool {
         self.inner.made.lock().unwrap_or_else(PoisonError::into_inner).contains(&(what, name.to_owned()))
+    }
+
+    /// Whether a connection that the gateway does not show is not there. Known after the first `404`.
+    pub(super) fn sees_everything(&self) -> bool {
+        self.inner.genuine.get().is_some_and(|sight| sight.everything)
     }
 
     /// The token in use.
@@ -122,7 +132,18 @@ impl Gateway {
         Error { call, kind: kind.into() }
     }
 
+    /// The final answer; a `404` is the gateway's own. One proof does for the life of the process.
     async fn answered(&self, request: &Request) -> Result<Vec<u8>, Error> {
+        match self.tried(request).await {
+            Err(missing) if missing.is_not_found() => {
+                Err(self.inner.genuine.get_or_try_init(|| self.prove(request, &missing)).await.err().unwrap_or(missing))
+            }
+            answer => answer,
+        }
+    }
+
+    /// Sends a request until it has an answer that is final.
+    pub(super) async fn tried(&self, request: &Request) -> Result<Vec<u8>, Error> {
         let retry = &self.settings().retry;
         let mut attempt = 1;
         loop {
@@ -201,7 +222,8 @@ impl Gateway {
         match status.as_u16() {
             401 => Kind::Unauthorized { message, token: self.token().kind() },
             403 => Kind::Forbidden { message, token: self.token().kind() },
-            // The 404 page of a proxy or of a wrong address must not read as "the connection is gone".
+            // The 404 page of a proxy or of a wrong address must not read as "the connection is gone"; one in the gateway's
+            // form is proven in `answered`.
             404 if own.is_some() => Kind::NotFound { message },
             409 => Kind::Conflict { message },
             status @ (400 | 422) => Kind::Refused { status, message },
@@ -238,6 +260,11 @@ pub(super) struct Request {
 }
 
 impl Request {
+    /// The path below the address of the API.
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
     /// With a JSON body.
     pub(super) fn body(mut self, body: Value) -> Self {
         self.body = Some(body);
@@ -247,6 +274,12 @@ impl Request {
     /// With the name of the connection, for errors.
     pub(super) fn about(mut self, connection: &str) -> Self {
         self.connection = Some(connection.to_owned());
+        self
+    }
+
+    /// With the connection that another request is for, if it is for one.
+    pub(super) fn about_the_same(mut self, other: &Self) -> Self {
+        self.connection.clone_from(&other.connection);
         self
     }
 

@@ -29,11 +29,12 @@ impl Gateway {
     /// own (a proxy, a wrong address) is an error.
     ///
     /// # Errors
-    /// When the gateway cannot be asked or refuses.
+    /// [`Kind::MaybeHidden`] when this token might not see it; otherwise when the gateway cannot be asked or refuses.
     pub async fn get_connection(&self, name: &str) -> Result<Option<Connection>, Error> {
         let request = self.request(Method::GET, &["connections", name]).about(name);
         match self.send(&request).await {
-            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) if error.is_not_found() && self.sees_everything() => Ok(None),
+            Err(error) if error.is_not_found() => Err(self.error(&request, Kind::MaybeHidden)),
             answer => answer.map(Some),
         }
     }

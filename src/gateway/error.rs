@@ -61,6 +61,19 @@ pub enum Kind {
         /// The gateway's text
         message: String,
     },
+    /// A 404 in the gateway's form at an address that does not answer as the gateway would
+    #[error("{missing}, and that is not the gateway's answer: GET {path} at the same address {proof}")]
+    NotTheGateway {
+        /// The 404
+        missing: String,
+        /// Path of the call that the gateway would have answered
+        path: String,
+        /// What became of it
+        proof: String,
+    },
+    /// A 404 for a connection, to a token that does not see all of them
+    #[error("the gateway shows no such connection, and shows this token only the connections of its groups")]
+    MaybeHidden,
     /// 409
     #[error("the name is taken (409: {message})")]
     Conflict {
@@ -198,10 +211,13 @@ impl Explain for Error {
             Kind::Unauthorized { .. } => "The gateway does not accept the token",
             Kind::Forbidden { .. } => "The gateway does not permit the call",
             Kind::NotFound { .. } => "The gateway has no such object",
+            Kind::MaybeHidden => "The gateway connection may be hidden",
             Kind::Conflict { .. } => "The gateway connection exists already",
             Kind::Refused { .. } | Kind::Invalid(_) => "The gateway connection is not valid",
             Kind::Throttled { .. } | Kind::Server { .. } => "The gateway failed",
-            Kind::Unexpected { .. } | Kind::Unreadable { .. } => "The address is not that of a gateway's API",
+            Kind::Unexpected { .. } | Kind::Unreadable { .. } | Kind::NotTheGateway { .. } => {
+                "The address is not that of a gateway's API"
+            }
             Kind::Unreachable { .. } | Kind::Timeout { .. } => "The gateway cannot be reached",
             Kind::Tls { .. } => "The gateway's certificate is not accepted",
             Kind::Client { .. } => "The gateway's client cannot be built",
@@ -224,6 +240,10 @@ impl Explain for Error {
             Kind::Unauthorized { token, .. } => unknown_token(*token),
             Kind::Forbidden { token, .. } => forbidden_token(*token),
             Kind::NotFound { .. } => "Check the name, and that `gateway.url` (HOOP_APIURL) is the right gateway.",
+            Kind::MaybeHidden => {
+                "The plugin `access_control` is enabled. Use an API key with the group `admin` or the auditors' group, so that \
+                 a connection that is gone can be told from one that is hidden. Nothing is taken to be gone."
+            }
             Kind::Conflict { .. } => "Import the connection by its name, or choose another name.",
             Kind::Refused { .. } | Kind::Invalid(_) => "Correct what the message names and apply again.",
             Kind::Throttled { .. } => "Apply again later, or with a lower `-parallelism`.",
@@ -234,6 +254,10 @@ impl Explain for Error {
             Kind::Unexpected { location: Some(_), .. } => "Set `gateway.url` to the address after the redirect.",
             Kind::Unexpected { .. } | Kind::Unreadable { .. } => {
                 "Check `gateway.url` (HOOP_APIURL), and whether a proxy or a login page answers in its place."
+            }
+            Kind::NotTheGateway { .. } => {
+                "Something in between answers in the gateway's place. Check `gateway.url` (HOOP_APIURL) and the routes of \
+                 the proxy before the gateway. Nothing is taken to be gone."
             }
             Kind::Unreachable { .. } | Kind::Timeout { .. } => {
                 "Check `gateway.url` (HOOP_APIURL), the network, and HTTPS_PROXY / NO_PROXY, then apply again."

@@ -12,6 +12,7 @@ mod connection;
 mod connections;
 mod env;
 mod error;
+mod genuine;
 mod groups;
 mod reference;
 mod resources;

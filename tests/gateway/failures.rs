@@ -175,6 +175,88 @@ async fn a_404_that_is_not_the_gateways_own_does_not_mean_gone() {
     }
 }
 
+/// What the proxies of others say where they have no route, in the gateway's own form.
+const FOREIGN: [&str; 3] = ["no Route matched with those values", "Not Found", "404 page not found"];
+
+#[tokio::test]
+async fn a_404_of_a_proxy_in_the_gateways_form_does_not_mean_gone() {
+    let rig = Rig::start();
+    let spec = rig.spec("ledger-ro").await;
+    rig.gateway().create_connection(&spec).await.unwrap();
+    for message in FOREIGN {
+        let gateway = rig.gateway();
+        rig.fault(json!({"n": 99, "status": 404, "body": {"message": message}})).await;
+        let errors = [
+            gateway.get_connection("ledger-ro").await.unwrap_err(),
+            gateway.delete_connection("ledger-ro").await.unwrap_err(),
+            gateway.update_connection(&spec).await.unwrap_err(),
+            gateway.resource("ledger-ro", "ledger-ro").await.unwrap_err(),
+            gateway.agent("lab").await.unwrap_err(),
+        ];
+        for error in errors {
+            assert!(matches!(error.kind, Kind::NotTheGateway { .. }), "{error}");
+            let said = explained(&error);
+            for words in [message, "GET /userinfo at the same address", "Something in between", "HOOP_APIURL"] {
+                assert!(said.contains(words), "{words} is not in {said}");
+            }
+        }
+        rig.steer("DELETE", "faults", json!(null)).await;
+        assert!(gateway.get_connection("ledger-ro").await.unwrap().is_some());
+        assert!(gateway.get_connection("ledger-rw").await.unwrap().is_none(), "a refused proof is tried again");
+    }
+}
+
+#[tokio::test]
+async fn a_404_is_proven_once_by_a_call_that_needs_the_token() {
+    let rig = Rig::start();
+    let gateway = rig.gateway();
+    rig.forget_log().await;
+    for name in ["ledger-ro", "ledger-rw"] {
+        assert!(gateway.clone().get_connection(name).await.unwrap().is_none());
+    }
+    let gone = |name: &str| format!("GET /api/connections/{name} 404");
+    assert_eq!(rig.calls().await, [gone("ledger-ro"), "GET /api/userinfo 200".to_owned(), gone("ledger-rw")]);
+
+    for (status, said) in [(401, "does not know the token"), (403, "may not do this"), (503, "maintenance")] {
+        let gateway = rig.gateway();
+        rig.fault(json!({"path": "/api/connections/*", "status": 404, "body": {"message": "Not Found"}})).await;
+        let fault = json!({"path": "/api/userinfo", "n": 3, "status": status, "body": {"message": "maintenance"}});
+        rig.fault(fault).await;
+        let error = gateway.get_connection("ledger-ro").await.unwrap_err();
+        assert!(error.to_string().contains(said) && error.call.connection.as_deref() == Some("ledger-ro"), "{error}");
+        assert_eq!(error.is_unreachable(), status == 503);
+        rig.steer("DELETE", "faults", json!(null)).await;
+    }
+    for body in [json!([]), json!({"status": "ok"}), json!("<html>log in</html>")] {
+        rig.fault(json!({"path": "/api/connections/*", "status": 404, "body": {"message": "Not Found"}})).await;
+        rig.fault(json!({"path": "/api/userinfo", "status": 200, "body": body})).await;
+        let error = rig.gateway().get_connection("ledger-ro").await.unwrap_err();
+        assert!(matches!(error.kind, Kind::NotTheGateway { .. }), "{body}: {error}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_does_not_see_everything_cannot_tell_what_is_gone() {
+    let rig = Rig::start();
+    rig.gateway().create_connection(&rig.spec("ledger-ro").await).await.unwrap();
+    rig.toggle("access_control", true).await;
+    let reader = Gateway::new(rig.settings(READER));
+    for name in ["ledger-ro", "ledger-rw"] {
+        let error = reader.get_connection(name).await.unwrap_err();
+        assert_eq!(error.kind, Kind::MaybeHidden);
+        assert!(explained(&error).contains("group `admin`"), "{}", explained(&error));
+    }
+    assert!(rig.gateway().get_connection("ledger-rw").await.unwrap().is_none());
+    rig.steer("POST", "tokens", json!({"token": "hpk_auditor", "groups": ["auditor"]})).await;
+    let auditor = Gateway::new(rig.settings("hpk_auditor"));
+    assert!(auditor.get_connection("ledger-ro").await.unwrap().is_some());
+    assert!(auditor.get_connection("ledger-rw").await.unwrap().is_none());
+    rig.toggle("access_control", false).await;
+    let reader = Gateway::new(rig.settings(READER));
+    assert!(reader.get_connection("ledger-ro").await.unwrap().is_some());
+    assert!(reader.get_connection("ledger-rw").await.unwrap().is_none());
+}
+
 #[tokio::test]
 async fn an_answer_that_is_no_json_points_at_the_address() {
     let rig = Rig::start();

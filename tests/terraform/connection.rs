@@ -71,6 +71,11 @@ fn env(stored: &Value, key: &str) -> String {
     String::from_utf8(bytes).unwrap()
 }
 
+/// What the client said, without its line breaks and the bar before warnings and errors.
+pub(crate) fn words(said: &str) -> String {
+    said.split(|c: char| c.is_whitespace() || c == '│').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
 /// What the plan file says of an attribute of the connection, before and after.
 fn change(workspace: &Workspace<'_>, attribute: &str) -> (Value, Value) {
     let planned = workspace.planned();
@@ -262,14 +267,21 @@ fn a_connection_of_an_interrupted_run_is_found_again() {
     let gateway = FakeGateway::start();
     let workspace = gateway.workspace(&configuration(LAB));
     gateway.fault(&json!({"method": "POST", "path": "/api/connections", "drop": true, "when": "after"}));
-    workspace.apply().ok();
+    let said = workspace.apply().ok().stdout;
+    assert!(!said.contains("taken over"), "this run made it: {said}");
     let id = gateway.stored("ledger-ro")["id"].clone();
     assert_eq!(workspace.resource(IT).unwrap()["id"], id);
 
-    // The state is lost: our mark for the same database and user is enough.
+    // The state is lost: our mark for the same database and user is enough, and the run says which one it took.
     workspace.run(&["state", "rm", IT]).ok();
-    workspace.apply().ok();
+    let said = words(&workspace.apply().ok().stdout);
+    assert!(said.contains("Warning: An existing connection was taken over"), "{said}");
+    assert!(
+        said.contains(&format!("Connection `ledger-ro` (id {}) was there already", id.as_str().unwrap())),
+        "{said}"
+    );
     assert_eq!(workspace.resource(IT).unwrap()["id"], id);
+    workspace.plan().nothing();
     workspace.run(&["state", "rm", IT]).ok();
     workspace.write("main.tf", &connection("ledger-ro", &role("username = \"hoop_rw\""), LAB));
     let said = workspace.apply().error();

@@ -407,6 +407,52 @@ fn each_setting_that_is_taken_out_is_cleared_and_nothing_else_moves() {
 }
 
 #[test]
+fn every_attribute_is_imported_as_it_was_made() {
+    let (gateway, workspace) = begin();
+    workspace.apply().ok();
+    let made = workspace.resource(IT).unwrap();
+    let before = stored(&gateway);
+    workspace.run(&["state", "rm", IT]).ok();
+    workspace.import(IT, "ledger-ro").ok();
+    let imported = workspace.resource(IT).unwrap();
+    for (name, value) in made.as_object().unwrap() {
+        match name.as_str() {
+            // The gateway knows an agent by its id, the tags of everybody, and of the secret only a reference.
+            "agent_id" => assert_eq!(imported[name], gateway.agent_id("lab")),
+            "agent_name" | "secret_state" => assert_eq!(imported[name], Value::Null, "{name}"),
+            "tags" => assert_eq!(imported[name], json!({"team": "payments", "hand": "made"})),
+            "role" => {
+                let mut expected = value.clone();
+                expected["secret_ref"] = Value::Null;
+                assert_eq!(imported[name], expected);
+            }
+            _ => assert_eq!(&imported[name], value, "{name}"),
+        }
+    }
+    workspace.plan().changes();
+    assert_eq!(planned(&workspace), set(&["agent_id", "agent_name", "role", "status", "tags"]));
+    gateway.forget_log();
+    workspace.apply_planned().ok();
+    assert_eq!(moved(&before, &stored(&gateway)), BTreeSet::new(), "the configuration says what is there");
+    let written: Vec<_> = gateway.writes().into_iter().filter(|call| !call.contains("/access_control/")).collect();
+    assert_eq!(written, Vec::<String>::new());
+    workspace.plan().nothing();
+}
+
+#[test]
+fn another_name_makes_another_connection() {
+    let (gateway, workspace) = begin();
+    let id = gateway.stored("ledger-ro")["id"].clone();
+    workspace.write("main.tf", &written(&full()).replace("\"ledger-ro\"", "\"ledger-reader\""));
+    let said = workspace.plan().changes().stdout;
+    assert!(said.contains("# forces replacement") && said.contains("1 to add, 0 to change, 1 to destroy"), "{said}");
+    workspace.apply_planned().ok();
+    assert!(gateway.stored("ledger-ro").is_null());
+    assert_ne!(gateway.stored("ledger-reader")["id"], id);
+    workspace.plan().nothing();
+}
+
+#[test]
 fn the_table_names_every_argument() {
     let workspace = Workspace::offline();
     workspace.write("main.tf", &written(&full()));

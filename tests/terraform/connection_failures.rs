@@ -113,6 +113,54 @@ fn every_refusal_of_every_call_is_explained_and_leaves_state_and_gateway_as_they
 }
 
 #[test]
+fn refusals_of_the_calls_beside_it_name_the_connection_and_nothing_is_made() {
+    let gateway = FakeGateway::start();
+    gateway.toggle("access_control", true);
+    let workspace = gateway.workspace(&configuration(&format!("{LAB}\n  groups = [\"developers\"]")));
+    let refused = |method: &str, path: &str, statuses: &[u16]| {
+        for &status in statuses {
+            gateway.fault(&json!({"method": method, "path": format!("/api/{path}"), "n": 99, "status": status,
+                "body": {"message": "as the test wants"}, "headers": {"Retry-After": "0"}}));
+            let address = format!("{method} {}/api/{}", gateway.url, path.trim_end_matches('*'));
+            contains(
+                &crate::connection::words(&workspace.apply().error()),
+                &["`ledger-ro`", &address, &status.to_string(), "as the test wants"],
+            );
+            gateway.mend();
+        }
+    };
+    for path in ["agents/lab", "plugins/access_control", "resources/ledger"] {
+        refused("GET", path, &[401, 403, 409, 422, 429, 503]);
+        assert!(workspace.resource(IT).is_none() && gateway.stored("ledger-ro").is_null(), "{path}");
+    }
+    // The connection is made before its groups, and is kept in state: the client makes it anew with the next apply.
+    refused("PUT", "plugins/access_control/conn/*", &[401, 403, 409, 422, 429, 503]);
+    assert_eq!(workspace.resource(IT).unwrap()["id"], gateway.stored("ledger-ro")["id"]);
+    workspace.apply().ok();
+    assert_eq!(gateway.groups("ledger-ro"), json!(["developers"]));
+    refused("GET", "plugins/access_control/conn/*", &[401, 403, 503]);
+    workspace.plan().nothing();
+}
+
+#[test]
+fn a_connection_that_is_deleted_between_plan_and_apply_is_an_error_and_then_made_again() {
+    let gateway = FakeGateway::start();
+    let workspace = gateway.workspace(&configuration(LAB));
+    workspace.apply().ok();
+    workspace.write("main.tf", &configuration(&format!("{LAB}\n  reviewers = [\"dba\"]")));
+    workspace.plan().changes();
+    gateway.remove("ledger-ro");
+    contains(
+        &workspace.apply_planned().error(),
+        &["`ledger-ro`", "GET http://", "404", "The gateway has no such object"],
+    );
+    assert!(gateway.stored("ledger-ro").is_null());
+    workspace.apply().ok();
+    assert_eq!(gateway.stored("ledger-ro")["reviewers"], json!(["dba"]));
+    workspace.plan().nothing();
+}
+
+#[test]
 fn tokens_of_each_kind_are_taken_and_a_jwt_may_be_replaced() {
     let gateway = FakeGateway::start();
     let mut workspace = gateway.workspace(&configuration(LAB));

@@ -467,19 +467,31 @@ fn what_cannot_work_is_refused_by_the_plan() {
 
 #[test]
 fn a_wait_that_takes_too_long_is_resumed_with_the_same_password() {
-    let rig = postgres();
-    let workspace = Workspace::new(&rig);
-    rig.control("PUT", "settings", &json!({"password_delay_ms": 6_000}));
-    workspace.write("main.tf", &configuration(&rig, "  timeouts = { create = \"3s\" }"));
+    is_resumed(&postgres());
+}
+
+/// The password arrives on the port that RDS names, which is not the usual one here.
+#[test]
+fn a_wait_for_sql_server_takes_as_long_as_the_configuration_says_and_is_resumed() {
+    let wish = DatabaseWish::instance("payments-prod", "us-east-1", "reports", "sqlserver-ex");
+    let rig = Rig::start(&Wish::organization().with(wish));
+    assert!(![1433, 1443].contains(&rig.database(0).port));
+    is_resumed(&rig);
+}
+
+fn is_resumed(rig: &Rig) {
+    let workspace = Workspace::new(rig);
+    rig.control("PUT", "settings", &json!({"password_delay_ms": 15_000}));
+    workspace.write("main.tf", &configuration(rig, "  timeouts = { create = \"8s\" }"));
     let error = workspace.apply().error();
     assert!(
-        error.contains("but within 3s no login with it worked") && error.contains("apply again to continue"),
+        error.contains("but within 8s no login with it worked") && error.contains("apply again to continue"),
         "{error}"
     );
-    workspace.write("main.tf", &configuration(&rig, ""));
+    workspace.write("main.tf", &configuration(rig, ""));
     workspace.apply().ok();
     workspace.plan().nothing();
     assert_eq!(rig.calls("PutSecretValue").len(), 1, "the pending password was used again");
     let secret_ref = text(&workspace.resource(ADDRESS).unwrap(), "secret_ref");
-    assert!(logs_in(&rig, &stored_password(&rig, &secret_ref)));
+    assert!(logs_in(rig, &stored_password(rig, &secret_ref)));
 }

@@ -223,6 +223,84 @@ fn a_list_of_others_that_overwrites_ours_before_it_is_verified_is_made_up_for() 
     workspace.plan().nothing();
 }
 
+/// The sources that EC2 has for the port of the database, in words.
+fn sources(rig: &Rig, id: &str) -> Vec<String> {
+    let port = rig.database(0).port;
+    let found = group(rig, id).unwrap();
+    let mut sources = Vec::new();
+    for permission in found["IpPermissions"].as_array().unwrap() {
+        assert_eq!((&permission["IpProtocol"], &permission["FromPort"]), (&json!("tcp"), &json!(port)), "{permission}");
+        assert_eq!(permission["ToPort"], port, "{permission}");
+        for (list, keys) in [
+            ("IpRanges", &["CidrIp"][..]),
+            ("Ipv6Ranges", &["CidrIpv6"]),
+            ("UserIdGroupPairs", &["UserId", "GroupId"]),
+            ("PrefixListIds", &["PrefixListId"]),
+        ] {
+            let all = permission[list].as_array().into_iter().flatten();
+            let words = |one: &Value| keys.iter().filter_map(|key| one[*key].as_str()).collect::<Vec<_>>().join("/");
+            sources.extend(all.map(words));
+        }
+    }
+    sources.sort();
+    sources
+}
+
+#[test]
+fn every_kind_of_source_is_a_rule_and_each_goes_alone() {
+    let elsewhere = DatabaseWish::instance("orders-eu", "us-east-1", "stock", "postgres").unreachable();
+    let rig = Rig::start(
+        &Wish::organization()
+            .with(DatabaseWish::instance("payments-prod", "us-east-1", "ledger", "postgres").unreachable())
+            .with(elsewhere),
+    );
+    let (database, other) = (rig.database(0), rig.database(1));
+    let (near, far) = (&rig.network(database).app, &rig.network(other).app);
+    let far = format!("{}/{far}", other.account_id);
+    let list = json!({"PrefixListName": "offices", "MaxEntries": 2, "AddressFamily": "IPv4"});
+    let list = rig.aws_of(database, "ec2", "create_managed_prefix_list", &list).unwrap();
+    let list = list["PrefixList"]["PrefixListId"].as_str().unwrap().to_owned();
+    let kinds = [
+        ("cidr_ipv4", "10.20.0.0/16".to_owned(), "10.20.0.0/16".to_owned()),
+        ("cidr_ipv6", "2001:db8::/32".to_owned(), "2001:db8::/32".to_owned()),
+        ("security_group_id", near.clone(), format!("{}/{near}", database.account_id)),
+        ("security_group_id", far.clone(), far),
+        ("prefix_list_id", list.clone(), list),
+    ];
+    let write = |workspace: &Workspace<'_>, left_out: Option<usize>| {
+        let chosen = || kinds.iter().enumerate().filter(|(number, _)| Some(*number) != left_out);
+        let blocks: Vec<_> = chosen()
+            .map(|(n, (kind, value, _))| format!("{{ {kind} = \"{value}\", description = \"n{n}\" }}"))
+            .collect();
+        workspace.write("main.tf", &configuration(&rig, &format!("  ingress = [{}]", blocks.join(", "))));
+        let mut expected: Vec<String> = chosen().map(|(_, (_, _, there))| there.clone()).collect();
+        expected.sort();
+        expected
+    };
+    let workspace = Workspace::new(&rig);
+    let all = write(&workspace, None);
+    workspace.apply().ok();
+    workspace.plan().nothing();
+    let id = workspace.resource("rdsaccess_security_group.it").unwrap()["id"].as_str().unwrap().to_owned();
+    assert_eq!(sources(&rig, &id), all);
+    assert_eq!(workspace.resource("rdsaccess_security_group.it").unwrap()["other_ingress"], json!([]));
+
+    // Each kind is told from the others, goes alone and comes back.
+    for (number, (kind, value, _)) in kinds.iter().enumerate() {
+        let expected = write(&workspace, Some(number));
+        let plan = workspace.plan().changes().stdout;
+        assert!(plan.contains("will be updated in-place") && plan.contains(value), "{kind}:\n{plan}");
+        workspace.apply_planned().ok();
+        assert_eq!(sources(&rig, &id), expected, "{kind}");
+    }
+    let all = write(&workspace, None);
+    workspace.apply().ok();
+    workspace.plan().nothing();
+    assert_eq!(sources(&rig, &id), all);
+    workspace.destroy().ok();
+    assert!(group(&rig, &id).is_none());
+}
+
 #[test]
 fn drift_made_by_hand_is_planned_and_repaired() {
     let rig = rig();

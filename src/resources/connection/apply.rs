@@ -23,7 +23,7 @@ pub(super) async fn create(context: &Context, apply: &mut Apply<Connection>) -> 
     }
     gateway.remember(Made::Connection, &wanted.spec.name);
     let row = Row::before_write(gateway, None, &apply.planned).await?;
-    let made = make(gateway, &wanted.spec).await?;
+    let made = make(gateway, &wanted.spec, &mut apply.warnings).await?;
     row.map(|row| row.keep(&mut apply.private));
     apply.warnings.extend(super::orphans::warnings(gateway, &wanted.spec).await);
     finish(gateway, apply, &made, &wanted).await
@@ -138,7 +138,11 @@ async fn agent_id(gateway: &Gateway, planned: &Connection) -> Result<String, Rep
 
 /// Makes the connection. When the name is taken, or when the answer was lost, it may be our own from a run that was
 /// interrupted: then it is brought to what is wanted.
-async fn make(gateway: &Gateway, spec: &ConnectionSpec) -> Result<gateway::Connection, Reports> {
+async fn make(
+    gateway: &Gateway,
+    spec: &ConnectionSpec,
+    warnings: &mut Vec<Report>,
+) -> Result<gateway::Connection, Reports> {
     let error = match gateway.create_connection(spec).await {
         Ok(made) => return Ok(made),
         Err(error) if error.is_conflict() || error.may_have_happened() => error,
@@ -146,11 +150,26 @@ async fn make(gateway: &Gateway, spec: &ConnectionSpec) -> Result<gateway::Conne
     };
     match gateway.get_connection(&spec.name).await {
         Ok(Some(found)) => {
+            // After a lost answer it is most likely what this run has just made.
+            let was_there = error.is_conflict().then(|| taken_over(&found));
             check_ours(&found, spec, error)?;
+            warnings.extend(was_there);
             Ok(gateway.update_connection(spec).await?)
         }
         _ => Err(error.into()),
     }
+}
+
+fn taken_over(found: &gateway::Connection) -> Report {
+    Report::warning(
+        "An existing connection was taken over",
+        format!(
+            "Connection `{}` (id {}) was there already, made by this provider for the same database and user: in a run that \
+             was interrupted, or by another configuration. It was brought to what this configuration says. If another state \
+             holds it too, take it out of one of them with `terraform state rm`.",
+            found.name, found.id
+        ),
+    )
 }
 
 /// Our mark, the same database and the same user: this is the connection that an interrupted run has made.

@@ -9,6 +9,7 @@
 //! | `read`     | turns what the gateway shows into state                         |
 //! | `apply`    | creates, updates and deletes                                    |
 //! | `rows`     | removes the gateway's resource that came with a connection      |
+//! | `seen`     | remembers for the plan what a refresh saw of others              |
 //! | `orphans`  | finds connections of ours that no state may hold                |
 //! | `imported` | remembers what an import found and the configuration leaves out |
 //! | `error`    | puts into words what can go wrong                               |
@@ -22,6 +23,7 @@ mod plan;
 mod read;
 mod rows;
 mod rules;
+mod seen;
 mod spec;
 #[cfg(test)]
 mod tests;
@@ -160,6 +162,7 @@ async fn look(context: &Context, reading: &mut Reading<Connection>) -> Result<bo
         check_importable(&found).map_err(Failure::Own)?;
     }
     plan::remember_manager(&mut reading.private, &found);
+    seen::remember(&mut reading.private, &found);
     let agent_name = agent_name(gateway, &reading.state, &found).await?;
     let groups = groups(gateway, reading, &found).await?;
     let delivery = delivery(context, reading, &found).await?;

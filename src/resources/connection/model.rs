@@ -23,8 +23,8 @@ model! {
     /// Taking a setting out of the configuration clears what it had set. Environment variables, tags and everything else
     /// that other people set on the connection stay.
     ///
-    /// A connection that exists already is taken over only when this provider made it for the same database and user;
-    /// everything else is imported. Destroying the last connection of a gateway resource also removes that resource, when
+    /// A connection that exists already is taken over, with a warning, only when this provider made it for the same database
+    /// and user; everything else is imported. Destroying the last connection of a gateway resource also removes that resource, when
     /// it came into being with a connection of this provider and nobody has given it variables; one that was there before
     /// stays.
     ///
@@ -70,19 +70,20 @@ model! {
         guardrail_rules: BTreeSet<String> = optional(),
         /// Info types that are redacted from results, such as `EMAIL_ADDRESS`.
         redact_types: BTreeSet<String> = optional(),
-        /// Groups whose approval is enough on its own.
+        /// Groups whose approval is enough on its own. Needs `reviewers`.
         force_approve_groups: BTreeSet<String> = optional(),
         /// Attributes of the gateway that the connection carries.
         attributes: BTreeSet<String> = optional(),
         /// Metadata that a session must come with.
         mandatory_metadata_fields: BTreeSet<String> = optional(),
-        /// Longest just-in-time access, such as `15m`: with `reviewers` an approved access ends after that time.
+        /// Longest just-in-time access that a person may ask for, such as `15m`; an approved access ends by itself. Needs
+        /// `reviewers`. A gateway without an enterprise licence does not look at it: there it is 48 hours.
         access_max_duration: Span = optional().check("between 1s and 24855d", is_duration),
-        /// Approvals that a session needs.
+        /// Approvals that a session needs; left out, every group in `reviewers` has to approve. Needs `reviewers`.
         min_review_approvals: i64 = optional().between(1, LARGEST),
         /// Id of the template for Jira issues.
         jira_issue_template_id: String = optional().not_empty(),
-        /// Tags, at most 8. Values may hold no dot; `provider::rdsaccess::tag_value` cleans a text.
+        /// Tags, at most 8, and fewer where others have set some: the gateway takes 10 with the provider's own two. Values may hold no dot; `provider::rdsaccess::tag_value` cleans a text.
         tags: BTreeMap<String, String> = optional(),
         /// Time-outs.
         timeouts: Timeouts = optional(),

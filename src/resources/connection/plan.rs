@@ -8,6 +8,7 @@ use super::error::Error;
 use super::imported::Unclaimed;
 use super::model::{Connection, Role};
 use super::rules::problems;
+use super::seen;
 use super::spec::{Delivery, wanted_password};
 
 /// Private entry: who manages the connection, when the last refresh found somebody.
@@ -30,6 +31,10 @@ pub(super) fn plan(change: &mut Change<Connection>) -> Result<(), Reports> {
             refuse_managed(change)?;
         }
     }
+    if let Some(problem) = seen::too_many_tags(change) {
+        return Err(problem.into());
+    }
+    change.warnings.extend(seen::unreviewed(change));
     Ok(())
 }
 

@@ -12,9 +12,9 @@ use super::model::{Connection, IAM, Role};
 use super::spec::fallback_database;
 
 /// Most tags that the gateway takes.
-const MOST_TAGS: usize = 10;
+pub(super) const MOST_TAGS: usize = 10;
 /// Tags that the provider itself sets.
-const OUR_TAGS: [&str; 2] = [MANAGED_TAG, DATABASE_TAG];
+pub(super) const OUR_TAGS: [&str; 2] = [MANAGED_TAG, DATABASE_TAG];
 
 /// Everything that is wrong with a configuration or a plan, as far as it is known.
 pub(super) fn problems(connection: &Connection) -> Vec<Report> {

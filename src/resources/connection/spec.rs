@@ -55,7 +55,7 @@ pub(super) fn spec(wish: &Wish<'_>) -> Result<ConnectionSpec, Reports> {
         min_review_approvals: narrowed(approvals),
         jira_issue_template_id: wish.setting("jira_issue_template_id", |c| &c.jira_issue_template_id),
         tags: wish.tags()?,
-        forget_tags: wish.forgotten_tags(),
+        forget_tags: forgotten_tags(planned, wish.prior, wish.unclaimed),
         tls: wish.tls,
         ..ConnectionSpec::new(name, engine, &wish.agent_id)
     })
@@ -93,13 +93,18 @@ impl Wish<'_> {
         tags.extend(mark_tags(known(&self.planned.target_arn, Path::attribute("target_arn"))?));
         Ok(tags)
     }
+}
 
-    fn forgotten_tags(&self) -> BTreeSet<String> {
-        let before = self.prior.and_then(|prior| prior.tags.get()).filter(|_| !self.unclaimed.has("tags"));
-        let kept = self.planned.tags.get();
-        let is_kept = |key: &String| kept.is_some_and(|tags| tags.contains_key(key));
-        before.into_iter().flatten().map(|(key, _)| key.clone()).filter(|key| !is_kept(key)).collect()
-    }
+/// Keys of the tags that were ours and go.
+pub(super) fn forgotten_tags(
+    planned: &Connection,
+    prior: Option<&Connection>,
+    unclaimed: &Unclaimed,
+) -> BTreeSet<String> {
+    let before = prior.and_then(|prior| prior.tags.get()).filter(|_| !unclaimed.has("tags"));
+    let kept = planned.tags.get();
+    let is_kept = |key: &String| kept.is_some_and(|tags| tags.contains_key(key));
+    before.into_iter().flatten().map(|(key, _)| key.clone()).filter(|key| !is_kept(key)).collect()
 }
 
 /// The variables that are ours.

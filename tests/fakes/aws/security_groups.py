@@ -18,6 +18,8 @@ def install() -> None:
     backend.delete_security_group = _delete(backend.delete_security_group)
     backend._add_source_group = _add_source_group(backend._add_source_group)
     rule.__init__ = _with_canonical_range(rule.__init__)
+    # moto shows the description of rules for blocks only; EC2 shows that of groups and prefix lists too.
+    rule.description = property(lambda self: self.text)
     name = "update_security_group_rule_descriptions_ingress"
     setattr(SecurityGroups, name, _describe_rules(getattr(SecurityGroups, name)))
 
@@ -87,6 +89,8 @@ def _with_canonical_range(original):
             if ip_range.get(name):
                 ip_range[name] = _canonical(ip_range[name])
         original(self, ec2_backend, ip_protocol, group_id, from_port, to_port, ip_range, *args, **kwargs)
+        sources = [ip_range, *(source for source in args if isinstance(source, dict))]
+        self.text = next((source["Description"] for source in sources if source.get("Description")), None)
 
     return __init__
 
@@ -97,7 +101,9 @@ def _describe_rules(original):
     def update_security_group_rule_descriptions_ingress(self):
         for wanted in self._get_param("SecurityGroupRuleDescriptions") or []:
             rule = _rule(self, wanted["SecurityGroupRuleId"])
-            rule.ip_range["Description"] = wanted.get("Description", "")
+            rule.text = wanted.get("Description", "")
+            if rule.ip_range:
+                rule.ip_range["Description"] = rule.text
         return original(self)
 
     return update_security_group_rule_descriptions_ingress

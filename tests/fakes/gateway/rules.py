@@ -42,6 +42,13 @@ class Refusal(Exception):
         self.message = message
 
 
+class NoRoute(Refusal):
+    """What the router of the gateway answers itself, as plain text, where it knows no such path."""
+
+    def __init__(self):
+        super().__init__(404, "404 page not found")
+
+
 def bind(body, partial=False):
     """Checks the JSON types of the known fields and that the required ones are there; 400 otherwise."""
     if not isinstance(body, dict):

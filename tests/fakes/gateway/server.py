@@ -40,7 +40,7 @@ import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import rules
-from rules import Refusal
+from rules import NoRoute, Refusal
 from store import Store
 
 STARTED = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
@@ -141,13 +141,16 @@ class Handler(BaseHTTPRequestHandler):
         try:
             with self.server.store.lock:
                 return handler()
+        except NoRoute as unknown:
+            return unknown.status, unknown.message
         except Refusal as refusal:
             return refusal.status, {"message": refusal.message}
 
     def answer(self, status, body=None, headers=None):
         raw = body.encode() if isinstance(body, str) else b"" if body is None else json.dumps(body).encode()
         self.send_response(status)
-        kind = "text/html" if isinstance(body, str) else "application/json; charset=utf-8"
+        kind = ("application/json; charset=utf-8" if not isinstance(body, str)
+                else "text/html" if body.startswith("<") else "text/plain")
         described = {} if status == 204 else {"Content-Type": kind, "Content-Length": str(len(raw))}
         for name, value in {**described, **(headers or {})}.items():
             self.send_header(name, value)
@@ -174,7 +177,7 @@ class Handler(BaseHTTPRequestHandler):
         try:
             call = inspect.signature(action).bind(*parts[1:])
         except TypeError:
-            raise Refusal(404, "404 page not found") from None
+            raise NoRoute from None
         return action(*call.args)
 
     def groups(self, *roles):
@@ -200,7 +203,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def get_userinfo(self):
         groups = self.groups("standard")
-        return 200, {"org_id": self.server.store.org_id, "groups": groups, "is_admin": "admin" in groups}
+        role = next((g for g in ("admin", "auditor") if g in groups), "standard")
+        return 200, {"org_id": self.server.store.org_id, "groups": groups, "is_admin": role == "admin", "role": role}
 
     def get_connections(self, name=None):
         groups = self.groups("standard")
@@ -314,19 +318,19 @@ class Handler(BaseHTTPRequestHandler):
     def linked(self, word, identifier):
         """The id of the connection in the path of a plugin's link."""
         if word != "conn" or not identifier:
-            raise Refusal(404, "404 page not found")
+            raise NoRoute
         return identifier
 
     def get_orgs(self, word):
         self.groups("admin")
         if word != "hide-role-info":
-            raise Refusal(404, "404 page not found")
+            raise NoRoute
         return 200, {"hide_role_info": self.server.store.hide_role_info}
 
     def put_orgs(self, word):
         self.groups("admin")
         if word != "hide-role-info":
-            raise Refusal(404, "404 page not found")
+            raise NoRoute
         hide = self.json().get("hide_role_info")
         if not isinstance(hide, bool):
             raise Refusal(400, "Key: 'OrgHideRoleInfoRequest.HideRoleInfo' Error:Field validation for 'HideRoleInfo' "
