@@ -8,5 +8,6 @@ mod docs;
 mod house;
 mod permissions;
 mod schema;
+mod scripts;
 mod secrets;
 mod switch;
