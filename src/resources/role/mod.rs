@@ -283,7 +283,8 @@ async fn password(
     // Tokens end with the same statement that sets the first password.
     let observed = if bench.gets_password() { None } else { Some(bench.converge().await?) };
     if let Some(reason) = reason {
-        let settled = bench.settle(context, given::goal(reason, bench.given.is_some())).await?;
+        let goal = bench.goal(reason, &apply.private).await?;
+        let settled = bench.settle(context, goal).await?;
         bench.remember(&mut apply.private);
         secret::settled(context, apply, bench, &settled).await?;
         note_left(&mut apply.private, prior.secret_ref.get(), apply.state.secret_ref.get());
