@@ -60,16 +60,16 @@ where
         }
         SdkError::ResponseError(response) => answer(response.raw(), None, None, secret),
         SdkError::TimeoutError(_) => Fault::Unreachable("no answer in time".to_owned()),
-        _ => local(error),
+        _ => local(error, secret),
     }
 }
 
 /// No answer came: the connection or the credentials failed.
-fn local<E: StdError + 'static>(error: &SdkError<E, HttpResponse>) -> Fault {
+fn local<E: StdError + 'static>(error: &SdkError<E, HttpResponse>, secret: &str) -> Fault {
     if let Some(late) = sources(error).find_map(|e| e.downcast_ref::<TooLong>()) {
         return Fault::Throttled(late.to_string());
     }
-    let text = chain(error);
+    let text = shorten(&hiding(&texts(error), secret));
     let credentials = |e: &(dyn StdError + 'static)| e.is::<aws_credential_types::provider::error::CredentialsError>();
     if sources(error).any(credentials) || text.contains("no providers in chain") {
         Fault::NoCredentials(text)
@@ -80,13 +80,17 @@ fn local<E: StdError + 'static>(error: &SdkError<E, HttpResponse>) -> Fault {
 
 /// The texts of an error and of its causes, without the SDK's own headlines and without repetition.
 pub(super) fn chain(error: &(dyn StdError + 'static)) -> String {
+    shorten(&texts(error))
+}
+
+fn texts(error: &(dyn StdError + 'static)) -> String {
     let mut texts: Vec<String> = Vec::new();
     for text in sources(error).map(ToString::to_string) {
         if text != "dispatch failure" && !texts.iter().any(|known| known.contains(&text)) {
             texts.push(text);
         }
     }
-    shorten(&texts.join(": "))
+    texts.join(": ")
 }
 
 /// AWS answered with an error.

@@ -11,13 +11,14 @@ use aws_config::timeout::TimeoutConfig;
 use aws_credential_types::Credentials;
 use aws_sdk_sts::config::retry::{RetryPartition, TokenBucket};
 use aws_sdk_sts::config::{FrameworkMetadata, IdentityCache, SharedHttpClient};
+use aws_types::origin::Origin;
 use aws_types::sdk_config::SharedTimeSource;
 
 use super::credentials::{HeldCredentials, Source};
 use super::http::{behavior_version, bounded_client};
 use super::once::OncePerKey;
 use super::organizations::{self, Standings};
-use super::pace::{Load, Pace, Paced, Paces, SharedPace};
+use super::pace::{Load, PacedIdentities, Paces, SharedPace};
 use super::profile::Profile;
 use super::rds::Inventory;
 use super::retry::RenewAndRetry;
@@ -254,14 +255,12 @@ impl Sessions {
 
     pub(super) async fn organizations_client(&self) -> Result<aws_sdk_organizations::Client, Error> {
         let hub = self.hub().await?;
-        let endpoint = self.0.settings.endpoints.organizations.clone();
-        let pace = self.0.paces.of("organizations", None, &hub.region);
-        let config = aws_sdk_organizations::config::Builder::from(&hub.config)
+        let endpoint = self.0.settings.endpoints.organizations.as_ref();
+        let (config, pace) = self.paced(&hub.config, "organizations", None, &hub.region, endpoint);
+        let config = aws_sdk_organizations::config::Builder::from(&config)
             .retry_partition(self.retries())
-            .credentials_provider(Paced { pace: pace.clone(), credentials: hub.credentials.clone() })
-            .interceptor(SharedPace(pace))
+            .interceptor(pace)
             .retry_classifier(RenewAndRetry(hub.credentials.clone()));
-        let config = if let Some(url) = endpoint { config.endpoint_url(url) } else { config };
         Ok(aws_sdk_organizations::Client::from_conf(config.build()))
     }
 
@@ -374,15 +373,33 @@ impl Sessions {
     }
 
     fn sts(&self, config: &SdkConfig, credentials: &HeldCredentials, region: &Region) -> aws_sdk_sts::Client {
-        let endpoint = self.0.settings.endpoints.sts.clone();
-        let pace = self.0.paces.of("sts", None, region);
-        let config = aws_sdk_sts::config::Builder::from(config)
+        let endpoint = self.0.settings.endpoints.sts.as_ref();
+        let (config, pace) = self.paced(config, "sts", None, region, endpoint);
+        let config = aws_sdk_sts::config::Builder::from(&config)
             .retry_partition(self.retries())
-            .credentials_provider(Paced { pace: pace.clone(), credentials: credentials.clone() })
-            .interceptor(SharedPace(pace))
+            .interceptor(pace)
             .retry_classifier(RenewAndRetry(credentials.clone()));
-        let config = if let Some(url) = endpoint { config.endpoint_url(url) } else { config };
         aws_sdk_sts::Client::from_conf(config.build())
+    }
+
+    /// What all clients of a service have: its pace, which the clients also have to be told of, and its endpoint. The
+    /// SDK has no type that is common to the configurations of its services.
+    fn paced(
+        &self,
+        config: &SdkConfig,
+        service: &'static str,
+        account: Option<&AccountId>,
+        region: &Region,
+        endpoint: Option<&String>,
+    ) -> (SdkConfig, SharedPace) {
+        let pace = self.0.paces.of(service, account, region);
+        let mut config = config.to_builder().identity_cache(PacedIdentities(pace.clone()));
+        if let Some(url) = endpoint {
+            config.set_endpoint_url(Some(url.clone()));
+            // What the provider block says comes before the environment and the shared configuration files.
+            config.insert_origin("endpoint_url", Origin::shared_config());
+        }
+        (config.build(), SharedPace(pace))
     }
 
     fn http(&self) -> SharedHttpClient {
@@ -488,44 +505,30 @@ impl Session {
         }
     }
 
-    fn pace(&self, service: &'static str) -> Arc<Pace> {
-        self.sessions.0.paces.of(service, Some(&self.account), &self.region)
+    fn paced(&self, service: &'static str, endpoint: Option<&String>) -> (SdkConfig, SharedPace) {
+        self.sessions.paced(&self.config, service, Some(&self.account), &self.region, endpoint)
+    }
+
+    fn renewal(&self) -> RenewAndRetry {
+        RenewAndRetry(self.credentials.clone())
     }
 
     pub(super) fn rds(&self) -> aws_sdk_rds::Client {
-        let (pace, credentials) = (self.pace("rds"), self.credentials.clone());
-        let config = aws_sdk_rds::config::Builder::from(&self.config)
-            .retry_partition(self.sessions.retries())
-            .credentials_provider(Paced { pace: pace.clone(), credentials: credentials.clone() })
-            .interceptor(SharedPace(pace))
-            .retry_classifier(RenewAndRetry(credentials));
-        let endpoint = self.sessions.settings().endpoints.rds.as_ref();
-        let config = if let Some(url) = endpoint { config.endpoint_url(url) } else { config };
-        aws_sdk_rds::Client::from_conf(config.build())
+        let (config, pace) = self.paced("rds", self.sessions.settings().endpoints.rds.as_ref());
+        let config = aws_sdk_rds::config::Builder::from(&config).retry_partition(self.sessions.retries());
+        aws_sdk_rds::Client::from_conf(config.interceptor(pace).retry_classifier(self.renewal()).build())
     }
 
     pub(super) fn ec2(&self) -> aws_sdk_ec2::Client {
-        let (pace, credentials) = (self.pace("ec2"), self.credentials.clone());
-        let config = aws_sdk_ec2::config::Builder::from(&self.config)
-            .retry_partition(self.sessions.retries())
-            .credentials_provider(Paced { pace: pace.clone(), credentials: credentials.clone() })
-            .interceptor(SharedPace(pace))
-            .retry_classifier(RenewAndRetry(credentials));
-        let endpoint = self.sessions.settings().endpoints.ec2.as_ref();
-        let config = if let Some(url) = endpoint { config.endpoint_url(url) } else { config };
-        aws_sdk_ec2::Client::from_conf(config.build())
+        let (config, pace) = self.paced("ec2", self.sessions.settings().endpoints.ec2.as_ref());
+        let config = aws_sdk_ec2::config::Builder::from(&config).retry_partition(self.sessions.retries());
+        aws_sdk_ec2::Client::from_conf(config.interceptor(pace).retry_classifier(self.renewal()).build())
     }
 
     pub(super) fn secrets_manager(&self) -> aws_sdk_secretsmanager::Client {
-        let (pace, credentials) = (self.pace("secretsmanager"), self.credentials.clone());
-        let config = aws_sdk_secretsmanager::config::Builder::from(&self.config)
-            .retry_partition(self.sessions.retries())
-            .credentials_provider(Paced { pace: pace.clone(), credentials: credentials.clone() })
-            .interceptor(SharedPace(pace))
-            .retry_classifier(RenewAndRetry(credentials));
-        let endpoint = self.sessions.settings().endpoints.secretsmanager.as_ref();
-        let config = if let Some(url) = endpoint { config.endpoint_url(url) } else { config };
-        aws_sdk_secretsmanager::Client::from_conf(config.build())
+        let (config, pace) = self.paced("secretsmanager", self.sessions.settings().endpoints.secretsmanager.as_ref());
+        let config = aws_sdk_secretsmanager::config::Builder::from(&config).retry_partition(self.sessions.retries());
+        aws_sdk_secretsmanager::Client::from_conf(config.interceptor(pace).retry_classifier(self.renewal()).build())
     }
 }
 

@@ -186,10 +186,12 @@ impl Context {
     /// # Errors
     /// The provider block is not known yet; the store's own errors are inside.
     pub async fn try_secret(&self, secret_ref: &SecretRef) -> Result<Result<Credential, store::Error>, Reports> {
-        Ok(match secret_ref {
-            SecretRef::SecretsManager { .. } => secrets_manager::read(self.aws()?, secret_ref).await,
-            SecretRef::Vault { .. } => vault::read(self.vault()?, secret_ref).await,
-        })
+        // As an object: the compiler follows the types of futures in futures only so far.
+        let reading: Reply<'_, Credential> = match secret_ref {
+            SecretRef::SecretsManager { .. } => Box::pin(secrets_manager::read(self.aws()?, secret_ref)),
+            SecretRef::Vault { .. } => Box::pin(vault::read(self.vault()?, secret_ref)),
+        };
+        Ok(reading.await)
     }
 }
 

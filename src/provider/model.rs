@@ -149,7 +149,8 @@ model! {
         rds: String = optional().check("an http or https URL", is_url),
         /// EC2.
         ec2: String = optional().check("an http or https URL", is_url),
-        /// STS.
+        /// STS. What a `profile` asks for itself (`role_arn` with `source_profile` or a token) follows the SDK's own
+        /// settings: the variable `AWS_ENDPOINT_URL_STS`, or `services` in the profile.
         sts: String = optional().check("an http or https URL", is_url),
         /// Organizations.
         organizations: String = optional().check("an http or https URL", is_url),

@@ -6,12 +6,13 @@ use std::collections::BTreeMap;
 use std::time::SystemTime;
 
 use jiff::{SignedDuration, Timestamp};
+use sha2::{Digest, Sha256};
 
 use crate::access::{Arn, SecretRef, Span};
 use crate::context::Context;
 use crate::report::Report;
 use crate::schema::{Attr, Private, Reports};
-use crate::store::{Error, Place, Settled, Store, StoreSettings, VersionId};
+use crate::store::{Error, Held, Place, Settled, Store, StoreSettings, VersionId};
 use crate::value::Value;
 
 /// What `credential` says when the stored password logs in.
@@ -20,6 +21,8 @@ pub(super) const OK: &str = "ok";
 const OBSERVED_AT: &str = "observed_at";
 /// Private entry: references of secrets that are to be deleted, one a line.
 const LEFT: &str = "left_secrets";
+/// Private entry: the version that the last apply has settled on.
+const SETTLED: &str = "settled_version";
 
 /// The arguments that decide when a password is replaced.
 #[derive(Debug, Clone)]
@@ -31,6 +34,12 @@ pub(super) struct Schedule<'a> {
 }
 
 impl Schedule<'_> {
+    /// What a secret says of the keepers that its password was made for.
+    pub(super) fn digest(&self) -> Option<String> {
+        let keepers = serde_json::to_string(self.keepers.get()?).ok()?;
+        Some(hex::encode(Sha256::new().chain_update("rdsaccess keepers").chain_update(keepers).finalize()))
+    }
+
     /// When a password that was stored at a time is due.
     pub(super) fn due(&self, rotated_at: &Attr<String>) -> Attr<Timestamp> {
         match (&self.after, rotated_at) {
@@ -77,6 +86,32 @@ pub(super) fn trigger(
         Attr::Unknown if planned.after.is_unknown() && rotated_at.is_known() => Some(Trigger::Due),
         _ => None,
     }
+}
+
+/// Notes the version that an apply has settled on, which from then on is the one before every other rotation.
+pub(super) fn note_settled(private: &mut Private, settled: &Settled) {
+    private.set(SETTLED, settled.version.0.as_str());
+}
+
+/// Whether a run that was killed has made the password that other keepers ask for: the proven version is one that no
+/// apply of this object has settled on, and says that it was made for them. `wanted` is their digest.
+///
+/// # Errors
+/// The store cannot be asked.
+pub(super) async fn is_done(
+    store: &dyn Store,
+    held: Option<&Held>,
+    wanted: Option<&String>,
+    private: &Private,
+) -> Result<bool, Error> {
+    let (Some(Held { secret_ref, proven: Some(version), pending: None, .. }), Some(wanted)) = (held, wanted) else {
+        return Ok(false);
+    };
+    // A rotation function of AWS copies what it does not know into its own versions.
+    if private.get(SETTLED) == Some(&version.0) || !store.is_ours(version) {
+        return Ok(false);
+    }
+    Ok(store.value(secret_ref, version).await?.keepers.as_ref() == Some(wanted))
 }
 
 /// When the object was last refreshed, as plan and apply see it.

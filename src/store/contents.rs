@@ -30,6 +30,9 @@ pub struct Contents {
     /// The secret of the administrator
     #[serde(rename = "masterarn")]
     pub master: Option<String>,
+    /// Digest of the keepers that one of ours was made for
+    #[serde(rename = "rdsaccessKeepers")]
+    pub keepers: Option<String>,
 }
 
 /// A version of a secret that was read.
@@ -101,6 +104,7 @@ mod tests {
             database: Some("app".parse().unwrap()),
             arn: Some("arn:aws:rds:eu-central-1:123456789012:db:ledger".parse().unwrap()),
             master: None,
+            keepers: None,
         };
         let contents = Contents::from_json(&credential.to_json()).unwrap();
         let text = |text: &str| Some(text.to_owned());
@@ -114,6 +118,7 @@ mod tests {
                 port: Some(6432),
                 database: text("app"),
                 master: None,
+                keepers: None,
             }
         );
     }

@@ -3,6 +3,9 @@
 use super::Contents;
 use crate::access::{Arn, DatabaseName, Endpoint, EngineKind, Identifier, RoleName, Secret, SecretRef, TargetKind};
 
+/// The key of [`Credential::keepers`], which no program of others has.
+const KEEPERS: &str = "rdsaccessKeepers";
+
 /// A user name and password with the place where they work.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Credential {
@@ -20,6 +23,8 @@ pub struct Credential {
     pub arn: Option<Arn>,
     /// The administrator's secret, for a user that is not the administrator: a rotation function of AWS needs it
     pub master: Option<SecretRef>,
+    /// Digest of the `rotation.keepers` that it was made for, where there are any
+    pub keepers: Option<String>,
 }
 
 /// Why a text is not a credential. Never holds the text.
@@ -28,8 +33,8 @@ pub struct Credential {
 pub struct Malformed(pub(super) &'static str);
 
 impl Credential {
-    /// Writes the JSON: `engine host port username password dbname`, `masterarn` where it is in Secrets Manager, and the
-    /// identifier of instance or cluster.
+    /// Writes the JSON: `engine host port username password dbname`, `masterarn` where it is in Secrets Manager, the
+    /// identifier of instance or cluster, and `rdsaccessKeepers` where there are keepers.
     pub fn to_json(&self) -> Secret<String> {
         let mut object = serde_json::Map::new();
         let mut put = |key: &str, value: Option<serde_json::Value>| {
@@ -50,6 +55,9 @@ impl Credential {
         };
         put("dbInstanceIdentifier", identifier(TargetKind::Instance));
         put("dbClusterIdentifier", identifier(TargetKind::Cluster));
+        if let Some(keepers) = &self.keepers {
+            object.insert(KEEPERS.to_owned(), keepers.as_str().into());
+        }
         Secret::new(serde_json::Value::Object(object).to_string())
     }
 
@@ -70,6 +78,7 @@ impl Credential {
             database: read.database.and_then(|d| d.parse().ok()),
             arn: None,
             master: read.master.and_then(|arn| arn.parse().ok()),
+            keepers: read.keepers,
         })
     }
 }
@@ -87,6 +96,7 @@ mod tests {
             database: Some("app".parse().unwrap()),
             arn: Some("arn:aws:rds:eu-central-1:123456789012:db:ledger".parse().unwrap()),
             master: "arn:aws:secretsmanager:eu-central-1:123456789012:secret:masters/ledger-AbCdEf".parse().ok(),
+            keepers: Some("c0ffee".to_owned()),
         }
     }
 

@@ -9,6 +9,7 @@ mod hook;
 mod house;
 mod permissions;
 mod schema;
+mod scripts;
 mod secrets;
 mod switch;
 mod workflows;

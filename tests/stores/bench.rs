@@ -221,6 +221,7 @@ pub(crate) fn credential(user: &str, password: &str) -> Credential {
         database: Some("app".parse().unwrap()),
         arn: None,
         master: None,
+        keepers: None,
     }
 }
 

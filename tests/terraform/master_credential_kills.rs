@@ -160,6 +160,36 @@ fn a_run_killed_between_the_two_labels_is_continued() {
     recovers(Kill::BetweenLabels);
 }
 
+/// All that tells a run that was killed before the state was saved from one that ended is the state of before.
+#[test]
+fn a_rotation_that_a_killed_run_has_finished_is_not_done_again() {
+    let wish = DatabaseWish::instance("payments-prod", "us-east-1", "ledger", "postgres");
+    let rig = Rig::start(&Wish::organization().with(wish));
+    let workspace = Workspace::new(&rig);
+    workspace.write("main.tf", &configuration(&rig, FIRST));
+    workspace.apply().ok();
+    let file = workspace.folder().join("terraform.tfstate");
+    let before = std::fs::read(&file).unwrap();
+    workspace.write("main.tf", &configuration(&rig, SECOND));
+    workspace.apply().ok();
+    let version = || workspace.resource(ADDRESS).unwrap()["secret_version"].clone();
+    let second = version();
+    std::fs::write(&file, before).unwrap();
+    rig.control("DELETE", "log", &Value::Null);
+    workspace.apply().ok();
+    workspace.plan().nothing();
+    assert_eq!((version(), rig.calls("ModifyDBInstance").len()), (second.clone(), 0));
+
+    for rounds in [FIRST, SECOND] {
+        workspace.write("main.tf", &configuration(&rig, rounds));
+        workspace.apply().ok();
+        workspace.plan().nothing();
+        assert_ne!(version(), second, "the state knows that version now");
+    }
+    let password = stored_password(&rig, &text(&workspace.resource(ADDRESS).unwrap(), "secret_ref"));
+    assert!(logs_in(&rig, &password));
+}
+
 /// Kills a switch of the method at each point; the next apply continues, and what it says logs in.
 fn switch_recovers(from: &str, to: &str, kills: &[Kill]) {
     let wish = DatabaseWish::instance("payments-prod", "us-east-1", "ledger", "postgres");

@@ -300,6 +300,59 @@ fn continues(engine: &str, strategy: &str) {
     assert!(!secret["VersionIdsToStages"].to_string().contains("AWSPENDING"), "{secret}");
 }
 
+/// A rotation whose run is killed after the promotion and before the state is saved: all that tells it from one that
+/// ended is the state of before.
+fn is_done_once(engine: &str, strategy: &str) {
+    let rig = rig(engine);
+    let (database, workspace) = (rig.database(0), Workspace::new(&rig));
+    let write = writer(&rig, &workspace);
+    let round =
+        |number: u8| write(&format!("rotation = {{ strategy = \"{strategy}\", keepers = {{ n = \"{number}\" }} }}"));
+    let killed = |number: u8| {
+        let file = workspace.folder().join("terraform.tfstate");
+        let before = std::fs::read(&file).unwrap();
+        round(number);
+        workspace.apply().ok();
+        let reached = state(&workspace);
+        std::fs::write(&file, before).unwrap();
+        reached
+    };
+    round(1);
+    apply(&workspace);
+    let second = killed(2);
+    let again = apply(&workspace);
+    for name in ["secret_version", "username", "credential"] {
+        assert_eq!(again[name], second[name], "{name}");
+    }
+    assert_eq!(again["rotation"]["keepers"]["n"], "2");
+    assert!(reads(&rig, &login(&rig, database, &again)));
+
+    // The state knows that version now: the same keepers ask for another one when they differ again.
+    let mut versions = vec![text(&again, "secret_version").to_owned()];
+    for number in [1, 2, 3] {
+        round(number);
+        versions.push(text(&apply(&workspace), "secret_version").to_owned());
+    }
+    // Other keepers than those of the run that was killed.
+    versions.push(text(&killed(4), "secret_version").to_owned());
+    round(5);
+    let last = apply(&workspace);
+    versions.push(text(&last, "secret_version").to_owned());
+    let different: std::collections::BTreeSet<&String> = versions.iter().collect();
+    assert_eq!(different.len(), versions.len(), "{versions:?}");
+    assert!(reads(&rig, &login(&rig, database, &last)));
+}
+
+#[test]
+fn a_rotation_that_a_killed_run_has_finished_is_not_done_again() {
+    is_done_once("postgres", "single");
+}
+
+#[test]
+fn a_turn_that_a_killed_run_has_finished_is_not_taken_again() {
+    is_done_once("mariadb", "two_users");
+}
+
 #[test]
 fn an_interrupted_rotation_tries_the_pending_password_first() {
     continues("postgres", "single");

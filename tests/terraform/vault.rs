@@ -157,6 +157,31 @@ fn master_role_and_connection_live_with_a_store_in_vault() {
     assert_eq!(read(&rig, &format!("{path}/{master}"))["PASSWORD"], json!(second[0]), "nobody else knows it");
 }
 
+/// All that tells a run that was killed before the state was saved from one that ended is the state of before.
+#[test]
+fn rotations_that_a_killed_run_has_finished_are_not_done_again_in_vault() {
+    let (rig, gateway) = start();
+    let workspace = workspace(&rig, &gateway);
+    workspace.write("main.tf", &configuration(&rig, STORE, 1));
+    workspace.apply().ok();
+    let file = workspace.folder().join("terraform.tfstate");
+    let before = std::fs::read(&file).unwrap();
+    workspace.write("main.tf", &configuration(&rig, STORE, 2));
+    workspace.apply().ok();
+    let versions = || [MASTER, ROLE].map(|address| workspace.resource(address).unwrap()["secret_version"].clone());
+    let second = versions();
+    std::fs::write(&file, before).unwrap();
+    workspace.apply().ok();
+    workspace.plan().nothing();
+    assert_eq!(versions(), second);
+    assert!(logs_in(&rig, "hoop_ro", &password(&rig, &workspace, ROLE)));
+
+    workspace.write("main.tf", &configuration(&rig, STORE, 3));
+    workspace.apply().ok();
+    workspace.plan().nothing();
+    assert!(versions().iter().zip(&second).all(|(third, second)| third != second), "other keepers are no such run's");
+}
+
 #[test]
 fn a_changed_store_takes_effect_with_the_next_rotation() {
     let (rig, gateway) = start();

@@ -24,7 +24,7 @@ use crate::access::{AccountId, Region, jittered};
 use load::Who;
 
 pub(super) use load::Load;
-pub(super) use sdk::{Paced, SharedPace};
+pub(super) use sdk::{PacedIdentities, SharedPace};
 
 /// Requests per second: the least that a throttled account is asked.
 const SLOWEST: f64 = 0.5;
@@ -54,9 +54,9 @@ pub(super) struct Pace {
     is_told: AtomicBool,
 }
 
-/// A request waited so long for its turn that it was given up.
+/// A call took so long that it was given up while it waited for its turn.
 #[derive(Debug, thiserror::Error)]
-#[error("the request waited {} s for its turn behind others that AWS throttles", .0.as_secs())]
+#[error("given up after {} s, waiting for its turn: AWS throttles this account, region and service", .0.as_secs())]
 pub(super) struct TooLong(Duration);
 
 #[derive(Debug)]
@@ -84,18 +84,17 @@ impl Limit {
 }
 
 impl Pace {
-    /// Nothing is held back. A request is given up when it waited for one turn for as long as `patience`, or is throttled
-    /// so long after its call began.
+    /// Nothing is held back. A call that is throttled is given up `patience` after it began, wherever it is then.
     fn new(of: Key, load: Arc<Load>, patience: Duration) -> Self {
         let state = Mutex::new(State { limit: None, cuts: 0, answers: (Instant::now(), 0) });
         Self { of, state, line: tokio::sync::Mutex::default(), load, patience, is_told: AtomicBool::new(false) }
     }
 
-    /// Waits until a request may be sent.
+    /// Waits until a request of a call that began at `since` may be sent.
     ///
     /// # Errors
     /// The patience is over before its turn comes.
-    pub(super) async fn turn(&self) -> Result<(), TooLong> {
+    pub(super) async fn turn(&self, since: Instant) -> Result<(), TooLong> {
         let Some(rate) = self.state().limit.as_ref().map(|limit| limit.rate) else { return Ok(()) };
         self.tell(rate);
         let _asleep = self.load.sleep(if self.of.1.is_some() { Who::Account } else { Who::Hub });
@@ -105,7 +104,7 @@ impl Pace {
                 tokio::time::sleep_until(at).await;
             }
         };
-        tokio::time::timeout(self.patience, turn).await.map_err(|_| TooLong(self.patience))
+        tokio::time::timeout_at(since + self.patience, turn).await.map_err(|_| TooLong(self.patience))
     }
 
     /// Says once why nothing seems to happen.
@@ -118,7 +117,7 @@ impl Pace {
         let patience = self.patience.as_secs();
         tracing::warn!(
             service, account, %region, rate,
-            "AWS throttles: requests to this service, account and region wait for their turn, each at most {patience} s"
+            "AWS throttles: requests to this service, account and region wait for their turn, a call at most {patience} s"
         );
     }
 

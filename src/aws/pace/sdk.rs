@@ -1,13 +1,14 @@
-//! The pace inside the SDK: a request waits where its credentials are asked for, and its outcome is seen where an
-//! attempt ends. What is throttled is tried again for as long as our patience lasts; everything else as often as the
+//! The pace inside the SDK: a request waits where its identity is asked for, and its outcome is seen where an attempt
+//! ends. What is throttled is tried again for as long as our patience lasts; everything else as often as the
 //! SDK was told.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_credential_types::provider::error::CredentialsError;
-use aws_credential_types::provider::{ProvideCredentials, future};
 use aws_smithy_runtime_api::box_error::BoxError;
+use aws_smithy_runtime_api::client::identity::{
+    IdentityFuture, ResolveCachedIdentity, ResolveIdentity, SharedIdentityResolver,
+};
 use aws_smithy_runtime_api::client::interceptors::context::{
     BeforeSerializationInterceptorContextRef, BeforeTransmitInterceptorContextMut, FinalizerInterceptorContextMut,
 };
@@ -18,29 +19,28 @@ use aws_smithy_types::retry::RetryConfig;
 use tokio::time::Instant;
 
 use super::Pace;
-use crate::aws::credentials::HeldCredentials;
 use crate::aws::fault::is_throttled;
 
-/// The pace has the pause between two tries of a throttled request; the SDK adds none of its own. A request that is not
-/// signed asks for no credentials and so never waits for its turn: it keeps the pauses of the SDK.
+/// The pace has the pause between two tries of a throttled request; the SDK adds none of its own.
 const NO_PAUSE: Duration = Duration::from_millis(1);
 
-/// Credentials that are handed out when a request may be sent. The SDK asks for them once per attempt, right before it
-/// signs: its cache of identities is switched off.
+/// Identities that are handed out when a request may be sent. The SDK asks its cache for one once per attempt, right
+/// before it signs, also for a request that needs none; nothing is kept here, because credentials keep themselves.
 #[derive(Debug)]
-pub(in crate::aws) struct Paced {
-    pub(in crate::aws) pace: Arc<Pace>,
-    pub(in crate::aws) credentials: HeldCredentials,
-}
+pub(in crate::aws) struct PacedIdentities(pub(in crate::aws) Arc<Pace>);
 
-impl ProvideCredentials for Paced {
-    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
-    where
-        Self: 'a,
-    {
-        future::ProvideCredentials::new(async {
-            self.pace.turn().await.map_err(CredentialsError::provider_error)?;
-            self.credentials.current().await.map_err(CredentialsError::provider_error)
+impl ResolveCachedIdentity for PacedIdentities {
+    fn resolve_cached_identity<'a>(
+        &'a self,
+        resolver: SharedIdentityResolver,
+        components: &'a RuntimeComponents,
+        cfg: &'a ConfigBag,
+    ) -> IdentityFuture<'a> {
+        IdentityFuture::new(async move {
+            // What a call has waited before counts for this try too.
+            let since = cfg.load::<Throttled>().map_or_else(Instant::now, |so_far| so_far.since);
+            self.0.turn(since).await?;
+            resolver.resolve_identity(components, cfg).await
         })
     }
 }
@@ -49,12 +49,10 @@ impl ProvideCredentials for Paced {
 #[derive(Debug)]
 pub(in crate::aws) struct SharedPace(pub(in crate::aws) Arc<Pace>);
 
-/// How an attempt was sent.
+/// The cut that came before an attempt.
 #[derive(Debug, Clone, Copy)]
 struct Sent {
-    /// The cut that came before it
     cuts: u64,
-    is_signed: bool,
 }
 
 /// How often a request was throttled, and when its call began: what it waited in line before counts too.
@@ -97,12 +95,11 @@ impl Intercept for SharedPace {
 
     fn modify_before_transmit(
         &self,
-        context: &mut BeforeTransmitInterceptorContextMut<'_>,
+        _context: &mut BeforeTransmitInterceptorContextMut<'_>,
         _components: &RuntimeComponents,
         cfg: &mut ConfigBag,
     ) -> Result<(), BoxError> {
-        let is_signed = context.request().headers().contains_key("authorization");
-        cfg.interceptor_state().store_put(Sent { cuts: self.0.cuts(), is_signed });
+        cfg.interceptor_state().store_put(Sent { cuts: self.0.cuts() });
         Ok(())
     }
 
@@ -119,14 +116,14 @@ impl Intercept for SharedPace {
         } else if context.response().is_some() {
             self.0.answered(sent.cuts);
         }
-        self.plan_next_try(throttled, sent.is_signed, cfg);
+        self.plan_next_try(throttled, cfg);
         Ok(())
     }
 }
 
 impl SharedPace {
     /// What the SDK reads when it decides about another try.
-    fn plan_next_try(&self, throttled: bool, is_signed: bool, cfg: &mut ConfigBag) {
+    fn plan_next_try(&self, throttled: bool, cfg: &mut ConfigBag) {
         let Some(Usual(usual)) = cfg.load::<Usual>().cloned().or_else(|| cfg.load::<RetryConfig>().cloned().map(Usual))
         else {
             return;
@@ -137,8 +134,8 @@ impl SharedPace {
         let longer = usual.clone().with_max_attempts(usual.max_attempts().saturating_add(so_far.times));
         let next = match throttled {
             true if so_far.since.elapsed() >= self.0.patience => usual.clone().with_max_attempts(1),
-            true if is_signed => longer.with_initial_backoff(NO_PAUSE).with_max_backoff(NO_PAUSE),
-            _ => longer,
+            true => longer.with_initial_backoff(NO_PAUSE).with_max_backoff(NO_PAUSE),
+            false => longer,
         };
         let state = cfg.interceptor_state();
         state.store_put(Usual(usual));

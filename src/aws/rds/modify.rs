@@ -126,7 +126,7 @@ impl ModifyLock {
     /// RDS refuses the value, or manages the password itself.
     pub async fn set_master_password(&self, password: &Secret<String>) -> Result<(), Error> {
         let outcome = self.modify(Change::MasterPassword(password)).await;
-        outcome.map_err(|error| of_password(without(error, password)))
+        outcome.map_err(of_password)
     }
 
     /// Applies a master password that waits for the maintenance window, with every other change that waits: the caller
@@ -136,7 +136,7 @@ impl ModifyLock {
     /// As [`ModifyLock::set_master_password`].
     pub async fn apply_master_password(&self, password: &Secret<String>) -> Result<(), Error> {
         let outcome = self.modify(Change::MasterPasswordNow(password)).await;
-        outcome.map_err(|error| of_password(without(error, password)))
+        outcome.map_err(of_password)
     }
 
     /// Lets RDS make, store and rotate the master password.
@@ -167,7 +167,7 @@ impl ModifyLock {
     /// As [`ModifyLock::manage_master_password`].
     pub async fn stop_managing(&self, password: &Secret<String>) -> Result<(), Error> {
         let outcome = self.modify(Change::StopManaging(password)).await;
-        outcome.map_err(|error| of_password(without(error, password)))
+        outcome.map_err(of_password)
     }
 
     async fn modify(&self, change: Change<'_>) -> Result<(), Error> {
@@ -237,6 +237,8 @@ impl ModifyLock {
     async fn send(&self, session: &Session, change: &Change<'_>) -> Result<(), Error> {
         let call = session.call(self.action()).on(&self.arn);
         let (groups, password) = (change.groups(), change.password().map(|password| password.expose().clone()));
+        // RDS does not repeat the password in its messages; should it ever, it ends here.
+        let secret = change.password().map_or("", |password| password.expose());
         match self.arn.kind {
             TargetKind::Instance => {
                 let request = session.rds().modify_db_instance().db_instance_identifier(&self.arn.identifier);
@@ -244,7 +246,8 @@ impl ModifyLock {
                 let request = request.set_manage_master_user_password(change.manages());
                 let request = request.set_rotate_master_user_password(change.rotates());
                 let request = request.set_master_user_secret_kms_key_id(change.kms_key_id());
-                request.apply_immediately(change.is_at_once()).send().await.map(drop).map_err(|e| call.refused(&e))
+                let answer = request.apply_immediately(change.is_at_once()).send().await;
+                answer.map(drop).map_err(|e| call.refused_hiding(&e, secret))
             }
             TargetKind::Cluster => {
                 let request = session.rds().modify_db_cluster().db_cluster_identifier(&self.arn.identifier);
@@ -252,7 +255,8 @@ impl ModifyLock {
                 let request = request.set_manage_master_user_password(change.manages());
                 let request = request.set_rotate_master_user_password(change.rotates());
                 let request = request.set_master_user_secret_kms_key_id(change.kms_key_id());
-                request.apply_immediately(change.is_at_once()).send().await.map(drop).map_err(|e| call.refused(&e))
+                let answer = request.apply_immediately(change.is_at_once()).send().await;
+                answer.map(drop).map_err(|e| call.refused_hiding(&e, secret))
             }
         }
     }
@@ -274,44 +278,11 @@ fn of_password(mut error: Error) -> Error {
     error
 }
 
-/// RDS does not repeat the password in its messages; should it ever, it ends here.
-fn without(mut error: Error, password: &Secret<String>) -> Error {
-    let clean = |text: &mut String| {
-        if !password.expose().is_empty() && text.contains(password.expose()) {
-            *text = text.replace(password.expose(), "***");
-        }
-    };
-    match &mut error.fault {
-        Fault::Other { text, .. }
-        | Fault::CannotAssume { text, .. }
-        | Fault::SessionTooLong { text, .. }
-        | Fault::RegionOff { text, .. }
-        | Fault::AccountLeaving { text, .. }
-        | Fault::NotInOrganization { text, .. }
-        | Fault::AccessDenied(text)
-        | Fault::NoCredentials(text)
-        | Fault::CredentialsRefused(text)
-        | Fault::NoOrganization(text)
-        | Fault::Throttled(text)
-        | Fault::NotFound(text)
-        | Fault::Duplicate(text)
-        | Fault::ScheduledForDeletion(text)
-        | Fault::InvalidState(text)
-        | Fault::InUse(text)
-        | Fault::LimitExceeded(text)
-        | Fault::Unreachable(text)
-        | Fault::Unexpected(text)
-        | Fault::Refused(text)
-        | Fault::Unfit(text) => clean(text),
-        Fault::NoRegion | Fault::WebIdentity(_) => {}
-    }
-    error
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::aws::{Call, Settings};
+    use crate::aws::Settings;
+    use crate::aws::scene::{Scene, refusal};
 
     fn arn() -> Arn {
         "arn:aws:rds:eu-west-1:123456789012:db:ledger".parse().unwrap()
@@ -345,10 +316,25 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_password_never_stays_in_an_error() {
-        let fault = Fault::Other { code: "X".to_owned(), text: "the value hunter2! is bad".to_owned() };
-        let error = without(Call::new("rds:ModifyDBInstance").failed(fault), &"hunter2!".into());
-        assert!(error.to_string().contains("the value *** is bad"));
+    #[tokio::test(start_paused = true)]
+    async fn a_password_never_stays_in_an_error_wherever_its_message_is_cut() {
+        let password = "hunter2!-and-a-long-rest";
+        for before in [0, 980, 990, 999, 1_000] {
+            let message = format!("{}{password} is bad", "x".repeat(before));
+            let scene = Scene::new(move |asked| {
+                (asked.action == "ModifyDBInstance").then(|| refusal(400, "InvalidParameterValue", &message))
+            });
+            let lock = scene.sessions(4).modify_lock(&arn()).await;
+            let secret = Secret::from(password);
+            for outcome in [
+                lock.set_master_password(&secret).await,
+                lock.apply_master_password(&secret).await,
+                lock.stop_managing(&secret).await,
+            ] {
+                let error = outcome.unwrap_err().to_string();
+                assert!(!error.contains("hunter"), "{error}");
+                assert!(error.contains("***") || before == 999 || before == 1_000, "{error}");
+            }
+        }
     }
 }

@@ -14,6 +14,9 @@ pub(super) enum Error {
     /// The store is not known
     #[error("`store` of the provider block will be known only after apply, so no document can name its secrets")]
     UnknownStore,
+    /// The provider's own role has a name that no document can hold
+    #[error("the role that the provider takes cannot stand in a document: {0}")]
+    Assumed(String),
     /// The secrets of the provider are not told from others
     #[error(
         "the `name_prefix` of `store` is empty, so a document could only name secrets by the numbers of their accounts, which \
@@ -28,6 +31,7 @@ impl Explain for Error {
             Self::TooLong { .. } => "A policy document is too long",
             Self::Partitions(_) => "ARNs of several partitions",
             Self::UnknownStore => "The provider is not known well enough yet",
+            Self::Assumed(_) => "The provider's role fits no policy",
             Self::EmptyPrefix => "The secrets have no prefix of their own",
         }
         .to_owned()
@@ -46,6 +50,10 @@ impl Explain for Error {
                      `admin_names` and `kms_key_arns` make it shorter too"
                 }
                 Self::Partitions(_) => "Ask for each partition in a data source of its own",
+                Self::Assumed(_) => {
+                    "Set `hub_principal_arns`: the root of the account (`arn:aws:iam::<account>:root`) stands for all of its \
+                     identities. Or take a role without such a character in its name"
+                }
                 Self::EmptyPrefix => "Set `name_prefix`, such as `rdsaccess/`; secrets that are there move with their next password",
                 Self::UnknownStore => "Apply what it comes from first (-target), or give it as a variable",
             }

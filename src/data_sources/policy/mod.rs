@@ -15,7 +15,7 @@ mod user;
 
 use std::collections::BTreeSet;
 
-use crate::access::{Arn, Partition};
+use crate::access::{Arn, Invalid, Partition};
 use crate::aws::settings::Settings;
 use crate::context::{Context, Found, Takes};
 use crate::report::Report;
@@ -92,7 +92,10 @@ async fn wanted(context: &Context, query: &mut Query<Policy>) -> Result<Wanted, 
         partition: partition(&config)?.unwrap_or_else(of_home),
         databases: databases(context, query, features.contains(&Feature::RoleIam)).await,
         features,
-        hub: config.hub_principal_arns.get().cloned().unwrap_or_else(|| assumed(settings).into_iter().collect()),
+        hub: match config.hub_principal_arns.get() {
+            Some(named) => named.clone(),
+            None => assumed(settings)?.into_iter().collect(),
+        },
         agents: config.agent_principal_arns.get().cloned().unwrap_or_default(),
         external_id: config.external_id.get().cloned().or_else(|| settings.member_role.external_id.clone()),
         roles: config.role_names.get().cloned().unwrap_or_default(),
@@ -105,10 +108,11 @@ async fn wanted(context: &Context, query: &mut Query<Policy>) -> Result<Wanted, 
 }
 
 /// The role that the provider runs as, where its block says one: the last of those that it takes.
-fn assumed(settings: &Settings) -> Option<PrincipalArn> {
+fn assumed(settings: &Settings) -> Result<Option<PrincipalArn>, Error> {
     let assumed = settings.assume_role.as_ref().map(|role| &role.role_arn);
     let of_web_identity = || settings.web_identity.as_ref().map(|identity| &identity.role_arn);
-    assumed.or_else(of_web_identity)?.parse().ok()
+    let role_arn = assumed.or_else(of_web_identity);
+    role_arn.map(|arn| arn.parse()).transpose().map_err(|invalid: Invalid| Error::Assumed(invalid.0))
 }
 
 /// The databases, with their resource ids where tokens need them.

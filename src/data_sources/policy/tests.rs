@@ -199,7 +199,7 @@ fn principals_of_two_accounts_reach_their_own_and_enter_each_others() {
 #[test]
 fn who_the_provider_runs_as_is_the_last_role_that_its_block_takes() {
     let role = |name: &str| format!("arn:aws:iam::111111111111:role/{name}");
-    let assumed = |settings: &Settings| super::assumed(settings).map(|principal| principal.to_string());
+    let assumed = |settings: &Settings| super::assumed(settings).unwrap().map(|principal| principal.to_string());
     let mut settings = Settings::default();
     assert_eq!(assumed(&settings), None);
     settings.web_identity = Some(WebIdentity {
@@ -213,6 +213,19 @@ fn who_the_provider_runs_as_is_the_last_role_that_its_block_takes() {
     assert_eq!(assumed(&settings), Some(role("terraform")));
     assert!(page::nobody_enters(&Wanted { hub: BTreeSet::new(), ..general() }).is_some());
     assert!(page::nobody_enters(&general()).is_none() && page::nobody_enters(&full()).is_none());
+}
+
+#[test]
+fn a_role_that_no_document_can_hold_is_told_and_not_left_out() {
+    let assume =
+        |name: &str| AssumeRole { role_arn: format!("arn:aws:iam::111111111111:role/{name}"), ..AssumeRole::default() };
+    for name in ["ci,prod", "ci prod", "ci*"] {
+        let settings = Settings { assume_role: Some(assume(name)), ..Settings::default() };
+        let report = Report::of(&super::assumed(&settings).unwrap_err()).to_string();
+        for words in [name, "hub_principal_arns", ":root"] {
+            assert!(report.contains(words), "{words} is not in: {report}");
+        }
+    }
 }
 
 #[test]

@@ -11,16 +11,16 @@ mod steps;
 mod wait;
 
 use crate::access::Arn;
-use crate::access::rotation::Goal;
 use crate::context::{Context, Found, Takes, found};
 use crate::report::Report;
 use crate::schema::{Apply, Attr, Change, Reading, Reports, Resource};
 
 use super::lost;
-use super::rotation::leave_old_place;
+use super::rotation::{Trigger, leave_old_place};
 use managed::Want;
 use model::{MasterCredential, MasterCredentialIdentity};
 use plan::Reason;
+use steps::Wanted;
 use wait::Deadline;
 
 /// The resource.
@@ -62,7 +62,8 @@ takes over a secret of this provider that still logs in, and one that `adopt_sec
             return managed::ensure(context, &arn, apply, Want::Managed, end).await;
         }
         let adopt = apply.planned.adopt_secret_ref.get().cloned();
-        let secured = steps::secure(context, &arn, &apply.planned, Goal::Ensure, adopt.as_ref(), end).await?;
+        let wanted = adopt.as_ref().map_or(Wanted::Working, Wanted::Adopted);
+        let secured = steps::secure(context, &arn, &apply.planned, wanted, end).await?;
         observe::made(context, apply, &secured).await
     }
 
@@ -80,9 +81,13 @@ takes over a secret of this provider that still logs in, and one that `adopt_sec
             let secured = steps::take_over(context, &arn, &apply.planned, end).await?;
             return observe::made(context, apply, &secured).await;
         }
-        let goal = if matches!(reason, Reason::Rotation(_)) { Goal::Renew } else { Goal::Ensure };
+        let wanted = match reason {
+            Reason::Rotation(Trigger::Keepers) => Wanted::ForKeepers(&apply.private),
+            Reason::Rotation(Trigger::Due) => Wanted::Another,
+            _ => Wanted::Working,
+        };
         steps::check_place(context, &arn, &apply.planned).await?;
-        let secured = steps::secure(context, &arn, &apply.planned, goal, None, end).await?;
+        let secured = steps::secure(context, &arn, &apply.planned, wanted, end).await?;
         observe::made(context, apply, &secured).await?;
         leave_secret(context, apply, &prior, &arn).await;
         Ok(())

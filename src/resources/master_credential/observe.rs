@@ -342,6 +342,7 @@ pub(super) async fn made(
     let prior = apply.prior.as_ref().map(|prior| (&prior.secret_version, &prior.rotated_at));
     let store = context.store(apply.planned.store_settings().as_ref(), &target.arn)?;
     let rotated_at = rotation::rotated_at(context, &*store, prior, settled).await?;
+    rotation::note_settled(&mut apply.private, settled);
     let state = &mut apply.state;
     state.username = username.clone().into();
     state.secret_ref = settled.secret_ref.clone().into();

@@ -7,7 +7,8 @@ use crate::access::{Arn, PENDING_PASSWORD, RoleName, Secret, SecretRef, Target};
 use crate::aws::rds::ModifyLock;
 use crate::context::{Attempt, Context, Found, Takes, TargetError, check_ready, found};
 use crate::report::Report;
-use crate::schema::Reports;
+use crate::resources::rotation::is_done;
+use crate::schema::{Private, Reports};
 use crate::store::{self, Credential, Held, Place, Request, Settled, Store, Subject, VersionId, rotate};
 
 use super::error::Error;
@@ -51,6 +52,18 @@ pub(super) fn check_alone(target: &Target) -> Result<(), Error> {
     if others.is_empty() { Ok(()) } else { Err(Error::Others { arn, others }) }
 }
 
+/// Which password is wanted.
+pub(super) enum Wanted<'a> {
+    /// One that logs in
+    Working,
+    /// The one of this secret
+    Adopted(&'a SecretRef),
+    /// Another one than now
+    Another,
+    /// Another one for keepers that differ, unless a run that was killed has made it; with the private state
+    ForKeepers(&'a Private),
+}
+
 /// Brings database and store to a proven password. Everything that can be checked is checked before the database is
 /// asked to change: state, who manages the password, that the database answers, and, by storing the new password, that
 /// the store can be written.
@@ -58,8 +71,7 @@ pub(super) async fn secure(
     context: &Context,
     arn: &Arn,
     model: &MasterCredential,
-    goal: Goal,
-    adopt: Option<&SecretRef>,
+    wanted: Wanted<'_>,
     end: Deadline,
 ) -> Result<Secured, Reports> {
     let master = Master::enter(context, arn, end).await?;
@@ -67,13 +79,21 @@ pub(super) async fn secure(
     plan::check_length(&master.target, model.length())?;
     let store = context.store(model.store_settings().as_ref(), arn)?;
     let place = Place::user(arn.clone(), master.username.clone());
-    let settled = match adopt {
-        Some(secret) => master.adopt(&*store, &place, secret).await?,
-        None => {
-            master.check_before(&*store, &place, goal).await?;
-            master.rotate(&*store, &place, model, goal).await?
+    let goal = match wanted {
+        Wanted::Adopted(secret) => {
+            let settled = master.adopt(&*store, &place, secret).await?;
+            return Ok(Secured { settled, target: master.target, username: master.username });
+        }
+        Wanted::Working => Goal::Ensure,
+        Wanted::Another => Goal::Renew,
+        Wanted::ForKeepers(private) => {
+            let held = store.find(&place).await?.filter(|held| held.is_for(&master.target.resource_id));
+            let is_done = is_done(&*store, held.as_ref(), model.schedule().digest().as_ref(), private).await?;
+            if is_done { Goal::Ensure } else { Goal::Renew }
         }
     };
+    master.check_before(&*store, &place, goal).await?;
+    let settled = master.rotate(&*store, &place, model, goal).await?;
     Ok(Secured { settled, target: master.target, username: master.username })
 }
 
@@ -129,7 +149,10 @@ impl<'a> Master<'a> {
         model: &MasterCredential,
         goal: Goal,
     ) -> Result<Settled, Reports> {
-        let make = || Ok(self.credential(self.context.password(model.length())?));
+        let make = || {
+            let credential = self.credential(self.context.password(model.length())?);
+            Ok(Credential { keepers: model.schedule().digest(), ..credential })
+        };
         let (target, now) = (&self.target.resource_id, self.context.now());
         rotate(store, self, &Request { goal, place, target, now, make: &make }).await
     }
@@ -237,6 +260,7 @@ impl<'a> Master<'a> {
             database: self.target.database_name.as_ref().and_then(|name| name.parse().ok()),
             arn: Some(self.target.arn.clone()),
             master: None,
+            keepers: None,
         }
     }
 }

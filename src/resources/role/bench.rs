@@ -9,12 +9,14 @@ use crate::access::{Arn, EngineKind, Gap, HostPattern, Identifier, RoleName, Sec
 use crate::context::Context;
 use crate::engine::{self, Fault, Observed, Ownership, PasswordSet, Removal, RemovalAction, RoleSpec, Server};
 use crate::report::Report;
+use crate::resources::rotation::{Trigger, is_done};
 use crate::schema::{Private, Reports};
 use crate::store::{self, Credential, Held, Place, Request, Settled, Store, Subject, rotate};
 
 use super::error::Error;
 use super::logins::{clone_name, merged};
 use super::model::{Role, Strategy};
+use super::plan::Reason;
 use super::{given, rules, secret, spec};
 
 /// Private entry: the second login has been made, or taken over.
@@ -38,6 +40,8 @@ pub(super) struct Bench {
     /// Whether it is the second login's turn
     is_clones_turn: bool,
     strategy: Strategy,
+    /// Digest of the keepers that a new password is made for
+    keepers: Option<String>,
     /// The password that `password_wo` gives
     pub(super) given: Option<Secret<String>>,
     /// Whether the role logged in with tokens until now and gets a password
@@ -98,6 +102,7 @@ impl Bench {
             clone_taken: None,
             is_clones_turn: false,
             strategy: role.strategy(),
+            keepers: role.schedule().digest(),
             given: None,
             gets_password: prior.is_some_and(Role::is_iam) && !role.is_iam(),
             ends_sessions: role.always_ends_sessions(),
@@ -268,6 +273,17 @@ impl Bench {
         Ok(merged(seen, self.server.ensure(other, None).await?, &other.name))
     }
 
+    /// What a run wants for this reason. Keepers that a run before has made a password for ask for no other one.
+    pub(super) async fn goal(&self, reason: Reason, private: &Private) -> Result<Goal, Reports> {
+        let goal = given::goal(reason, self.given.is_some());
+        if reason != Reason::Rotation(Trigger::Keepers) {
+            return Ok(goal);
+        }
+        let held = self.secret().await?;
+        let is_done = is_done(&*self.store, held.as_ref(), self.keepers.as_ref(), private).await?;
+        Ok(if is_done { Goal::Ensure } else { goal })
+    }
+
     /// Brings secret and role to a proven password.
     pub(super) async fn settle(&mut self, context: &Context, goal: Goal) -> Result<Settled, Reports> {
         let goal = given::settle(self, goal).await?;
@@ -319,6 +335,7 @@ impl Bench {
             database: self.spec.scope.databases.as_ref().and_then(|d| d.first().cloned()),
             arn: Some(self.target.arn.clone()),
             master: self.master.clone(),
+            keepers: self.keepers.clone(),
         })
     }
 

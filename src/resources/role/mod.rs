@@ -283,7 +283,8 @@ async fn password(
     // Tokens end with the same statement that sets the first password.
     let observed = if bench.gets_password() { None } else { Some(bench.converge().await?) };
     if let Some(reason) = reason {
-        let settled = bench.settle(context, given::goal(reason, bench.given.is_some())).await?;
+        let goal = bench.goal(reason, &apply.private).await?;
+        let settled = bench.settle(context, goal).await?;
         bench.remember(&mut apply.private);
         secret::settled(context, apply, bench, &settled).await?;
         note_left(&mut apply.private, prior.secret_ref.get(), apply.state.secret_ref.get());
@@ -326,11 +327,10 @@ fn import_defaults(state: &mut Role, target: &Target) -> Result<(), Reports> {
 
 /// An imported role that could not be looked at: the first plan with its `admin` brings it to what is written.
 fn unread(state: &mut Role) {
-    let words = "not read: no administrator is known yet";
     state.access = Access::ReadOnly.into();
-    state.coverage = BTreeMap::from([(spec::NO_DATABASE.to_owned(), words.to_owned())]).into();
+    state.coverage = BTreeMap::from([(spec::NO_DATABASE.to_owned(), spec::UNREAD.to_owned())]).into();
     state.uncovered = BTreeMap::new().into();
-    state.credential = words.to_owned().into();
+    state.credential = spec::UNREAD.to_owned().into();
 }
 
 fn target_arn(model: &Role) -> Result<Arn, Reports> {

@@ -79,6 +79,7 @@ pub(super) async fn settled(
     let kept = rotation::rotated_at(context, &*bench.store, prior, settled).await?;
     let set = if settled.moved { None } else { bench.password_set().await? };
     let rotated_at = since_proof(kept, rotation::now(context), set);
+    rotation::note_settled(&mut apply.private, settled);
     let state = &mut apply.state;
     state.secret_ref = settled.secret_ref.clone().into();
     state.secret_version = settled.version.0.clone().into();

@@ -245,6 +245,7 @@ fn credential(password: &str) -> Credential {
         database: None,
         arn: None,
         master: None,
+        keepers: None,
     }
 }
 

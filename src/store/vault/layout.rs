@@ -21,6 +21,8 @@ const DB: &str = "DB";
 const ENGINE: &str = "ENGINE";
 /// Our id of the version, which the agent does not look at.
 pub(super) const VERSION: &str = "VERSION";
+/// Digest of the keepers that the password was made for, which the agent does not look at.
+const KEEPERS: &str = "KEEPERS";
 
 /// Each part of a credential under our key and under those of others.
 const HOSTS: [&str; 2] = [HOST, "host"];
@@ -44,6 +46,7 @@ pub(super) fn fields(credential: &Credential, version: Option<&VersionId>) -> Fi
         (DB, credential.database.as_ref().map(|database| database.as_str().to_owned())),
         (ENGINE, credential.engine.map(|engine| engine.as_str().to_owned())),
         (VERSION, version.map(|version| version.0.clone())),
+        (KEEPERS, credential.keepers.clone()),
     ];
     parts.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
 }
@@ -65,6 +68,7 @@ pub(super) fn credential(value: &Value) -> Result<Credential, String> {
         database: text(value, &DATABASES).and_then(|database| database.parse().ok()),
         arn: None,
         master: None,
+        keepers: text(value, &[KEEPERS]),
     })
 }
 
@@ -82,6 +86,7 @@ pub(super) fn contents(value: &Value) -> Result<Contents, String> {
         port: text(value, &PORTS).and_then(|port| port.parse().ok()).filter(|port| *port != 0),
         database: text(value, &DATABASES),
         master: None,
+        keepers: text(value, &[KEEPERS]),
     };
     match (&contents.username, &contents.password) {
         (None, None) => Err("neither a user nor a password is there".to_owned()),
@@ -161,6 +166,7 @@ mod tests {
             database: Some("app".parse().unwrap()),
             arn: None,
             master: None,
+            keepers: None,
         }
     }
 
@@ -171,6 +177,10 @@ mod tests {
             "DB": "app", "ENGINE": "postgres", "VERSION": "7"});
         assert_eq!(serde_json::to_value(&fields).unwrap(), expected);
         assert_eq!(credential(&expected).unwrap(), written());
+
+        let of_keepers = Credential { keepers: Some("c0ffee".to_owned()), ..written() };
+        let value = serde_json::to_value(super::fields(&of_keepers, None)).unwrap();
+        assert_eq!((&value["KEEPERS"], credential(&value).unwrap()), (&json!("c0ffee"), of_keepers));
     }
 
     #[test]
