@@ -198,6 +198,47 @@ fn mariadb_roles_become_connections_by_copy() {
     lives("mariadb", "copy", Cli::installed());
 }
 
+/// The import cannot look into the database: who its administrator is stands in the configuration alone.
+fn follows_an_import(engine: &str) {
+    let wish = DatabaseWish::instance("payments-prod", "us-east-1", "ledger", engine).holding(&["shop"]);
+    let (rig, gateway) = (Rig::start(&Wish::organization().with(wish)), FakeGateway::start());
+    let access = Access::new(&rig, &gateway, Cli::installed());
+    access.write("", "");
+    let mut blocks = String::new();
+    for (level, suffix) in LEVELS {
+        let make = if engine == "postgres" {
+            format!("CREATE ROLE hoop_{suffix} LOGIN PASSWORD 'by-hand-1'")
+        } else {
+            format!("CREATE USER 'hoop_{suffix}'@'%' IDENTIFIED BY 'by-hand-1'")
+        };
+        as_owner(rig.database(0), "shop", &make);
+        let (to, id) = (format!("rdsaccess_role.role[\"{level}\"]"), &rig.database(0).arn);
+        blocks += &format!("import {{\n  to = {to}\n  id = \"{id}|hoop_{suffix}\"\n}}\n");
+    }
+    access.workspace.write("imports.tf", &blocks);
+    let said = access.workspace.apply().ok().stdout;
+    assert!(said.contains("3 imported, 3 added, 3 changed, 0 destroyed"), "{said}");
+    access.workspace.plan().nothing();
+    let home = if engine == "postgres" { "SELECT current_database()" } else { "SELECT DATABASE()" };
+    for (level, suffix) in LEVELS {
+        assert_eq!(access.role(level)["coverage"]["shop"], "complete");
+        assert_eq!(access.role(level)["default_database"], access.env(suffix, "DB"));
+        assert_eq!(access.session(suffix, home).unwrap(), [[access.env(suffix, "DB")]]);
+    }
+    assert_eq!(access.env("ro", "DB"), "shop");
+    access.workspace.destroy().ok();
+}
+
+#[test]
+fn connections_of_imported_roles_open_in_the_same_apply_on_postgres() {
+    follows_an_import("postgres");
+}
+
+#[test]
+fn connections_of_imported_roles_open_in_the_same_apply_on_mariadb() {
+    follows_an_import("mariadb");
+}
+
 #[test]
 fn a_mariadb_server_without_a_database_of_its_own_gets_connections_that_open() {
     let wish = DatabaseWish::instance("payments-prod", "us-east-1", "ledger", "mariadb");

@@ -326,11 +326,10 @@ fn import_defaults(state: &mut Role, target: &Target) -> Result<(), Reports> {
 
 /// An imported role that could not be looked at: the first plan with its `admin` brings it to what is written.
 fn unread(state: &mut Role) {
-    let words = "not read: no administrator is known yet";
     state.access = Access::ReadOnly.into();
-    state.coverage = BTreeMap::from([(spec::NO_DATABASE.to_owned(), words.to_owned())]).into();
+    state.coverage = BTreeMap::from([(spec::NO_DATABASE.to_owned(), spec::UNREAD.to_owned())]).into();
     state.uncovered = BTreeMap::new().into();
-    state.credential = words.to_owned().into();
+    state.credential = spec::UNREAD.to_owned().into();
 }
 
 fn target_arn(model: &Role) -> Result<Arn, Reports> {

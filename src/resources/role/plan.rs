@@ -193,7 +193,7 @@ fn lacks_tokens(change: &Change<Role>) -> bool {
 const SCOPE: [&str; 5] = ["access", "databases", "schemas", "owners", "grants"];
 
 fn coverage(change: &mut Change<Role>, prior: &Role) {
-    if SCOPE.into_iter().any(|attribute| change.changes(attribute)) {
+    if spec::is_unread(&prior.coverage) || SCOPE.into_iter().any(|attribute| change.changes(attribute)) {
         change.planned.coverage = Attr::Unknown;
         change.planned.uncovered = Attr::Unknown;
         change.planned.default_database = Attr::Unknown;
@@ -420,7 +420,7 @@ mod tests {
             assert!(plan(word, false).secret_version.is_unknown(), "{word}");
             assert!(plan(word, true).secret_ref.is_unknown(), "{word}, elsewhere");
         }
-        for word in ["no stored password", "not read: no administrator is known yet"] {
+        for word in ["no stored password", spec::UNREAD] {
             assert!(plan(word, false).secret_ref.is_unknown(), "{word}: it may come back under another ARN");
         }
         let broken = stored("the stored password is refused", "single", "hoop_ro");

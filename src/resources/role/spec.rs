@@ -14,6 +14,9 @@ use super::model::{Role, Strategy};
 /// The key of `coverage` that stands for the login itself where the server has no database to cover.
 pub(super) const NO_DATABASE: &str = "*";
 
+/// What an import says of a role that it could not look at.
+pub(super) const UNREAD: &str = "not read: no administrator is known yet";
+
 /// The default name of a level.
 pub(super) fn default_name(access: Access) -> Result<RoleName, Invalid> {
     format!("hoop_{}", access.suffix()).parse()
@@ -116,6 +119,11 @@ pub(super) fn is_complete(coverage: &Attr<BTreeMap<String, String>>) -> bool {
     coverage.get().is_some_and(|texts| texts.values().all(|text| text == COMPLETE))
 }
 
+/// Whether no look into the database has shown yet what the role covers.
+pub(super) fn is_unread(coverage: &Attr<BTreeMap<String, String>>) -> bool {
+    coverage.get().is_none_or(|texts| texts.get(NO_DATABASE).is_some_and(|text| text == UNREAD))
+}
+
 /// What is really there against what the plan promised, on exactly the promised keys.
 ///
 /// # Errors
@@ -202,6 +210,15 @@ mod tests {
     fn a_missing_role_is_said_under_every_database() {
         assert_eq!(missing(&observed(&[("a", vec![])], vec![]))["a"], "role is missing");
         assert_eq!(missing(&observed(&[], vec![]))["*"], "role is missing");
+    }
+
+    #[test]
+    fn a_role_that_was_never_looked_at_is_told_from_one_that_is_missing() {
+        let texts = |name: &str, text: &str| Attr::from(BTreeMap::from([(name.to_owned(), text.to_owned())]));
+        assert!(is_unread(&texts(NO_DATABASE, UNREAD)) && is_unread(&Attr::Null));
+        for (name, text) in [(NO_DATABASE, "role is missing"), ("a", "role is missing"), ("a", COMPLETE)] {
+            assert!(!is_unread(&texts(name, text)), "{name}: {text}");
+        }
     }
 
     #[test]
