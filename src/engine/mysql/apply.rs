@@ -1,5 +1,6 @@
 //! Reading and ensuring a role: the only place besides `drop` that changes a server.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Mysql;
@@ -10,6 +11,7 @@ use super::plan::plan;
 use super::quote::Statement;
 use super::roles::{account_name, compare, ownership};
 use super::terms::{is_iam, judge};
+use super::wanted::Wanted;
 use crate::access::{Auth, DatabaseName, RoleName, Secret, TlsMode};
 use crate::engine::retry::{Class, Retry};
 use crate::engine::{Fault, Observed, RoleSpec};
@@ -137,14 +139,16 @@ impl Mysql {
 
     fn observe(&self, catalog: &Catalog, spec: &RoleSpec) -> Observed {
         let comparison = compare(catalog, spec, self.demands_tls());
-        let first = comparison.coverage.databases.keys().next();
+        // Coverage also names databases where the account holds rights that it should not.
+        let covered: BTreeSet<String> = Wanted::of(catalog, spec).databases.into_keys().collect();
         let is_iam = catalog.account(&account_name(spec)).is_some_and(is_iam);
         Observed {
             ownership: ownership(catalog, spec),
             auth: if is_iam { Auth::Iam } else { Auth::Password },
             notes: Vec::new(),
             access: comparison.access(),
-            default_database: first.and_then(|name| name.parse::<DatabaseName>().ok()),
+            default_database: covered.first().and_then(|name| name.parse::<DatabaseName>().ok()),
+            covered,
             login: comparison.login,
             coverage: comparison.coverage,
             uncovered: comparison.uncovered,

@@ -155,6 +155,7 @@ impl Planner<'_> {
             coverage,
             uncovered,
             access: role.map_or(Access::ReadOnly, |role| self.level(role)),
+            covered: self.covered().map(|database| database.name.clone()).collect(),
             default_database: self.default_database(),
         };
         let mut plan = Plan { observed, refusal: self.refusal(), opening: login.opening, databases, closing };
