@@ -1,4 +1,9 @@
 //! Terraform provider for controlled access to RDS databases.
+
+// The futures of the AWS SDK are nested deeply. How deep the compiler looks at once depends on what an incremental build
+// has kept of the one before: with the default some of them fail.
+#![recursion_limit = "256"]
+
 pub mod access;
 pub mod aws;
 pub mod context;
