@@ -203,7 +203,7 @@ fn another_version_of_the_secret_moves_a_copy_and_no_reference() {
 fn mysql_without_a_database_opens_the_one_that_everybody_has() {
     for engine in [EngineKind::Mysql, EngineKind::Mariadb] {
         let bare = Role { engine: engine.into(), default_database: Attr::Null, ..role() };
-        let planned = Connection { role: bare.into(), ..kept() };
+        let planned = Connection { role: bare.into(), tls_state: Attr::Null, ..kept() };
         assert!(problems(&planned).is_empty());
         let env = sent(&planned, None, &Unclaimed::default()).env;
         assert_eq!(env["DB"], EnvValue::Plain("information_schema".to_owned()));
