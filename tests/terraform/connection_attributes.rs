@@ -69,7 +69,7 @@ fn login_cases() -> Vec<Case> {
         case("role.default_database", role("DB", "evil"), ("\"books\"", &["variable DB"]), None),
         case(
             "role.engine",
-            (Hand::Fields(json!({"subtype": "mysql"})), &["command", "role", "tls_state"]),
+            (Hand::Fields(json!({"subtype": "mysql"})), &["command", "role"]),
             ("\"mysql\"", &["command", "subtype"]),
             None,
         ),

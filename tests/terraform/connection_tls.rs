@@ -52,14 +52,14 @@ fn tls_that_a_hand_weakens_is_planned_in_words_and_repaired() {
     for (value, words) in [
         (Some("disable"), "SSLMODE is disable instead of require"),
         (Some("prefer"), "SSLMODE is prefer instead of require"),
-        (Some("hunter2"), "SSLMODE is no value that the agent knows instead of require"),
+        (Some("hunter2-by-hand"), "SSLMODE is no value that the agent knows instead of require"),
         (None, "SSLMODE is not set, which stands for prefer, instead of require"),
     ] {
         set(&gateway, "SSLMODE", value);
         repairs(&workspace, words);
         assert_eq!(gateway.stored("ledger-ro")["secret"], made);
     }
-    assert_eq!(workspace.leaks(&["hunter2"]), vec![]);
+    assert_eq!(workspace.leaks(&["hunter2-by-hand"]), vec![]);
 
     let sqlserver = role("engine = \"sqlserver\", port = 1433");
     workspace.write("main.tf", &connection("ledger-ro", &sqlserver, LAB));
