@@ -11,7 +11,6 @@ use super::plan::plan;
 use super::quote::Statement;
 use super::roles::{account_name, compare, ownership};
 use super::terms::{is_iam, judge};
-use super::wanted::Wanted;
 use crate::access::{Auth, DatabaseName, RoleName, Secret, TlsMode};
 use crate::engine::retry::{Class, Retry};
 use crate::engine::{Fault, Observed, RoleSpec};
@@ -139,8 +138,7 @@ impl Mysql {
 
     fn observe(&self, catalog: &Catalog, spec: &RoleSpec) -> Observed {
         let comparison = compare(catalog, spec, self.demands_tls());
-        // Coverage also names databases where the account holds rights that it should not.
-        let covered: BTreeSet<String> = Wanted::of(catalog, spec).databases.into_keys().collect();
+        let covered: BTreeSet<String> = comparison.coverage.databases.keys().cloned().collect();
         let is_iam = catalog.account(&account_name(spec)).is_some_and(is_iam);
         Observed {
             ownership: ownership(catalog, spec),
