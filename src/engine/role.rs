@@ -84,7 +84,9 @@ pub struct Observed {
     pub uncovered: Coverage,
     /// The smallest level that contains the rights found; `read_only` when there are none
     pub access: Access,
-    /// Database that a client should connect to first
+    /// Databases that are there and covered, also those that cannot be entered now
+    pub covered: BTreeSet<String>,
+    /// Database that a client should connect to first, where none was chosen before
     pub default_database: Option<DatabaseName>,
     /// What the person should know of what the call has just done
     pub notes: Vec<String>,

@@ -81,6 +81,21 @@ pub enum Env {
     Unreadable,
 }
 
+impl Env {
+    /// A variable as it comes over the wire.
+    pub(super) fn shown(secret: Option<&Value>) -> Self {
+        let encoded = match secret {
+            None => return Self::Absent,
+            Some(Value::Null) => return Self::Hidden,
+            Some(value) => value.as_str().unwrap_or_default(),
+        };
+        let Some(text) = STANDARD.decode(encoded).ok().and_then(|bytes| String::from_utf8(bytes).ok()) else {
+            return Self::Unreadable;
+        };
+        Reference::recognise(&text).map_or_else(|| Self::Literal(Secret::new(text)), Self::Reference)
+    }
+}
+
 /// How an environment variable compares with the wanted value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EnvState {
@@ -114,16 +129,7 @@ impl Connection {
     pub fn env(&self, key: &str) -> Env {
         let secrets = self.raw.0.get("secret").and_then(Value::as_object).filter(|secrets| !secrets.is_empty());
         let Some(secrets) = secrets else { return Env::Hidden };
-        let secret = secrets.get(&format!("{ENV_PREFIX}{key}"));
-        let encoded = match secret {
-            None => return Env::Absent,
-            Some(Value::Null) => return Env::Hidden,
-            Some(value) => value.as_str().unwrap_or_default(),
-        };
-        let Some(text) = STANDARD.decode(encoded).ok().and_then(|bytes| String::from_utf8(bytes).ok()) else {
-            return Env::Unreadable;
-        };
-        Reference::recognise(&text).map_or_else(|| Env::Literal(Secret::new(text)), Env::Reference)
+        Env::shown(secrets.get(&format!("{ENV_PREFIX}{key}")))
     }
 
     /// Compares an environment variable with the wanted value, in memory.

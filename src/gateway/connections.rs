@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::connection::ENV_PREFIX;
-use super::env::initial_env;
+use super::env::{initial_env, weakness};
 use super::{Connection, ConnectionSpec, Env, Error, Gateway, Kind, ListedConnection, MANAGED_TAG};
 
 /// Connections per page of a list; the gateway takes 1 to 100.
@@ -134,14 +134,16 @@ impl Gateway {
 }
 
 impl ConnectionSpec {
-    /// The wanted value, without what is added only along with something else: our mark and the word on TLS of a
-    /// connection that was imported without them are not worth a write of their own.
+    /// The wanted value, without what is added only along with something else: our mark, and a word on TLS that says no
+    /// more than none does, are not worth a write of their own.
     fn worth<'a>(&self, field: &str, value: &'a Value, old: &Connection) -> Cow<'a, Value> {
         let mut value = Cow::Borrowed(value);
         let beside: Vec<String> = match field {
             "connection_tags" if !old.tags.contains_key(MANAGED_TAG) => vec![MANAGED_TAG.to_owned()],
             "secret" => {
-                let missing = initial_env(self.engine, self.tls).into_keys().filter(|key| old.env(key) == Env::Absent);
+                let is_weak = |found: &Env| weakness(found, self.engine, self.tls).is_some();
+                let adds_nothing = |found: &Env| *found == Env::Absent && !is_weak(found);
+                let missing = initial_env(self.engine, self.tls).into_keys().filter(|key| adds_nothing(&old.env(key)));
                 missing.map(|key| format!("{ENV_PREFIX}{key}")).collect()
             }
             _ => Vec::new(),

@@ -84,7 +84,7 @@ const SSLMODE: &str = "SSLMODE";
 /// Variable of SQL Server connections: `true` takes any certificate.
 const INSECURE: &str = "INSECURE";
 
-/// What a connection gets that has no word on TLS yet; a value that is there is kept.
+/// What a connection gets whose TLS goes less far, or that has no word on it yet.
 ///
 /// PostgreSQL: `SSLMODE=require`. The agent's own default is `prefer`, which falls back to clear text when somebody in
 /// between refuses TLS. `verify-full` would be better still, but needs the RDS roots on the agent's machine, where no
@@ -107,27 +107,50 @@ fn tls_variable(engine: EngineKind, tls: TlsMode) -> Option<(&'static str, &'sta
     }
 }
 
-/// A variable that lets sessions go with less protection than a new connection has.
+/// How far the TLS of a connection's sessions goes, compared with what [`initial_env`] sets.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Weakness {
-    /// Name of the variable
-    pub variable: &'static str,
-    /// Its value
-    pub value: String,
-    /// The value of a new connection
-    pub usual: &'static str,
+pub enum TlsState {
+    /// As far or further, or where the agent finds the value
+    Enough,
+    /// Less far: why, without any value that is no setting
+    Weak(String),
+    /// The gateway does not show it
+    Hidden,
 }
 
-/// Whether somebody has weakened the TLS of a connection. What is hidden or missing is not judged.
-pub fn weakness(connection: &Connection, engine: EngineKind, tls: TlsMode) -> Option<Weakness> {
+/// Compares the TLS of a connection; `None` for an engine whose connections have no setting. With
+/// [`TlsMode::Disable`] anything is enough.
+pub fn tls_state(connection: &Connection, engine: EngineKind, tls: TlsMode) -> Option<TlsState> {
+    let (variable, _) = tls_variable(engine, tls)?;
+    Some(match connection.env(variable) {
+        Env::Hidden => TlsState::Hidden,
+        found => weakness(&found, engine, tls).map_or(TlsState::Enough, TlsState::Weak),
+    })
+}
+
+/// What is weak about a value of the variable for TLS. A reference is nobody's to judge, and what is hidden neither.
+pub(super) fn weakness(found: &Env, engine: EngineKind, tls: TlsMode) -> Option<String> {
     let (variable, usual) = tls_variable(engine, tls).filter(|_| tls != TlsMode::Disable)?;
-    let Env::Literal(value) = connection.env(variable) else { return None };
-    let value = value.expose().clone();
-    let weak = match engine {
-        EngineKind::Postgres => ["disable", "allow", "prefer"].contains(&value.as_str()),
-        _ => value.eq_ignore_ascii_case("true"),
+    let (strong, weak): (&[&str], &[&str]) = match engine {
+        EngineKind::Postgres => (&["require", "verify-ca", "verify-full"], &["disable", "allow", "prefer"]),
+        _ => (&["", "0", "f", "false"], &["1", "t", "true"]),
     };
-    weak.then_some(Weakness { variable, value, usual })
+    let is = match found {
+        Env::Reference(_) | Env::Hidden => return None,
+        // The gateway sets `INSECURE` itself.
+        Env::Absent if engine != EngineKind::Postgres => return None,
+        Env::Absent => "not set, which stands for prefer,".to_owned(),
+        Env::Unreadable => "unreadable".to_owned(),
+        Env::Literal(value) => {
+            let value = value.expose().to_lowercase();
+            if strong.contains(&value.as_str()) {
+                return None;
+            }
+            let is_word = weak.contains(&value.as_str());
+            if is_word { value } else { "no value that the agent knows".to_owned() }
+        }
+    };
+    Some(format!("{variable} is {is} instead of {usual}"))
 }
 
 #[cfg(test)]
@@ -170,5 +193,28 @@ mod tests {
         assert_eq!(initial(EngineKind::Postgres, TlsMode::Disable).unwrap(), "SSLMODE=prefer");
         assert_eq!(initial(EngineKind::Sqlserver, TlsMode::Disable).unwrap(), "INSECURE=true");
         assert_eq!([EngineKind::Mysql, EngineKind::Mariadb].map(|e| initial(e, TlsMode::VerifyFull)), [None, None]);
+    }
+
+    #[test]
+    fn less_than_a_new_connection_has_is_weak_and_more_is_not() {
+        let literal = |value: &str| Env::Literal(value.into());
+        let judged = |engine, found: Env| weakness(&found, engine, TlsMode::VerifyFull);
+        let postgres = |found| judged(EngineKind::Postgres, found);
+        for enough in ["require", "verify-ca", "verify-full"] {
+            assert_eq!(postgres(literal(enough)), None, "{enough}");
+        }
+        assert_eq!(postgres(literal("disable")).unwrap(), "SSLMODE is disable instead of require");
+        assert_eq!(postgres(Env::Absent).unwrap(), "SSLMODE is not set, which stands for prefer, instead of require");
+        for strange in ["", "hunter2"] {
+            let said = postgres(literal(strange)).unwrap();
+            assert_eq!(said, "SSLMODE is no value that the agent knows instead of require");
+        }
+        let sqlserver = |found| judged(EngineKind::Sqlserver, found);
+        assert_eq!(sqlserver(literal("TRUE")).unwrap(), "INSECURE is true instead of false");
+        assert_eq!((sqlserver(literal("false")), sqlserver(Env::Absent)), (None, None));
+        let reference = Env::Reference(Reference::aws("tls", "mode").unwrap());
+        assert_eq!((postgres(reference), postgres(Env::Hidden)), (None, None));
+        assert_eq!(judged(EngineKind::Mysql, Env::Absent), None);
+        assert_eq!(weakness(&literal("disable"), EngineKind::Postgres, TlsMode::Disable), None);
     }
 }

@@ -23,7 +23,7 @@ mod spec;
 pub use agents::{Agent, AgentStatus};
 pub use client::{Gateway, Made};
 pub use connection::{Connection, Env, EnvState, ListedConnection};
-pub use env::{DB, EnvValue, HOST, PASS, PORT, USER, Weakness, endpoint_env, iam_env, subtype, weakness};
+pub use env::{DB, EnvValue, HOST, PASS, PORT, TlsState, USER, endpoint_env, iam_env, subtype, tls_state};
 pub use error::{Call, Error, Kind};
 pub use reference::Reference;
 pub use resources::{GatewayResource, Removal};

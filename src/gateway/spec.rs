@@ -10,8 +10,8 @@ use crate::access::{
 };
 
 use super::connection::ENV_PREFIX;
-use super::env::initial_env;
-use super::{EnvValue, subtype};
+use super::env::{initial_env, weakness};
+use super::{Env, EnvValue, subtype};
 
 /// Tag, always `true`, on every connection that this provider made.
 pub const MANAGED_TAG: &str = "rdsaccess.managed";
@@ -177,7 +177,11 @@ impl ConnectionSpec {
         let mut secrets = object(old, "secret");
         self.forget_env.iter().for_each(|key| drop(secrets.remove(&format!("{ENV_PREFIX}{key}"))));
         for (key, value) in initial_env(self.engine, self.tls) {
-            secrets.entry(format!("{ENV_PREFIX}{key}")).or_insert(Value::String(value.encode(&key)?));
+            let name = format!("{ENV_PREFIX}{key}");
+            let found = Env::shown(secrets.get(&name));
+            if found == Env::Absent || weakness(&found, self.engine, self.tls).is_some() {
+                secrets.insert(name, Value::String(value.encode(&key)?));
+            }
         }
         for (key, value) in &self.env {
             secrets.insert(format!("{ENV_PREFIX}{key}"), Value::String(value.encode(key)?));

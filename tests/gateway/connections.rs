@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use rdsaccess::access::{EngineKind, Span, TlsMode};
 use rdsaccess::gateway::{
     AccessModes, ConnectionSpec, DATABASE_TAG, Env, EnvState, EnvValue, HOST, Kind, PASS, Reference, Removal, Setting,
-    USER, endpoint_env, iam_env, mark_tags, weakness,
+    TlsState, USER, endpoint_env, iam_env, mark_tags, tls_state,
 };
 use serde_json::json;
 
@@ -148,7 +150,7 @@ async fn secrets_of_the_gateway_resource_are_not_taken_for_the_connections_own()
 }
 
 #[tokio::test]
-async fn the_word_on_tls_is_added_along_with_a_change_and_that_of_others_stays() {
+async fn a_connection_gets_the_word_on_tls_that_the_provider_goes_by() {
     let rig = Rig::start();
     let gateway = rig.gateway();
     for (engine, tls, variable, value) in [
@@ -161,26 +163,50 @@ async fn the_word_on_tls_is_added_along_with_a_change_and_that_of_others_stays()
         let spec = ConnectionSpec { engine, tls, ..rig.spec(&name).await };
         assert_eq!(gateway.create_connection(&spec).await.unwrap().env(variable), Env::Literal(value.into()), "{name}");
 
-        // Imported without it: it comes with the next change, and is none by itself.
+        // Imported without it: a write of its own only where none goes less far.
         let tags = json!({"rdsaccess.managed": "true"});
         rig.change(&name, json!({"secret": {"envvar:OWN": "bWluZQ=="}, "connection_tags": tags})).await;
         rig.forget_log().await;
         gateway.update_connection(&spec).await.unwrap();
-        assert_eq!(rig.calls().await, [format!("GET /api/connections/{name} 200")]);
+        let is_written = rig.calls().await.iter().any(|call| call.starts_with("PUT"));
+        assert_eq!(is_written, (engine, tls) == (EngineKind::Postgres, TlsMode::VerifyFull), "{name}");
         let spec = ConnectionSpec { reviewers: Setting::Set(texts(["dba"])), ..spec };
         let changed = gateway.update_connection(&spec).await.unwrap();
         assert_eq!(
             (changed.env(variable), changed.env("OWN")),
             (Env::Literal(value.into()), Env::Literal("mine".into()))
         );
-        assert_eq!(weakness(&changed, engine, tls), None);
+        assert_eq!(tls_state(&changed, engine, tls), Some(TlsState::Enough));
+    }
+}
 
-        let weak = if engine == EngineKind::Postgres { "ZGlzYWJsZQ==" } else { "dHJ1ZQ==" };
-        rig.change(&name, json!({"secret": {(format!("envvar:{variable}")): weak}, "reviewers": []})).await;
-        let kept = gateway.update_connection(&spec).await.unwrap();
-        let found = weakness(&kept, engine, TlsMode::VerifyFull).unwrap();
-        assert_eq!((found.variable, found.usual == "prefer"), (variable, false));
-        assert_eq!(weakness(&kept, engine, TlsMode::Disable), None);
+#[tokio::test]
+async fn tls_that_a_hand_weakened_is_repaired_and_what_goes_further_stays() {
+    let rig = Rig::start();
+    let gateway = rig.gateway();
+    for (engine, variable, weak, usual, further) in [
+        (EngineKind::Postgres, "SSLMODE", "disable", "require", "verify-full"),
+        (EngineKind::Sqlserver, "INSECURE", "true", "false", "False"),
+    ] {
+        let spec = ConnectionSpec { engine, ..rig.spec(&format!("of-{engine}")).await };
+        let lax = ConnectionSpec { tls: TlsMode::Disable, ..spec.clone() };
+        gateway.create_connection(&spec).await.unwrap();
+        let by_hand = async |value: &str| {
+            let secret = json!({(format!("envvar:{variable}")): STANDARD.encode(value), "envvar:OWN": "bWluZQ=="});
+            rig.change(&spec.name, json!({ "secret": secret })).await;
+        };
+        by_hand(weak).await;
+        let kept = gateway.update_connection(&lax).await.unwrap();
+        assert_eq!(kept.env(variable), Env::Literal(weak.into()), "the provider itself does without TLS");
+        assert_eq!(tls_state(&kept, engine, lax.tls), Some(TlsState::Enough));
+        let words = format!("{variable} is {weak} instead of {usual}");
+        assert_eq!(tls_state(&kept, engine, spec.tls), Some(TlsState::Weak(words)));
+
+        let repaired = gateway.update_connection(&spec).await.unwrap();
+        assert_eq!(repaired.env(variable), Env::Literal(usual.into()));
+        assert_eq!(repaired.env("OWN"), Env::Literal("mine".into()));
+        by_hand(further).await;
+        assert_eq!(gateway.update_connection(&spec).await.unwrap().env(variable), Env::Literal(further.into()));
     }
 }
 

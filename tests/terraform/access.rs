@@ -260,6 +260,66 @@ fn a_mariadb_server_without_a_database_of_its_own_gets_connections_that_open() {
     access.workspace.destroy().ok();
 }
 
+/// The database that each connection opens, by level.
+fn homes(access: &Access<'_>) -> [String; 3] {
+    let home = if access.rig.database(0).server.as_deref() == Some("postgres") {
+        "SELECT current_database()"
+    } else {
+        "SELECT DATABASE()"
+    };
+    LEVELS.map(|(level, suffix)| {
+        let opened = access.session(suffix, home).unwrap().remove(0).remove(0);
+        assert_eq!((&access.role(level)["default_database"], &access.env(suffix, "DB")), (&json!(opened), &opened));
+        opened
+    })
+}
+
+/// Databases come and go on a server whose roles cover all of them.
+fn opens_where_it_opened(engine: &str) {
+    let wish = DatabaseWish::instance("payments-prod", "us-east-1", "ledger", engine).holding(&["shop"]);
+    let (rig, gateway) = (Rig::start(&Wish::organization().with(wish)), FakeGateway::start());
+    let (access, database) = (Access::new(&rig, &gateway, Cli::installed()), rig.database(0));
+    access.write("", "");
+    access.workspace.apply().ok();
+    assert_eq!(homes(&access), ["shop"; 3]);
+
+    Login::master(database).run(&rig, "CREATE DATABASE aaa").unwrap();
+    let said = access.workspace.plan().changes().stdout;
+    assert!(said.contains("0 to add, 3 to change, 0 to destroy"), "the roles alone: {said}");
+    access.workspace.apply_planned().ok();
+    access.workspace.plan().nothing();
+    assert_eq!(access.role("read_only")["coverage"]["aaa"], "complete");
+    assert_eq!(homes(&access), ["shop"; 3], "a new database that sorts first moves nothing");
+
+    let ours = "rdsaccess_role.role[\"read_only\"]";
+    let their = "rdsaccess_connection.connection[\"read_only\"]";
+    access.workspace.run(&["state", "rm", ours, their]).ok();
+    let id = format!("{}|hoop_ro", database.arn);
+    let blocks = [(ours, id.as_str()), (their, "ledger-ro")]
+        .map(|(to, id)| format!("import {{\n  to = {to}\n  id = \"{id}\"\n}}\n"));
+    access.workspace.write("imports.tf", &blocks.concat());
+    access.workspace.apply().ok();
+    access.workspace.plan().nothing();
+    assert_eq!(homes(&access), ["aaa", "shop", "shop"], "an import knows of no choice before");
+
+    as_owner(database, if engine == "postgres" { "postgres" } else { "" }, "DROP DATABASE shop");
+    access.workspace.plan().changes();
+    access.workspace.apply_planned().ok();
+    access.workspace.plan().nothing();
+    assert_eq!(homes(&access), ["aaa"; 3], "the next one, in one apply");
+    access.workspace.destroy().ok();
+}
+
+#[test]
+fn a_new_database_moves_no_connection_on_postgres() {
+    opens_where_it_opened("postgres");
+}
+
+#[test]
+fn a_new_database_moves_no_connection_on_mariadb() {
+    opens_where_it_opened("mariadb");
+}
+
 #[test]
 fn a_whole_role_is_what_a_connection_takes_and_not_any_object() {
     let wish = DatabaseWish::instance("payments-prod", "us-east-1", "ledger", "postgres").unreachable();

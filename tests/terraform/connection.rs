@@ -33,7 +33,7 @@ resource "rdsaccess_connection" "it" {{
 }
 
 /// A role with the secret of Secrets Manager; further attributes win over those before.
-fn role(more: &str) -> String {
+pub(crate) fn role(more: &str) -> String {
     format!(
         r#"merge({{
     username         = "hoop_ro"

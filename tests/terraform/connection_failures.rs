@@ -180,25 +180,6 @@ fn tokens_of_each_kind_are_taken_and_a_jwt_may_be_replaced() {
 }
 
 #[test]
-fn weak_tls_of_a_connection_is_told_and_follows_the_provider_when_it_is_made() {
-    let gateway = FakeGateway::start();
-    let workspace = gateway.workspace(&configuration(LAB));
-    workspace.apply().ok();
-    let mut secret = gateway.stored("ledger-ro")["secret"].clone();
-    secret["envvar:SSLMODE"] = json!("ZGlzYWJsZQ==");
-    gateway.change("ledger-ro", &json!({ "secret": secret }));
-    let said = workspace.plan().nothing().stdout;
-    assert!(said.contains("Warning: The gateway connection has weak TLS") && said.contains("`disable`"), "{said}");
-
-    workspace.write("provider.tf", "provider \"rdsaccess\" {\n  tls = { mode = \"disable\" }\n}\n");
-    let said = workspace.plan().nothing().stdout;
-    assert!(!said.contains("weak TLS"), "{said}");
-    gateway.remove("ledger-ro");
-    workspace.apply().ok();
-    assert_eq!(gateway.stored("ledger-ro")["secret"]["envvar:SSLMODE"], "cHJlZmVy");
-}
-
-#[test]
 fn only_databases_are_imported() {
     let gateway = FakeGateway::start();
     gateway.make("ledger-ro", &json!({"subtype": "mongodb"}));

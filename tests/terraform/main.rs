@@ -47,6 +47,7 @@ mod connection_copy;
 mod connection_failures;
 mod connection_others;
 mod connection_rows;
+mod connection_tls;
 mod connection_turns;
 mod credential_drift;
 mod crowd;

@@ -1,5 +1,6 @@
 //! Reading and ensuring a role: the only place besides `drop` that changes a server.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Mysql;
@@ -137,14 +138,15 @@ impl Mysql {
 
     fn observe(&self, catalog: &Catalog, spec: &RoleSpec) -> Observed {
         let comparison = compare(catalog, spec, self.demands_tls());
-        let first = comparison.coverage.databases.keys().next();
+        let covered: BTreeSet<String> = comparison.coverage.databases.keys().cloned().collect();
         let is_iam = catalog.account(&account_name(spec)).is_some_and(is_iam);
         Observed {
             ownership: ownership(catalog, spec),
             auth: if is_iam { Auth::Iam } else { Auth::Password },
             notes: Vec::new(),
             access: comparison.access(),
-            default_database: first.and_then(|name| name.parse::<DatabaseName>().ok()),
+            default_database: covered.first().and_then(|name| name.parse::<DatabaseName>().ok()),
+            covered,
             login: comparison.login,
             coverage: comparison.coverage,
             uncovered: comparison.uncovered,

@@ -139,6 +139,7 @@ impl Planner<'_> {
             coverage,
             uncovered,
             access: role.map_or(Access::ReadOnly, |role| self.level(role)),
+            covered: self.covered().map(|database| database.name.clone()).collect(),
             default_database: self.default_database(),
         };
         let (opening, closing) = (login.opening, login.closing);

@@ -200,6 +200,7 @@ fn observe(catalog: &Catalog, spec: &RoleSpec) -> Observed {
         auth: Auth::Password,
         notes: Vec::new(),
         access: comparison.access.unwrap_or(Access::ReadOnly),
+        covered: comparison.covered,
         default_database: comparison.default_database.and_then(|name| name.parse().ok()),
         login: comparison.login,
         coverage: comparison.coverage,

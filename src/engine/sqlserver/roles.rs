@@ -1,6 +1,6 @@
 //! The login itself: whose it is, what it lacks, and the statements that make and settle it. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::catalog::{Catalog, Database, Place, Principal, Reach, ServerRight, State};
 use super::change::Difference;
@@ -88,7 +88,9 @@ pub(super) struct Comparison {
     pub(super) databases: BTreeMap<String, Vec<String>>,
     /// Smallest level that contains the rights found
     pub(super) access: Option<Access>,
-    /// First covered database
+    /// Covered databases, also those that cannot be entered now
+    pub(super) covered: BTreeSet<String>,
+    /// First covered database that can be entered
     pub(super) default_database: Option<String>,
 }
 
@@ -97,6 +99,9 @@ pub(super) fn compare(catalog: &Catalog, spec: &RoleSpec) -> Comparison {
     let mut comparison = Comparison { enable: true, ..Comparison::default() };
     let login = catalog.principal(spec.name.as_str());
     for (key, database) in covered(catalog, spec) {
+        if database.reach != Reach::System {
+            comparison.covered.insert(key.clone());
+        }
         match &database.reach {
             Reach::Closed(why) => comparison.leave(&key, Missing::plain(why)),
             Reach::System => comparison.leave(&key, Missing::plain("is a system database, which no level covers")),

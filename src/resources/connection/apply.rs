@@ -10,7 +10,7 @@ use crate::schema::{Apply, Attr, Reports};
 use super::error::Error;
 use super::imported::Unclaimed;
 use super::model::Connection;
-use super::read::secret_state;
+use super::read::{secret_state, tls_state};
 use super::rows::{self, Row};
 use super::spec::{Delivery, Wish, spec};
 
@@ -204,6 +204,9 @@ async fn finish(
     apply.saved = true;
     let planned = apply.planned.secret_state.clone();
     settle(&mut apply.state, found, &wanted.delivery);
+    if apply.state.tls_state.is_unknown() {
+        apply.state.tls_state = tls_state(found, wanted.spec.engine, wanted.spec.tls);
+    }
     apply.state.groups = apply.prior.as_ref().map_or(Attr::Null, |prior| prior.groups.clone());
     match &wanted.groups {
         Setting::Keep => {}

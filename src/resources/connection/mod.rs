@@ -30,9 +30,9 @@ mod tests;
 
 use std::collections::BTreeSet;
 
-use crate::access::{EngineKind, is_connection_name};
+use crate::access::is_connection_name;
 use crate::context::{Context, OnUnreachable};
-use crate::gateway::{self, Env, Gateway, PASS, Weakness};
+use crate::gateway::{self, Env, Gateway, PASS};
 use crate::report::Report;
 use crate::schema::{Apply, Change, Limits, Reading, Reports, Resource};
 use crate::store::Fault;
@@ -166,33 +166,14 @@ async fn look(context: &Context, reading: &mut Reading<Connection>) -> Result<bo
     let agent_name = agent_name(gateway, &reading.state, &found).await?;
     let groups = groups(gateway, reading, &found).await?;
     let delivery = delivery(context, reading, &found).await?;
-    let sight = Sight { connection: &found, groups, agent_name, delivery };
+    let sight = Sight { connection: &found, groups, agent_name, delivery, tls: context.tls_mode() };
     observe(&mut reading.state, &sight, reading.imported);
     if reading.imported {
         let is_copy = matches!(found.env(PASS), Env::Literal(_));
         reading.state.secret_delivery = if is_copy { COPY } else { REFERENCE }.to_owned().into();
         Unclaimed::remember(&mut reading.private, &reading.state);
     }
-    reading.warnings.extend(weakness(context, &found));
     Ok(true)
-}
-
-/// Somebody has weakened the connection's TLS: no attribute shows it, so a warning does.
-fn weakness(context: &Context, found: &gateway::Connection) -> Option<Report> {
-    let engine = spec::engine_of(&found.kind, &found.subtype, None)?;
-    let Weakness { variable, value, usual } = gateway::weakness(found, engine, context.tls_mode())?;
-    let what = match engine {
-        EngineKind::Sqlserver => "accept any certificate",
-        _ => "may go without TLS",
-    };
-    Some(Report::warning(
-        "The gateway connection has weak TLS",
-        format!(
-            "Somebody set `{variable}` of connection `{}` to `{value}`: its sessions {what}. This provider sets `{usual}`, \
-             and keeps what others set. Set it back in the gateway.",
-            found.name
-        ),
-    ))
 }
 
 fn check_importable(found: &gateway::Connection) -> Result<(), Error> {

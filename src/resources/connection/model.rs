@@ -28,9 +28,10 @@ model! {
     /// it came into being with a connection of this provider and nobody has given it variables; one that was there before
     /// stays.
     ///
-    /// A connection to PostgreSQL starts with `SSLMODE=require`, one to SQL Server with `INSECURE=false`; with `tls = { mode
-    /// = "disable" }` in the provider block with `prefer` and `true`. Other values that somebody sets stay, and those that
-    /// weaken TLS are told with every refresh.
+    /// A connection to PostgreSQL has at least `SSLMODE=require`, one to SQL Server `INSECURE=false`. What somebody sets to
+    /// less, or takes out, stands in `tls_state` and is repaired; what goes further, such as `SSLMODE=verify-full`, which
+    /// needs the roots of RDS on the agent's machine, stays. With `tls = { mode = "disable" }` in the provider block a
+    /// connection starts with `prefer` and `true`, and any value stays.
     ///
     /// With `groups` only these groups, admins and auditors see the connection. The gateway's plugin `access_control` must
     /// be enabled: the provider does not do that by itself, because from then on every connection without groups is hidden
@@ -97,6 +98,9 @@ model! {
         /// not show it. Of a reference the text is compared: whether the agent finds a secret of that name in its own
         /// account and region, and may read it, shows when somebody opens a session.
         secret_state: String = computed(),
+        /// How far the TLS of sessions goes: `ok`, or in words what is less than a new connection has, which the next apply
+        /// repairs; `hidden` where the gateway does not show it. Null for MySQL and MariaDB, which have no setting.
+        tls_state: String = computed(),
     }
 }
 
@@ -153,6 +157,8 @@ model! {
 pub(super) const REFERENCE: &str = "reference";
 /// `secret_delivery = "copy"`.
 pub(super) const COPY: &str = "copy";
+/// The word of `tls_state` where nothing is to be repaired.
+pub(super) const OK: &str = "ok";
 /// `auth = "iam"`.
 pub(super) const IAM: &str = "iam";
 /// `auth = "password"`.

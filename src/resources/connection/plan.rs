@@ -6,7 +6,7 @@ use crate::schema::{Attr, Change, Private, Reports};
 
 use super::error::Error;
 use super::imported::Unclaimed;
-use super::model::{Connection, Role};
+use super::model::{Connection, OK, Role};
 use super::rules::problems;
 use super::seen;
 use super::spec::{Delivery, wanted_password};
@@ -71,6 +71,15 @@ pub(super) fn moved(prior: &Connection, planned: &mut Connection) {
         planned.status = Attr::Unknown;
     }
     planned.secret_state = secret_state(prior, planned);
+    planned.tls_state = tls_state(prior, planned);
+}
+
+/// A TLS that goes less far than that of a new connection is planned to be as good; one that is hidden stays as it is.
+fn tls_state(prior: &Connection, planned: &Connection) -> Attr<String> {
+    if gateway_engine(&prior.role) != gateway_engine(&planned.role) {
+        return Attr::Unknown;
+    }
+    prior.tls_state.clone().map(|word| if word == EnvState::Hidden.as_str() { word } else { OK.to_owned() })
 }
 
 /// Unknown where a part of the role is.

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use crate::gateway::{self, DATABASE_TAG, DB, Env, EnvState, HOST, MANAGED_TAG, PASS, PORT, USER};
+use crate::access::{EngineKind, TlsMode};
+use crate::gateway::{self, DATABASE_TAG, DB, Env, EnvState, HOST, MANAGED_TAG, PASS, PORT, TlsState, USER};
 use crate::schema::Attr;
 
-use super::model::{AccessModes, Connection, IAM, PASSWORD, Role};
+use super::model::{AccessModes, Connection, IAM, OK, PASSWORD, Role};
 use super::spec::{Delivery, engine_of, fallback_database, wanted_password};
 
 /// What a user of IAM tokens begins with.
@@ -21,6 +22,8 @@ pub(super) struct Sight<'a> {
     pub(super) agent_name: Option<String>,
     /// How it should get its password; `None` when the secret gives none to compare with
     pub(super) delivery: Option<Delivery>,
+    /// How the provider itself verifies databases
+    pub(super) tls: TlsMode,
 }
 
 /// Brings the state up to date. A setting that the state does not hold is not managed and is not looked at; an import
@@ -42,6 +45,19 @@ pub(super) fn observe(state: &mut Connection, sight: &Sight<'_>, all: bool) {
     state.command = found.command.clone().into();
     state.status = found.status.clone().into();
     state.secret_state = secret_state(state.role.get(), sight.delivery.as_ref(), found);
+    let engine = state.role.get().and_then(|role| role.engine.get().copied());
+    state.tls_state = engine.map_or(Attr::Null, |engine| tls_state(found, engine, sight.tls));
+}
+
+/// How far the TLS of sessions goes; null where the gateway has no setting for the engine.
+pub(super) fn tls_state(found: &gateway::Connection, engine: EngineKind, tls: TlsMode) -> Attr<String> {
+    gateway::tls_state(found, engine, tls)
+        .map(|state| match state {
+            TlsState::Enough => OK.to_owned(),
+            TlsState::Weak(words) => words,
+            TlsState::Hidden => EnvState::Hidden.as_str().to_owned(),
+        })
+        .into()
 }
 
 /// Whether the password is the wanted one; null when the role does not say which that is.

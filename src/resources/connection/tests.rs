@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 use super::imported::Unclaimed;
 use super::model::{AccessModes, Connection, Role};
 use super::plan::{moved, without_level};
-use super::read::{Sight, observe, secret_state};
+use super::read::{Sight, observe, secret_state, tls_state};
 use super::rules::problems;
 use super::spec::{Delivery, Wish, spec};
 use crate::access::{EngineKind, TlsMode};
@@ -54,6 +54,7 @@ fn kept() -> Connection {
         command: Attr::Known(vec!["psql".to_owned()]),
         status: text("online"),
         secret_state: text("in_sync"),
+        tls_state: text("ok"),
         ..Connection::default()
     }
 }
@@ -69,6 +70,7 @@ fn shown(further: Json) -> gateway::Connection {
         "secret": {
             "envvar:HOST": "bGVkZ2VyLmMxLmV1LWNlbnRyYWwtMS5yZHMuYW1hem9uYXdzLmNvbQ==", "envvar:PORT": "NTQzMg==",
             "envvar:USER": "aG9vcF9ybw==", "envvar:DB": "bGVkZ2Vy", "envvar:PASS": PASS_REFERENCE,
+            "envvar:SSLMODE": "cmVxdWlyZQ==",
         },
     });
     let Json::Object(further) = further else { unreachable!() };
@@ -91,7 +93,13 @@ fn read(state: &Connection, found: &gateway::Connection, all: bool) -> Connectio
     let mut state = state.clone();
     observe(
         &mut state,
-        &Sight { connection: found, groups: None, agent_name: None, delivery: Some(Delivery::Reference) },
+        &Sight {
+            connection: found,
+            groups: None,
+            agent_name: None,
+            delivery: Some(Delivery::Reference),
+            tls: TlsMode::VerifyFull,
+        },
         all,
     );
     state
@@ -195,7 +203,7 @@ fn another_version_of_the_secret_moves_a_copy_and_no_reference() {
 fn mysql_without_a_database_opens_the_one_that_everybody_has() {
     for engine in [EngineKind::Mysql, EngineKind::Mariadb] {
         let bare = Role { engine: engine.into(), default_database: Attr::Null, ..role() };
-        let planned = Connection { role: bare.into(), ..kept() };
+        let planned = Connection { role: bare.into(), tls_state: Attr::Null, ..kept() };
         assert!(problems(&planned).is_empty());
         let env = sent(&planned, None, &Unclaimed::default()).env;
         assert_eq!(env["DB"], EnvValue::Plain("information_schema".to_owned()));
@@ -363,6 +371,31 @@ fn a_password_that_differs_is_planned_to_be_in_sync_and_a_hidden_one_follows_oth
     };
     assert_eq!([state("differs", false), state("differs", true)], [text("in_sync"), text("in_sync")]);
     assert_eq!([state("hidden", false), state("hidden", true)], [text("hidden"), Attr::Unknown]);
+}
+
+#[test]
+fn less_tls_is_planned_to_be_as_good_and_more_or_hidden_stays() {
+    let seen = |variables: Json, tls| {
+        let found = shown(json!({ "secret": variables }));
+        tls_state(&found, EngineKind::Postgres, tls)
+    };
+    let weak = seen(json!({"envvar:SSLMODE": "ZGlzYWJsZQ=="}), TlsMode::VerifyFull);
+    assert_eq!(weak, text("SSLMODE is disable instead of require"));
+    assert_eq!(seen(json!({"envvar:SSLMODE": "ZGlzYWJsZQ=="}), TlsMode::Disable), text("ok"));
+    assert_eq!(seen(json!({"envvar:SSLMODE": "dmVyaWZ5LWZ1bGw="}), TlsMode::VerifyCa), text("ok"));
+    assert_eq!(seen(json!({ "envvar:SSLMODE": null }), TlsMode::VerifyFull), text("hidden"));
+    assert_eq!(tls_state(&shown(json!({})), EngineKind::Mariadb, TlsMode::VerifyFull), Attr::Null);
+    assert_eq!(read(&kept(), &shown(json!({})), false), kept());
+
+    let planned = |before: Attr<String>, engine| {
+        let prior = Connection { tls_state: before, ..kept() };
+        let mut planned = Connection { role: Role { engine: Attr::Known(engine), ..role() }.into(), ..prior.clone() };
+        moved(&prior, &mut planned);
+        planned.tls_state
+    };
+    assert_eq!(planned(weak.clone(), EngineKind::Postgres), text("ok"));
+    assert_eq!(planned(text("hidden"), EngineKind::Postgres), text("hidden"));
+    assert!(planned(weak, EngineKind::Sqlserver).is_unknown());
 }
 
 #[test]

@@ -36,6 +36,8 @@ pub(super) fn merged(current: Observed, other: Observed, other_name: &RoleName) 
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::access::{Access, Auth, Coverage};
 
@@ -50,6 +52,7 @@ mod tests {
             coverage: in_app(&gaps),
             uncovered: in_app(&[Missing::plain("rights through PUBLIC")]),
             access: Access::ReadOnly,
+            covered: BTreeSet::new(),
             default_database: None,
             notes: Vec::new(),
         }

@@ -3,6 +3,7 @@
 mod bench;
 mod error;
 mod given;
+mod home;
 mod logins;
 mod model;
 mod plan;
@@ -250,7 +251,7 @@ async fn observe(context: &Context, reading: &mut Reading<Role>, target: Target)
         bench.spec.terms.auth = observed.auth;
         observed = bench.look().await?;
     }
-    steps::show(&mut reading.state, &bench, &observed);
+    steps::show(&mut reading.state, &prior, &bench, &observed);
     secret::read(context, &bench, &mut reading.state, &observed).await?;
     secret::left(context, reading, &bench.target.arn).await?;
     note_refresh(context, &mut reading.private);

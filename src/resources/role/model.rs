@@ -108,7 +108,10 @@ model! {
         port: i64 = computed(),
         /// Engine of the database.
         engine: EngineKind = computed(),
-        /// Database that a client should connect to first.
+        /// Database that a client should connect to first: the first covered one by name (on PostgreSQL `postgres` comes
+        /// last). Once chosen it stays until it is dropped or `databases` no longer covers it, so that a database that
+        /// somebody makes moves no connection; the next covered one is chosen then. Null on MySQL and MariaDB
+        /// while there is none. To open another one set `database` of the connection.
         default_database: String = computed(),
         /// Where the password is stored: the ARN of the secret, or `vault:<kv1|kv2>:<namespace>:<mount>:<path>`. Null with
         /// `auth = "iam"`.

@@ -10,7 +10,7 @@ use crate::value::Path;
 
 use super::bench::{check, place};
 use super::model::{Role, Strategy};
-use super::{secret, spec};
+use super::{home, secret, spec};
 
 /// Why an apply makes another password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -196,7 +196,9 @@ fn coverage(change: &mut Change<Role>, prior: &Role) {
     if spec::is_unread(&prior.coverage) || SCOPE.into_iter().any(|attribute| change.changes(attribute)) {
         change.planned.coverage = Attr::Unknown;
         change.planned.uncovered = Attr::Unknown;
-        change.planned.default_database = Attr::Unknown;
+        if home::may_move(prior, &change.planned) {
+            change.planned.default_database = Attr::Unknown;
+        }
     } else if let Attr::Known(found) = &prior.coverage {
         change.planned.coverage = spec::completed(found).into();
     }

@@ -192,6 +192,7 @@ mod tests {
             coverage: Coverage { databases: databases.iter().map(|(n, g)| ((*n).to_owned(), g.clone())).collect() },
             uncovered: Coverage::default(),
             access: Access::ReadOnly,
+            covered: BTreeSet::new(),
             default_database: None,
         }
     }

@@ -1,6 +1,6 @@
 //! What an apply writes into the state, and what it keeps of the plan's promise.
 
-use crate::access::{EngineKind, Gap, Identifier, Target};
+use crate::access::{Gap, Target};
 use crate::engine::{Observed, Ownership, Removal, RemovalAction};
 use crate::report::{Reach, Report, Severity};
 use crate::schema::{Apply, Attr, Reports};
@@ -8,7 +8,7 @@ use crate::schema::{Apply, Attr, Reports};
 use super::bench::Bench;
 use super::error::Error;
 use super::model::{Role, Rotation, Strategy};
-use super::spec;
+use super::{home, spec};
 
 /// Writes what AWS says of the database into the state.
 pub(super) fn describe(state: &mut Role, target: &Target) {
@@ -19,25 +19,15 @@ pub(super) fn describe(state: &mut Role, target: &Target) {
 }
 
 /// Writes what the server showed into the state.
-pub(super) fn show(state: &mut Role, bench: &Bench, observed: &Observed) {
-    let kind = bench.target.engine;
+pub(super) fn show(state: &mut Role, prior: &Role, bench: &Bench, observed: &Observed) {
     state.username = bench.username().to_string().into();
-    state.default_database = Some(default_database(kind, observed)).filter(|name| !name.is_empty()).into();
+    state.default_database = home::of(prior, bench.target.engine, observed).into();
     state.coverage = match observed.ownership {
         Ownership::Absent => spec::missing(observed),
         _ => spec::coverage(observed),
     }
     .into();
     state.uncovered = observed.uncovered.texts().into();
-}
-
-/// The database that a client should connect to first. MySQL and MariaDB clients can do without.
-fn default_database(kind: EngineKind, observed: &Observed) -> String {
-    match (&observed.default_database, kind) {
-        (Some(name), _) => name.as_str().to_owned(),
-        (None, EngineKind::Postgres) => "postgres".to_owned(),
-        (None, _) => String::new(),
-    }
 }
 
 /// Keeps what an update has reached of the credential, whatever fails after it: a password that is promoted is in use,
@@ -85,7 +75,7 @@ pub(super) fn finish(apply: &mut Apply<Role>, bench: &Bench, observed: &Observed
     let promised = apply.planned.clone();
     let found = spec::coverage(observed);
     describe(&mut apply.state, &bench.target);
-    show(&mut apply.state, bench, observed);
+    show(&mut apply.state, &apply.prior.clone().unwrap_or_default(), bench, observed);
     keep_known(&mut apply.state, &promised);
     for (database, text) in observed.uncovered.texts() {
         let summary = "Part of the database is out of reach";
@@ -162,7 +152,7 @@ pub(super) fn takes_away(prior: &Role, planned: &Role, before: &Observed) -> boo
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
+    use std::collections::{BTreeMap, BTreeSet};
 
     use super::*;
     use crate::access::{Access, Auth, Coverage, Missing};
@@ -175,6 +165,7 @@ mod tests {
             coverage: Coverage { databases: [("app".to_owned(), in_app)].into() },
             uncovered: Coverage::default(),
             access: Access::ReadOnly,
+            covered: BTreeSet::new(),
             default_database: None,
             notes: Vec::new(),
         };

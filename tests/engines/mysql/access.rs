@@ -13,6 +13,19 @@ const SCHEMA: [&str; 4] = [
 ];
 
 #[tokio::test]
+async fn clients_are_sent_to_a_covered_database_and_to_none_with_rights_too_many() {
+    let server = TestServer::start(&[]).await;
+    server.by_hand(&SCHEMA).await;
+    let (mysql, ro) = (mysql(&server), on(&["app"], role("hoop_ro", Access::ReadOnly)));
+    ensure(&mysql, &ro).await;
+    server.by_hand(&["CREATE DATABASE aaa", "GRANT SELECT, SHOW VIEW ON aaa.* TO hoop_ro"]).await;
+    let seen = self::mysql(&server).read(&ro).await.unwrap();
+    assert!(seen.login.iter().any(|gap| gap.what.contains(" on aaa")), "{seen:?}");
+    assert_eq!(seen.covered.iter().collect::<Vec<_>>(), ["app"]);
+    assert_eq!(seen.default_database.unwrap().to_string(), "app");
+}
+
+#[tokio::test]
 async fn a_read_only_role_reads_and_cannot_write() {
     let server = TestServer::start(&[]).await;
     server.by_hand(&SCHEMA).await;

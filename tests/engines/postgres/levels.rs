@@ -169,6 +169,7 @@ async fn all_databases_means_those_that_are_not_the_systems() {
     let observed = make(&*server.engine(), &spec("hoop_ro", Access::ReadOnly)).await;
     let databases: Vec<_> = observed.coverage.databases.keys().cloned().collect();
     assert_eq!(databases, ["app", "postgres"]);
+    assert_eq!(observed.covered.iter().collect::<Vec<_>>(), ["app", "postgres"]);
     assert_eq!(observed.default_database.unwrap().to_string(), "app");
 }
 
