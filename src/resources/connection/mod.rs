@@ -8,6 +8,7 @@
 //! | `spec`     | turns a planned connection into a request                       |
 //! | `read`     | turns what the gateway shows into state                         |
 //! | `apply`    | creates, updates and deletes                                    |
+//! | `names`    | refuses two blocks of one name                                  |
 //! | `rows`     | removes the gateway's resource that came with a connection      |
 //! | `orphans`  | finds connections of ours that no state may hold                |
 //! | `imported` | remembers what an import found and the configuration leaves out |
@@ -17,6 +18,7 @@ mod apply;
 mod error;
 mod imported;
 mod model;
+mod names;
 mod orphans;
 mod plan;
 mod read;
@@ -64,7 +66,13 @@ impl Resource for ConnectionResource {
     }
 
     async fn plan(&self, context: &Context, change: &mut Change<Connection>) -> Result<(), Reports> {
-        if lost::rests(context, change) { Ok(()) } else { plan::plan(change) }
+        if lost::rests(context, change) {
+            return Ok(());
+        }
+        if let Ok(gateway) = context.gateway() {
+            names::check(gateway, change)?;
+        }
+        plan::plan(change)
     }
 
     async fn read(&self, context: &Context, reading: &mut Reading<Connection>) -> Result<bool, Reports> {

@@ -120,7 +120,7 @@ class Store:
             secret = {k: rules.as_text(v) for k, v in body["secret"].items()}
         rules.check_database(body, verb, self.agents, self.guardrails)
         resource = body.get("resource_name") or body["name"]
-        self.resource_row(resource, body["type"], body.get("subtype") or "")
+        self.resource_row(resource, body["type"], body.get("subtype") or "", body["agent_id"])
         agent = self.agents[body["agent_id"]]
         return {
             "id": identifier, "name": body["name"], "resource_name": resource, "command": body.get("command") or [],
@@ -179,10 +179,10 @@ class Store:
 
     # Resources
 
-    def resource_row(self, name, kind, subtype):
+    def resource_row(self, name, kind, subtype, agent_id=""):
         """The row of that name, made when there is none, as a write of a connection does."""
         return self.resources.setdefault(name, {"id": str(uuid.uuid4()), "name": name, "type": kind,
-                                                "subtype": subtype, "agent_id": "", "envs": {}, "created_at": _now()})
+                                                "subtype": subtype, "agent_id": agent_id, "envs": {}, "created_at": _now()})
 
     def resource(self, name):
         """One stored resource."""
