@@ -14,7 +14,7 @@ use super::{Connection, Error, Gateway, Kind};
 
 /// Longest time between the two stamps of a connection and of the resource that the gateway makes along with it: one
 /// transaction, and what comes just before it.
-const SAME_REQUEST: Duration = Duration::from_secs(2);
+const SAME_REQUEST: Duration = Duration::from_secs(1);
 
 /// A resource, as far as it decides on whether somebody would miss it.
 #[derive(Debug, Deserialize)]

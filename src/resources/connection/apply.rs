@@ -25,7 +25,9 @@ pub(super) async fn create(context: &Context, apply: &mut Apply<Connection>) -> 
     let row = Row::before_write(gateway, None, &apply.planned).await?;
     let made = make(gateway, &wanted.spec, &mut apply.warnings).await?;
     row.map(|row| row.keep(&mut apply.private));
-    apply.warnings.extend(super::orphans::warning(gateway, &wanted.spec).await);
+    if !gateway.remembers(Made::Adopted, &wanted.spec.name) {
+        apply.warnings.extend(super::orphans::warning(gateway, &wanted.spec).await);
+    }
     finish(gateway, apply, &made, &wanted).await
 }
 
