@@ -47,8 +47,8 @@ struct Inner {
 pub enum Made {
     /// A connection that it makes or takes over
     Connection,
-    /// A connection that was there and that it has taken over
-    Adopted,
+    /// A connection that was there, and that one object of this run takes over or destroys
+    Claimed,
     /// A connection that a plan creates
     PlannedNew,
     /// A connection that a plan keeps or changes

@@ -82,6 +82,21 @@ impl Gateway {
         }
     }
 
+    /// Waits until another object of this run has deleted a connection. `false`: it is there still after every look.
+    ///
+    /// # Errors
+    /// When the gateway cannot be asked or refuses.
+    pub async fn await_deletion(&self, name: &str, id: &str) -> Result<bool, Error> {
+        let retry = &self.settings().retry;
+        for attempt in 1..=retry.attempts {
+            if self.get_connection(name).await?.is_none_or(|found| found.id != id) {
+                return Ok(true);
+            }
+            tokio::time::sleep(retry.pause(attempt, None)).await;
+        }
+        Ok(false)
+    }
+
     /// Changes a connection: reads it, lays the spec over it, and sends it back when something else than our mark
     /// differs. Settings that the spec does not name stay, fields that this provider does not know included.
     ///

@@ -25,7 +25,7 @@ pub(super) async fn create(context: &Context, apply: &mut Apply<Connection>) -> 
     let row = Row::before_write(gateway, None, &apply.planned).await?;
     let made = make(gateway, &wanted.spec, &mut apply.warnings).await?;
     row.map(|row| row.keep(&mut apply.private));
-    if !gateway.remembers(Made::Adopted, &wanted.spec.name) {
+    if !gateway.remembers(Made::Claimed, &wanted.spec.name) {
         apply.warnings.extend(super::orphans::warning(gateway, &wanted.spec).await);
     }
     finish(gateway, apply, &made, &wanted).await
@@ -61,7 +61,7 @@ pub(super) async fn delete(gateway: &Gateway, apply: &mut Apply<Connection>) -> 
             apply.warnings.push(belongs_to(&name, managed_by));
             return Ok(());
         }
-        Some(_) if gateway.remembers(Made::Adopted, &name) => {
+        Some(_) if !gateway.remember(Made::Claimed, &name) => {
             apply.warnings.push(taken_by_another_block(&name));
             return Ok(());
         }
@@ -162,24 +162,28 @@ async fn agent_id(gateway: &Gateway, planned: &Connection) -> Result<String, Rep
 }
 
 /// Makes the connection. When the name is taken, or when the answer was lost, it may be our own from a run that was
-/// interrupted: then it is brought to what is wanted.
+/// interrupted: then it is brought to what is wanted. One that another object of this run destroys is waited for.
 async fn make(
     gateway: &Gateway,
     spec: &ConnectionSpec,
     warnings: &mut Vec<Report>,
 ) -> Result<gateway::Connection, Reports> {
-    let (found, error) = match gateway.create_or_find_connection(spec).await? {
-        Creation::Made(made) => return Ok(made),
-        Creation::Found(found, error) => (found, error),
-    };
-    // After a lost answer it is most likely what this run has just made.
-    let was_there = error.is_conflict().then(|| taken_over(&found));
-    check_ours(&found, spec, error)?;
-    if was_there.is_some() {
-        gateway.remember(Made::Adopted, &spec.name);
+    loop {
+        let (found, error) = match gateway.create_or_find_connection(spec).await? {
+            Creation::Made(made) => return Ok(made),
+            Creation::Found(found, error) => (found, error),
+        };
+        // After a lost answer it is most likely what this run has just made.
+        let was_there = error.is_conflict().then(|| taken_over(&found));
+        check_ours(&found, spec, error)?;
+        if was_there.is_none() || gateway.remember(Made::Claimed, &spec.name) {
+            warnings.extend(was_there);
+            return Ok(gateway.update_connection(spec).await?);
+        }
+        if !gateway.await_deletion(&spec.name, &found.id).await? {
+            return Err(Error::SameName { name: spec.name.clone() }.into());
+        }
     }
-    warnings.extend(was_there);
-    Ok(gateway.update_connection(spec).await?)
 }
 
 fn taken_over(found: &gateway::Connection) -> Report {

@@ -70,7 +70,8 @@ impl Resource for ConnectionResource {
             return Ok(());
         }
         if let Ok(gateway) = context.gateway() {
-            names::check(gateway, change)?;
+            let Change { prior, planned, private, warnings, .. } = &mut *change;
+            warnings.extend(names::check(gateway, prior.as_ref(), planned, private)?);
         }
         plan::plan(change)
     }

@@ -23,10 +23,18 @@ model! {
     /// Taking a setting out of the configuration clears what it had set. Environment variables, tags and everything else
     /// that other people set on the connection stay.
     ///
-    /// A connection that exists already is taken over only when this provider made it for the same database and user;
-    /// everything else is imported. Destroying the last connection of a gateway resource also removes that resource, when
-    /// it came into being with a connection of this provider and nobody has given it variables; one that was there before
-    /// stays.
+    /// A connection that exists already is taken over, with a warning, only when this provider made it for the same database
+    /// and user; everything else is imported. The gateway has one connection of a name: two blocks of one name are refused by
+    /// the plan, and a `moved` block gives a connection another address. Whether another state holds a connection nobody can
+    /// tell, so a name that it uses is taken over too: give each configuration names of its own.
+    ///
+    /// Destroying the last connection of a gateway resource also removes that resource, when it came into being with a
+    /// connection of this provider, of this state or another, and nobody has given it variables. That shows as long as the
+    /// connection that it came with has kept host, user and password, or is destroyed last or along with the last. One that
+    /// was there before stays, and a destroy that leaves one without any connection says so.
+    ///
+    /// When a gateway is away while a connection is made (it restarts), the provider looks whether the connection is there,
+    /// and tries again.
     ///
     /// A connection to PostgreSQL starts with `SSLMODE=require`, one to SQL Server with `INSECURE=false`; with `tls = { mode
     /// = "disable" }` in the provider block with `prefer` and `true`. Other values that somebody sets stay, and those that

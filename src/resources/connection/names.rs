@@ -6,7 +6,7 @@
 
 use crate::gateway::{Gateway, Made};
 use crate::report::Report;
-use crate::schema::Change;
+use crate::schema::Private;
 
 use super::error::Error;
 use super::model::Connection;
@@ -15,26 +15,30 @@ use super::model::Connection;
 /// new one begins with the private state that the plan of the old one has left.
 const PLANNED: &str = "planned";
 
-/// Checks that no other block of the run has the name of this one.
-pub(super) fn check(gateway: &Gateway, change: &mut Change<Connection>) -> Result<(), Error> {
-    let Some(name) = change.planned.name.get().cloned() else { return Ok(()) };
-    let taken = match &change.prior {
-        Some(prior) if prior.name == change.planned.name => {
-            change.private.set(PLANNED, "true");
-            if !gateway.remember(Made::PlannedHeld, &name) {
-                change.warnings.push(held_twice(&name));
-            }
-            gateway.remembers(Made::PlannedNew, &name)
+/// Checks that no other block of the run has the name of this one. Returns what to warn of.
+pub(super) fn check(
+    gateway: &Gateway,
+    prior: Option<&Connection>,
+    planned: &Connection,
+    private: &mut Private,
+) -> Result<Option<Report>, Error> {
+    let Some(name) = planned.name.get() else { return Ok(None) };
+    let mut warning = None;
+    let taken = match prior {
+        Some(prior) if prior.name == planned.name => {
+            private.set(PLANNED, "true");
+            warning = (!gateway.remember(Made::PlannedHeld, name)).then(|| held_twice(name));
+            gateway.remembers(Made::PlannedNew, name)
         }
         // Terraform asks again for the new object.
         Some(_) => false,
         None => {
-            let is_first = gateway.remember(Made::PlannedNew, &name);
-            let replaces = change.private.get(PLANNED).is_some();
-            !is_first || (!replaces && gateway.remembers(Made::PlannedHeld, &name))
+            let is_first = gateway.remember(Made::PlannedNew, name);
+            let replaces = private.get(PLANNED).is_some();
+            !is_first || (!replaces && gateway.remembers(Made::PlannedHeld, name))
         }
     };
-    if taken { Err(Error::SameName { name }) } else { Ok(()) }
+    if taken { Err(Error::SameName { name: name.clone() }) } else { Ok(warning) }
 }
 
 /// What earlier versions let happen.
@@ -55,8 +59,6 @@ mod tests {
 
     use super::*;
     use crate::gateway::{Retry, Settings, Token};
-    use crate::schema::Private;
-    use crate::value::Value;
 
     fn gateway() -> Gateway {
         let url = "https://hoop.example.com".parse().unwrap();
@@ -68,21 +70,17 @@ mod tests {
         Connection { name: name.to_owned().into(), ..Connection::default() }
     }
 
-    fn planned(prior: Option<&str>, name: &str, private: Private) -> Change<Connection> {
-        Change {
-            config: named(name),
-            prior: prior.map(named),
-            planned: named(name),
-            private,
-            replace: Vec::new(),
-            warnings: Vec::new(),
-            raw_prior: Value::Null,
-            raw_planned: Value::Null,
-        }
+    fn plan(
+        gateway: &Gateway,
+        prior: Option<&str>,
+        name: &str,
+        private: &mut Private,
+    ) -> Result<Option<Report>, Error> {
+        check(gateway, prior.map(named).as_ref(), &named(name), private)
     }
 
     fn is_taken(gateway: &Gateway, prior: Option<&str>, name: &str) -> bool {
-        check(gateway, &mut planned(prior, name, Private::default())).is_err()
+        plan(gateway, prior, name, &mut Private::default()).is_err()
     }
 
     #[test]
@@ -99,9 +97,9 @@ mod tests {
     #[test]
     fn an_object_that_is_replaced_is_not_in_its_own_way() {
         let forced = gateway();
-        let mut before = planned(Some("a-ro"), "a-ro", Private::default());
-        check(&forced, &mut before).unwrap();
-        check(&forced, &mut planned(None, "a-ro", before.private)).unwrap();
+        let mut private = Private::default();
+        plan(&forced, Some("a-ro"), "a-ro", &mut private).unwrap();
+        plan(&forced, None, "a-ro", &mut private).unwrap();
         let renamed = gateway();
         for prior in [Some("a-ro"), None] {
             assert!(!is_taken(&renamed, prior, "b-ro"));
@@ -115,8 +113,7 @@ mod tests {
     #[test]
     fn two_that_hold_one_already_are_warned() {
         let gateway = gateway();
-        let mut twice = [(); 2].map(|()| planned(Some("a-ro"), "a-ro", Private::default()));
-        twice.iter_mut().for_each(|change| check(&gateway, change).unwrap());
-        assert_eq!(twice.map(|change| change.warnings.len()), [0, 1]);
+        let warned = [(); 2].map(|()| plan(&gateway, Some("a-ro"), "a-ro", &mut Private::default()).unwrap().is_some());
+        assert_eq!(warned, [false, true]);
     }
 }
