@@ -12,8 +12,8 @@ use jiff::Timestamp;
 use super::connection::or_default;
 use super::{Connection, Error, Gateway, Kind};
 
-/// Longest time between the two stamps of a connection and of the resource that the gateway makes along with it: one
-/// transaction, and what comes just before it.
+/// Longest time from the stamp of a connection to that of the resource that the gateway makes along with it: it takes the
+/// first when the request comes in, the second in the transaction that follows.
 const SAME_REQUEST: Duration = Duration::from_secs(1);
 
 /// A resource, as far as it decides on whether somebody would miss it.
@@ -31,12 +31,13 @@ impl GatewayResource {
         !self.env_vars.is_empty()
     }
 
-    /// Whether the gateway evidently made it along with this connection: they were made at the same moment. A connection
-    /// whose variables were changed since does not show that any more.
+    /// Whether the gateway evidently made it along with this connection: just after the request came in. One that was there
+    /// before is older than any connection of it. A connection whose variables were changed since shows nothing any more.
     pub fn came_with(&self, connection: &Connection) -> bool {
         let read = |text: &Option<String>| text.as_ref().and_then(|text| text.parse::<Timestamp>().ok());
         let stamps = read(&self.created_at).zip(read(&connection.secrets_updated_at));
-        stamps.is_some_and(|(resource, connection)| resource.duration_since(connection).unsigned_abs() <= SAME_REQUEST)
+        let since = stamps.and_then(|(resource, connection)| resource.duration_since(connection).try_into().ok());
+        since.is_some_and(|since: Duration| since <= SAME_REQUEST)
     }
 }
 
@@ -94,8 +95,9 @@ mod tests {
         };
         let row = resource(json!("2026-01-05T10:00:00.004512Z"));
         assert!(row.came_with(&connection(json!("2026-01-05T10:00:00.001Z"))));
-        assert!(row.came_with(&connection(json!("2026-01-05T12:00:01+02:00"))));
-        for other in [json!("2026-01-05T10:00:03Z"), json!("2026-01-05T09:59:50Z"), json!(null), json!("yesterday")] {
+        assert!(row.came_with(&connection(json!("2026-01-05T11:59:59.9+02:00"))));
+        let late = json!("2026-01-05T10:00:00.005Z");
+        for other in [late, json!("2026-01-05T09:59:58Z"), json!(null), json!("yesterday")] {
             assert!(!row.came_with(&connection(other.clone())), "{other}");
         }
         assert!(!resource(json!(null)).came_with(&connection(json!("2026-01-05T10:00:00Z"))));

@@ -52,7 +52,7 @@ fn the_resource_that_came_with_connections_goes_with_the_last_of_them() {
 #[test]
 fn a_resource_that_was_there_before_or_that_others_use_or_fill_stays() {
     let (gateway, workspace) = begin(&configuration(LAB));
-    gateway.old_resource("ledger");
+    gateway.fill_resource("ledger", &json!({}));
     workspace.apply().ok();
     workspace.destroy().ok();
     assert_eq!(gateway.resources(), ["ledger"], "it was there before");
@@ -76,7 +76,7 @@ fn a_resource_that_was_there_before_or_that_others_use_or_fill_stays() {
 #[test]
 fn a_connection_that_moves_takes_its_resource_along() {
     let (gateway, workspace) = begin(&configuration(&format!("{LAB}\n  resource_name = \"ledger\"")));
-    gateway.old_resource("of-others");
+    gateway.fill_resource("of-others", &json!({}));
     workspace.apply().ok();
     gateway.change("ledger-ro", &json!({"resource_name": "of-others"}));
     workspace.apply().ok();
@@ -136,7 +136,7 @@ fn a_resource_that_two_states_share_goes_with_the_last_connection_of_either() {
 #[test]
 fn a_resource_that_somebody_made_survives_runs_that_join_it_and_is_named_at_the_end() {
     let (gateway, workspace) = begin(&levels("[\"ro\"]"));
-    gateway.old_resource("ledger");
+    gateway.fill_resource("ledger", &json!({}));
     for wanted in ["[\"ro\"]", "[\"ro\", \"rw\"]", "[\"rw\", \"ddl\"]"] {
         workspace.write("main.tf", &levels(wanted));
         let said = workspace.apply().ok().stdout;

@@ -91,12 +91,6 @@ impl FakeGateway {
         self.steer("PUT", &format!("resources/{name}"), &json!({ "envs": envs }));
     }
 
-    /// Somebody has made a resource without variables long ago.
-    pub(crate) fn old_resource(&self, name: &str) {
-        let old = json!({"envs": {}, "created_at": "2020-01-01T00:00:00Z"});
-        self.steer("PUT", &format!("resources/{name}"), &old);
-    }
-
     /// Makes a guardrail rule known.
     pub(crate) fn guardrail(&self, id: &str) {
         self.steer("POST", "guardrails", &json!({ "id": id }));

@@ -1,7 +1,7 @@
 //! The gateway's resources that came with connections of ours. The gateway makes one along with the first connection that
 //! names it and never removes it, so destroy does: when it was made for us, nobody uses it, and nobody put anything in it.
 //!
-//! Which ones were made for us is known from looking before each write: there was none, or it is evidently as old as a
+//! Which ones were made for us is known from looking before each write: there was none, or it evidently came with a
 //! connection that carries our mark. So connections of other runs and of other states take part, and whichever is destroyed
 //! last removes it. What came into being in another way stays: somebody may have made it on purpose, and an empty one looks
 //! just like ours. Then a warning names it.
@@ -68,7 +68,7 @@ async fn is_ours(gateway: &Gateway, name: &str, connection: &str) -> Result<bool
     }
 }
 
-/// Whether a connection of it with our mark is as old as it is.
+/// Whether it came with a connection that carries our mark.
 async fn came_with_ours(gateway: &Gateway, name: &str, found: &GatewayResource) -> Result<bool, Error> {
     for listed in gateway.connections_of_resource(name).await?.iter().filter(|listed| listed.is_ours()) {
         if gateway.get_connection(&listed.name).await?.is_some_and(|connection| found.came_with(&connection)) {

@@ -19,7 +19,7 @@ Routes below /rig/ steer it and need no key:
     GET    /rig/log          every API request with its body and the status of the answer; DELETE empties it
     GET    /rig/connections  the stored connections, secrets included
     PATCH  /rig/connections/<name>  overwrites stored fields: a hand or another program changed something
-    PUT    /rig/resources/<name>    {"envs": {…}, "created_at": "…"} secrets and age of a resource, made if there is none
+    PUT    /rig/resources/<name>    {"envs": {…}} secrets of a resource
     PUT    /rig/toggles      {"hide_role_info": true, "access_control": true}
     POST   /rig/agents, /rig/guardrails {"id"}, /rig/attributes {"name", "managed_by", "rulepack"},
            /rig/tokens {"token", "groups", "next"}: the first answer to a token with `next` gives that one in the header
@@ -362,7 +362,7 @@ class Handler(BaseHTTPRequestHandler):
             case "PATCH", "connections", name:
                 store.connections[name].update(self.json())
             case "PUT", "resources", name:
-                store.resource_row(name, "database", "").update(self.json())
+                store.resource_row(name, "database", "")["envs"] = self.json()["envs"]
             case "GET", "resources":
                 return 200, list(store.resources.values())
             case "PUT", "toggles":
