@@ -40,19 +40,27 @@ struct Inner {
     /// The token in use: that of the settings, or the last that the gateway gave in its place
     token: RwLock<Token>,
     http: OnceLock<reqwest::Client>,
-    /// What this process made, by kind and name
+    /// What this process noted of the gateway's objects, by kind and name
     made: Mutex<BTreeSet<(Made, String)>>,
     /// Set once a call has shown that the gateway itself answers at this address and takes the token
     genuine: OnceCell<Sight>,
 }
 
-/// What a gateway object is that this process made.
+/// What this process notes of a gateway object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Made {
-    /// A connection
+    /// A connection that it makes or takes over
     Connection,
-    /// The resource that holds connections together
+    /// A connection that was there, and that one object of this run takes over or destroys
+    Claimed,
+    /// A connection that a plan creates
+    PlannedNew,
+    /// A connection that a plan keeps or changes
+    PlannedHeld,
+    /// The resource that holds connections together, made along with one of ours
     Resource,
+    /// A resource that stays, and a warning has said so
+    Leftover,
 }
 
 impl Gateway {
@@ -68,9 +76,9 @@ impl Gateway {
         &self.inner.settings
     }
 
-    /// Remembers for the life of this process that an object is there because of it.
-    pub fn remember(&self, what: Made, name: &str) {
-        self.inner.made.lock().unwrap_or_else(PoisonError::into_inner).insert((what, name.to_owned()));
+    /// Remembers something of an object for the life of this process. Returns whether it was not known before.
+    pub fn remember(&self, what: Made, name: &str) -> bool {
+        self.inner.made.lock().unwrap_or_else(PoisonError::into_inner).insert((what, name.to_owned()))
     }
 
     /// Whether [`Gateway::remember`] was told so.

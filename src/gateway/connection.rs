@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use crate::access::{Secret, Span};
 
 use super::spec::{AccessModes, MANAGED_TAG};
-use super::{EnvValue, Reference};
+use super::{EnvValue, Error, Reference};
 
 /// What environment variables begin with on the wire; files begin with `filesystem:`.
 pub(super) const ENV_PREFIX: &str = "envvar:";
@@ -63,7 +63,18 @@ pub struct Connection {
     pub jira_issue_template_id: Option<String>,
     /// Tags with key and value
     pub tags: BTreeMap<String, String>,
+    /// When its variables were last changed; until then when it was made. Older gateways do not say
+    pub secrets_updated_at: Option<String>,
     pub(super) raw: Raw,
+}
+
+/// What came of making a connection.
+#[derive(Debug)]
+pub enum Creation {
+    /// It was made
+    Made(Connection),
+    /// One of that name is there, and why it was looked for: the name is taken, or the answer was lost
+    Found(Connection, Error),
 }
 
 /// One environment variable as the gateway shows it.
@@ -234,6 +245,8 @@ struct Wire {
     jira_issue_template_id: String,
     #[serde(default, rename = "connection_tags", deserialize_with = "or_default")]
     tags: BTreeMap<String, String>,
+    #[serde(default)]
+    secrets_updated_at: Option<String>,
 }
 
 impl<'de> Deserialize<'de> for Connection {
@@ -264,6 +277,7 @@ impl<'de> Deserialize<'de> for Connection {
             min_review_approvals: wire.min_review_approvals,
             jira_issue_template_id: filled(wire.jira_issue_template_id),
             tags: wire.tags,
+            secrets_updated_at: wire.secrets_updated_at,
             raw,
         })
     }

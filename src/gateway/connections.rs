@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::connection::ENV_PREFIX;
 use super::env::{initial_env, weakness};
-use super::{Connection, ConnectionSpec, Env, Error, Gateway, Kind, ListedConnection, MANAGED_TAG};
+use super::{Connection, ConnectionSpec, Creation, Env, Error, Gateway, Kind, ListedConnection, MANAGED_TAG};
 
 /// Connections per page of a list; the gateway takes 1 to 100.
 const PAGE: usize = 100;
@@ -50,6 +50,51 @@ impl Gateway {
         let body = spec.new_body().map_err(|error| self.error(&request, error))?;
         let answer = self.send(&request.body(Value::Object(body))).await?;
         Ok(self.written(answer).await)
+    }
+
+    /// As [`Gateway::create_connection`], and looks when the name is taken or the answer was lost. Where the look shows
+    /// nothing and the gateway was away for the moment, it tries again: a gateway that restarts breaks no large apply.
+    ///
+    /// # Errors
+    /// As [`Gateway::create_connection`], after every attempt.
+    pub async fn create_or_find_connection(&self, spec: &ConnectionSpec) -> Result<Creation, Error> {
+        let retry = &self.settings().retry;
+        let (mut lost, mut attempt) = (None, 1);
+        loop {
+            let error = match self.create_connection(spec).await {
+                Ok(made) => return Ok(Creation::Made(made)),
+                Err(error) if error.is_conflict() || error.may_have_happened() => error,
+                Err(error) => return Err(error),
+            };
+            let is_away = error.is_unreachable();
+            // After an answer that was lost, a name that is taken is most likely our own doing.
+            let error = lost.unwrap_or(error);
+            match self.get_connection(&spec.name).await {
+                Ok(Some(found)) => return Ok(Creation::Found(found, error)),
+                Ok(None) if is_away && attempt < retry.attempts => {}
+                _ => return Err(error),
+            }
+            let pause = retry.pause(attempt, None);
+            tracing::debug!(connection = spec.name, attempt, ?pause, reason = %error.kind, "making the connection is repeated");
+            tokio::time::sleep(pause).await;
+            lost = Some(error);
+            attempt += 1;
+        }
+    }
+
+    /// Waits until another object of this run has deleted a connection. `false`: it is there still after every look.
+    ///
+    /// # Errors
+    /// When the gateway cannot be asked or refuses.
+    pub async fn await_deletion(&self, name: &str, id: &str) -> Result<bool, Error> {
+        let retry = &self.settings().retry;
+        for attempt in 1..=retry.attempts {
+            if self.get_connection(name).await?.is_none_or(|found| found.id != id) {
+                return Ok(true);
+            }
+            tokio::time::sleep(retry.pause(attempt, None)).await;
+        }
+        Ok(false)
     }
 
     /// Changes a connection: reads it, lays the spec over it, and sends it back when something else than our mark
@@ -103,10 +148,24 @@ impl Gateway {
     /// # Errors
     /// When the gateway cannot be asked or refuses.
     pub async fn connections_tagged(&self, key: &str, value: &str) -> Result<Vec<ListedConnection>, Error> {
-        let selector = format!("{key}={value}");
+        self.listed("tag_selector", &format!("{key}={value}")).await
+    }
+
+    /// Every connection of a gateway resource, by name.
+    ///
+    /// # Errors
+    /// When the gateway cannot be asked or refuses.
+    pub async fn connections_of_resource(&self, resource: &str) -> Result<Vec<ListedConnection>, Error> {
+        let mut found = self.listed("resource_name", resource).await?;
+        // The gateway takes `_` and `%` for wildcards.
+        found.retain(|connection| connection.resource_name == resource);
+        Ok(found)
+    }
+
+    async fn listed(&self, filter: &str, value: &str) -> Result<Vec<ListedConnection>, Error> {
         let mut found = Vec::new();
         for page in 1.. {
-            let request = self.request(Method::GET, &["connections"]).query("tag_selector", &selector);
+            let request = self.request(Method::GET, &["connections"]).query(filter, value);
             let request = request.query("page", &format!("{page}")).query("page_size", &format!("{PAGE}"));
             let answer: Page = self.send(&request).await?;
             let last = answer.data.is_empty();

@@ -247,6 +247,10 @@ impl Explain for Error {
             Kind::Conflict { .. } => "Import the connection by its name, or choose another name.",
             Kind::Refused { .. } | Kind::Invalid(_) => "Correct what the message names and apply again.",
             Kind::Throttled { .. } => "Apply again later, or with a lower `-parallelism`.",
+            Kind::Server { status: 502..=504, .. } => {
+                "The gateway is not available at the moment: it is being restarted, or a proxy before it does not reach it. \
+                 Apply again when it answers."
+            }
             Kind::Server { .. } => {
                 "Look into the gateway's log for the request. An id that does not exist (an agent, a guardrail rule) \
                  also ends as 500 there. Apply again after that."
@@ -354,6 +358,15 @@ mod tests {
             let said = step(Kind::Unauthorized { message: message(), token });
             assert!(said.contains(unknown) && said.contains("HOOP_APIKEY"), "{said}");
             assert!(step(Kind::Forbidden { message: message(), token }).contains(forbidden));
+        }
+    }
+
+    #[test]
+    fn a_gateway_that_is_away_is_told_from_one_that_failed() {
+        let step = |status: u16| error(Kind::Server { status, message: String::new() }).next_step().unwrap();
+        assert!(step(500).contains("An id that does not exist"), "{}", step(500));
+        for status in [502, 503, 504] {
+            assert!(step(status).contains("restarted") && !step(status).contains("An id"), "{}", step(status));
         }
     }
 

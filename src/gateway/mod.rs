@@ -22,7 +22,7 @@ mod spec;
 
 pub use agents::{Agent, AgentStatus};
 pub use client::{Gateway, Made};
-pub use connection::{Connection, Env, EnvState, ListedConnection};
+pub use connection::{Connection, Creation, Env, EnvState, ListedConnection};
 pub use env::{DB, EnvValue, HOST, PASS, PORT, TlsState, USER, endpoint_env, iam_env, subtype, tls_state};
 pub use error::{Call, Error, Kind};
 pub use reference::Reference;

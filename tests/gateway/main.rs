@@ -5,6 +5,7 @@ mod connections;
 mod failures;
 mod hidden;
 mod members;
+mod restarts;
 mod rig;
 mod stand_in;
 mod transport;

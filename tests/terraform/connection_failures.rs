@@ -218,6 +218,51 @@ fn groups_need_the_plugin_before_anything_is_made() {
 }
 
 #[test]
+fn an_update_that_adds_groups_needs_the_plugin_before_anything_is_loosened() {
+    let gateway = FakeGateway::start();
+    let workspace = gateway.workspace(&configuration(&format!("{LAB}\n  reviewers = [\"dba\"]")));
+    workspace.apply().ok();
+    gateway.forget_log();
+    workspace.write("main.tf", &configuration(&format!("{LAB}\n  groups = [\"developers\"]")));
+    contains(&workspace.apply().error(), &["`ledger-ro`", "/api/plugins/access_control", "Enable it once"]);
+    assert_eq!(gateway.writes(), Vec::<String>::new());
+    assert_eq!(gateway.stored("ledger-ro")["reviewers"], json!(["dba"]), "the review stays until the groups are there");
+    gateway.toggle("access_control", true);
+    workspace.apply().ok();
+    assert_eq!(
+        (&gateway.stored("ledger-ro")["reviewers"], gateway.groups("ledger-ro")),
+        (&json!([]), json!(["developers"]))
+    );
+    workspace.plan().nothing();
+}
+
+#[test]
+fn a_gateway_that_restarts_while_a_connection_is_made_breaks_no_apply() {
+    let gateway = FakeGateway::start();
+    let workspace = gateway.workspace(&configuration(LAB));
+    gateway.fault(&json!({"method": "POST", "path": "/api/connections", "n": 2, "status": 503}));
+    workspace.apply().ok();
+    let (lost, made) = ("POST /api/connections 503", "POST /api/connections 201");
+    assert_eq!(gateway.writes(), [lost, lost, made]);
+    workspace.plan().nothing();
+
+    // It was made, and only the answer is lost.
+    workspace.destroy().ok();
+    gateway.forget_log();
+    gateway.fault(&json!({"method": "POST", "path": "/api/connections", "status": 503, "when": "after"}));
+    let said = workspace.apply().ok().stdout;
+    assert!(!said.contains("taken over"), "it is this run's own: {said}");
+    assert_eq!(gateway.writes(), [lost]);
+    workspace.plan().nothing();
+    workspace.destroy().ok();
+    assert_eq!(gateway.resources(), Vec::<String>::new(), "the resource is known to be ours all the same");
+
+    gateway.fault(&json!({"method": "POST", "path": "/api/connections", "n": 99, "status": 502}));
+    contains(&workspace.apply().error(), &["`ledger-ro`", "POST http://", "502", "restarted", "Apply again"]);
+    assert!(workspace.resource(IT).is_none() && gateway.stored("ledger-ro").is_null());
+}
+
+#[test]
 fn the_gateways_own_words_reach_the_reader_and_a_failed_update_is_made_up_for() {
     let gateway = FakeGateway::start();
     let workspace = gateway.workspace(&configuration(LAB));

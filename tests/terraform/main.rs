@@ -45,6 +45,7 @@ mod connection;
 mod connection_attributes;
 mod connection_copy;
 mod connection_failures;
+mod connection_names;
 mod connection_others;
 mod connection_rows;
 mod connection_tls;

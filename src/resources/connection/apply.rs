@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::context::Context;
-use crate::gateway::{self, ConnectionSpec, DATABASE_TAG, Env, EnvState, Gateway, Made, Setting, USER};
+use crate::gateway::{self, ConnectionSpec, Creation, DATABASE_TAG, Env, EnvState, Gateway, Made, Setting, USER};
 use crate::report::Report;
 use crate::schema::{Apply, Attr, Reports};
 
@@ -18,14 +18,16 @@ use super::spec::{Delivery, Wish, spec};
 pub(super) async fn create(context: &Context, apply: &mut Apply<Connection>) -> Result<(), Reports> {
     let gateway = context.gateway()?;
     let wanted = wanted(context, apply).await?;
-    if matches!(wanted.groups, Setting::Set(_)) {
-        gateway.require_access_control(&wanted.spec.name).await?;
+    check_groups(gateway, &wanted).await?;
+    if !gateway.remember(Made::Connection, &wanted.spec.name) {
+        return Err(Error::SameName { name: wanted.spec.name }.into());
     }
-    gateway.remember(Made::Connection, &wanted.spec.name);
     let row = Row::before_write(gateway, None, &apply.planned).await?;
     let made = make(gateway, &wanted.spec, &mut apply.warnings).await?;
     row.map(|row| row.keep(&mut apply.private));
-    apply.warnings.extend(super::orphans::warnings(gateway, &wanted.spec).await);
+    if !gateway.remembers(Made::Claimed, &wanted.spec.name) {
+        apply.warnings.extend(super::orphans::warning(gateway, &wanted.spec).await);
+    }
     finish(gateway, apply, &made, &wanted).await
 }
 
@@ -33,6 +35,7 @@ pub(super) async fn create(context: &Context, apply: &mut Apply<Connection>) -> 
 pub(super) async fn update(context: &Context, apply: &mut Apply<Connection>) -> Result<(), Reports> {
     let gateway = context.gateway()?;
     let wanted = wanted(context, apply).await?;
+    check_groups(gateway, &wanted).await?;
     let id = apply.prior.as_ref().and_then(|prior| prior.id.get());
     let row = Row::before_write(gateway, apply.prior.as_ref(), &apply.planned).await?;
     let changed = gateway.update_connection_of(id.map(String::as_str), &wanted.spec).await?;
@@ -48,20 +51,24 @@ pub(super) async fn update(context: &Context, apply: &mut Apply<Connection>) -> 
 /// came with it.
 pub(super) async fn delete(gateway: &Gateway, apply: &mut Apply<Connection>) -> Result<(), Reports> {
     let Some(name) = apply.state.name.get().cloned() else { return Ok(()) };
-    match gateway.get_connection(&name).await? {
+    rows::leaving(gateway, &apply.private);
+    let found = gateway.get_connection(&name).await?;
+    match &found {
         Some(other) if apply.state.id.get().is_some_and(|id| *id != other.id) => {
             apply.warnings.push(stays(&name, &other.id));
         }
         Some(gateway::Connection { managed_by: Some(managed_by), .. }) => {
-            apply.warnings.push(belongs_to(&name, &managed_by));
+            apply.warnings.push(belongs_to(&name, managed_by));
+            return Ok(());
+        }
+        Some(_) if !gateway.remember(Made::Claimed, &name) => {
+            apply.warnings.push(taken_by_another_block(&name));
             return Ok(());
         }
         Some(_) => gateway.delete_connection(&name).await?,
         None => {}
     }
-    if let Some(row) = rows::made_for(gateway, &apply.private, &apply.state) {
-        apply.warnings.extend(rows::sweep(gateway, &row, &name).await);
-    }
+    apply.warnings.extend(rows::left_by(gateway, &apply.private, &apply.state, found.as_ref()).await);
     Ok(())
 }
 
@@ -83,6 +90,24 @@ fn belongs_to(name: &str, managed_by: &str) -> Report {
              Delete it where that is configured."
         ),
     )
+}
+
+fn taken_by_another_block(name: &str) -> Report {
+    Report::warning(
+        "A connection that another block holds was left",
+        format!(
+            "Connection `{name}` was to be destroyed, and another block of the same name has taken it over in this run, so \
+             it stays with that one. A `moved` block gives a connection another address without a detour."
+        ),
+    )
+}
+
+/// Groups need a plugin that the whole gateway has or has not: nothing is written before that is known.
+async fn check_groups(gateway: &Gateway, wanted: &Wanted) -> Result<(), gateway::Error> {
+    match wanted.groups {
+        Setting::Set(_) => gateway.require_access_control(&wanted.spec.name).await,
+        Setting::Keep | Setting::Clear => Ok(()),
+    }
 }
 
 /// What the plan asks for.
@@ -137,26 +162,27 @@ async fn agent_id(gateway: &Gateway, planned: &Connection) -> Result<String, Rep
 }
 
 /// Makes the connection. When the name is taken, or when the answer was lost, it may be our own from a run that was
-/// interrupted: then it is brought to what is wanted.
+/// interrupted: then it is brought to what is wanted. One that another object of this run destroys is waited for.
 async fn make(
     gateway: &Gateway,
     spec: &ConnectionSpec,
     warnings: &mut Vec<Report>,
 ) -> Result<gateway::Connection, Reports> {
-    let error = match gateway.create_connection(spec).await {
-        Ok(made) => return Ok(made),
-        Err(error) if error.is_conflict() || error.may_have_happened() => error,
-        Err(error) => return Err(error.into()),
-    };
-    match gateway.get_connection(&spec.name).await {
-        Ok(Some(found)) => {
-            // After a lost answer it is most likely what this run has just made.
-            let was_there = error.is_conflict().then(|| taken_over(&found));
-            check_ours(&found, spec, error)?;
+    loop {
+        let (found, error) = match gateway.create_or_find_connection(spec).await? {
+            Creation::Made(made) => return Ok(made),
+            Creation::Found(found, error) => (found, error),
+        };
+        // After a lost answer it is most likely what this run has just made.
+        let was_there = error.is_conflict().then(|| taken_over(&found));
+        check_ours(&found, spec, error)?;
+        if was_there.is_none() || gateway.remember(Made::Claimed, &spec.name) {
             warnings.extend(was_there);
-            Ok(gateway.update_connection(spec).await?)
+            return Ok(gateway.update_connection(spec).await?);
         }
-        _ => Err(error.into()),
+        if !gateway.await_deletion(&spec.name, &found.id).await? {
+            return Err(Error::SameName { name: spec.name.clone() }.into());
+        }
     }
 }
 

@@ -32,6 +32,12 @@ pub(super) enum Error {
         /// ARN of its database
         database: String,
     },
+    /// Another block of the same run has this name
+    #[error("two blocks have the same name `{name}`, and the gateway has one connection of a name")]
+    SameName {
+        /// Name
+        name: String,
+    },
     /// An agent has one of this name
     #[error("connection `{name}` on the gateway is managed by `{managed_by}`, and nobody else can change it")]
     AgentManaged {
@@ -96,6 +102,7 @@ impl Explain for Error {
     fn summary(&self) -> String {
         match self {
             Self::Taken { .. } | Self::TakenByOurs { .. } => "The gateway connection exists already",
+            Self::SameName { .. } => "Two blocks for one gateway connection",
             Self::AgentManaged { .. } => "The gateway connection belongs to an agent",
             Self::NotADatabase { .. } => "The gateway connection is not one to a database",
             Self::NoAgent { .. } => "The gateway has no such agent",
@@ -123,6 +130,11 @@ impl Explain for Error {
             Self::TakenByOurs { name, .. } => format!(
                 "Choose another name. If the other connection is to become this one, import it by its name, `{name}`."
             ),
+            Self::SameName { .. } => {
+                "Give each block a name of its own, or take one of them out. To move a connection to \
+                                      another address of the configuration write a `moved` block. Nothing was changed."
+                    .to_owned()
+            }
             Self::AgentManaged { .. } => "Change it where the agent is configured, or choose another name.".to_owned(),
             Self::NotADatabase { .. } => {
                 "Import a connection of the type `database` with the subtype `postgres`, `mysql` or `mssql`.".to_owned()
@@ -140,7 +152,9 @@ impl Explain for Error {
 
     fn attribute(&self) -> Option<Path> {
         match self {
-            Self::Taken { .. } | Self::TakenByOurs { .. } | Self::AgentManaged { .. } => Some(Path::attribute("name")),
+            Self::Taken { .. } | Self::TakenByOurs { .. } | Self::SameName { .. } | Self::AgentManaged { .. } => {
+                Some(Path::attribute("name"))
+            }
             Self::NoAgent { .. } => Some(Path::attribute("agent_name")),
             Self::NoPassword { .. } | Self::OtherUser { .. } => Some(Path::attribute("role").field("secret_ref")),
             Self::NotADatabase { .. } | Self::NotInSync { .. } => None,

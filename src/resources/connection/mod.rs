@@ -8,6 +8,7 @@
 //! | `spec`     | turns a planned connection into a request                       |
 //! | `read`     | turns what the gateway shows into state                         |
 //! | `apply`    | creates, updates and deletes                                    |
+//! | `names`    | refuses two blocks of one name                                  |
 //! | `rows`     | removes the gateway's resource that came with a connection      |
 //! | `seen`     | remembers for the plan what a refresh saw of others              |
 //! | `orphans`  | finds connections of ours that no state may hold                |
@@ -18,6 +19,7 @@ mod apply;
 mod error;
 mod imported;
 mod model;
+mod names;
 mod orphans;
 mod plan;
 mod read;
@@ -66,7 +68,14 @@ impl Resource for ConnectionResource {
     }
 
     async fn plan(&self, context: &Context, change: &mut Change<Connection>) -> Result<(), Reports> {
-        if lost::rests(context, change) { Ok(()) } else { plan::plan(change) }
+        if lost::rests(context, change) {
+            return Ok(());
+        }
+        if let Ok(gateway) = context.gateway() {
+            let Change { prior, planned, private, warnings, .. } = &mut *change;
+            warnings.extend(names::check(gateway, prior.as_ref(), planned, private)?);
+        }
+        plan::plan(change)
     }
 
     async fn read(&self, context: &Context, reading: &mut Reading<Connection>) -> Result<bool, Reports> {

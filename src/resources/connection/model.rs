@@ -24,9 +24,17 @@ model! {
     /// that other people set on the connection stay.
     ///
     /// A connection that exists already is taken over, with a warning, only when this provider made it for the same database
-    /// and user; everything else is imported. Destroying the last connection of a gateway resource also removes that resource, when
-    /// it came into being with a connection of this provider and nobody has given it variables; one that was there before
-    /// stays.
+    /// and user; everything else is imported. The gateway has one connection of a name: two blocks of one name are refused by
+    /// the plan, and a `moved` block gives a connection another address. Whether another state holds a connection nobody can
+    /// tell, so a name that it uses is taken over too: give each configuration names of its own.
+    ///
+    /// Destroying the last connection of a gateway resource also removes that resource, when it came into being with a
+    /// connection of this provider, of this state or another, and nobody has given it variables. That shows as long as the
+    /// connection that it came with has kept host, user and password, or is destroyed last or along with the last. One that
+    /// was there before stays, and a destroy that leaves one without any connection says so.
+    ///
+    /// When a gateway is away while a connection is made (it restarts), the provider looks whether the connection is there,
+    /// and tries again.
     ///
     /// A connection to PostgreSQL has at least `SSLMODE=require`, one to SQL Server `INSECURE=false`. What somebody sets to
     /// less, or takes out, stands in `tls_state` and is repaired; what goes further, such as `SSLMODE=verify-full`, which

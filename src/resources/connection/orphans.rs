@@ -4,13 +4,15 @@ use crate::gateway::{ConnectionSpec, DATABASE_TAG, EnvState, Error, Gateway, Lis
 use crate::report::Report;
 
 /// Warns of connections that look like this new one under another name: what an interrupted run has made before the name
-/// was changed, or what a lost state held. Not being able to look is no reason to make nothing.
-pub(super) async fn warnings(gateway: &Gateway, spec: &ConnectionSpec) -> Vec<Report> {
+/// was changed, or what a lost state held. Nobody but their state knows whether they are held, so the warning says in which
+/// cases all is well. Not being able to look is no reason to make nothing.
+pub(super) async fn warning(gateway: &Gateway, spec: &ConnectionSpec) -> Option<Report> {
     match twins(gateway, spec).await {
-        Ok(names) => names.iter().map(|name| warning(name, spec)).collect(),
+        Ok(names) if names.is_empty() => None,
+        Ok(names) => Some(report(&names, spec)),
         Err(error) => {
             tracing::warn!(connection = spec.name, %error, "connections of an earlier run could not be looked for");
-            Vec::new()
+            None
         }
     }
 }
@@ -38,13 +40,16 @@ fn is_candidate(gateway: &Gateway, spec: &ConnectionSpec, listed: &ListedConnect
     listed.is_ours() && listed.managed_by.is_none() && listed.subtype == subtype(spec.engine) && is_other
 }
 
-fn warning(name: &str, spec: &ConnectionSpec) -> Report {
+fn report(names: &[String], spec: &ConnectionSpec) -> Report {
+    let names = names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     Report::warning(
         "Another connection for the same database and user",
         format!(
-            "This provider made connection `{name}` before, for the database and user of the new connection `{}`. If no \
-             configuration holds it any more, delete it in the gateway, or manage it again:\n\n\
-             import {{\n  to = rdsaccess_connection.<name>\n  id = \"{name}\"\n}}",
+            "This provider also made {names}, for the database and user of the new connection `{}`.\n\nAll is well if this \
+             apply replaces it (`create_before_destroy`), or if another block, workspace or configuration holds it. If no \
+             state holds it, a run that was interrupted or a state that was lost has left it: delete it in the gateway, or \
+             import it by its name. Do not import one that another state holds, because destroying it there would take it \
+             away here.",
             spec.name
         ),
     )

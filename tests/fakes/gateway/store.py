@@ -115,6 +115,7 @@ class Store:
         """Body to stored form: defaults, secrets, constraints, the resource, the attributes."""
         body = dict(body) if verb == "patching" else rules.with_defaults(dict(body))
         stored_secrets = old.get("secret", {})
+        received = _now()
         if self.hide_role_info and old:
             secret = {k: stored_secrets.get(k, "") if v is None else rules.as_text(v)
                       for k, v in body["secret"].items()}
@@ -139,7 +140,7 @@ class Store:
             "min_review_approvals": body.get("min_review_approvals"),
             "mandatory_metadata_fields": body.get("mandatory_metadata_fields") or [],
             "attributes": self._attach(body.get("attributes") or [], old),
-            "secrets_updated_at": _stamp(old, stored_secrets, secret),
+            "secrets_updated_at": _stamp(old, stored_secrets, secret, received),
         }
 
     def _attach(self, names, old):
@@ -297,10 +298,11 @@ class Store:
         return [c for c in self.connections.values() if c["resource_name"] == name]
 
 
-def _stamp(old, before, after):
+def _stamp(old, before, after, received):
+    """When the secrets were last changed. It is taken before the transaction that makes the resource."""
     if not old:
-        return _now() if after else None
-    return old.get("secrets_updated_at") if before == after else _now()
+        return received if after else None
+    return old.get("secrets_updated_at") if before == after else received
 
 
 def _now():
