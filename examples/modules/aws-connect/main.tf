@@ -30,6 +30,10 @@ locals {
   }
   levels = { for level, settings in merge(local.inherited, var.overrides.levels) : level => settings if settings != null }
 
+  # Names of their own, by level: what somebody made under other names can be imported.
+  role_names       = var.overrides.role_names != null ? var.overrides.role_names : var.defaults.role_names
+  connection_names = var.overrides.connection_names != null ? var.overrides.connection_names : var.defaults.connection_names
+
   rotation = local.rotate_after == null && var.keepers == null ? null : { after = local.rotate_after, keepers = var.keepers }
 }
 
@@ -56,7 +60,7 @@ resource "rdsaccess_role" "this" {
 
   target_arn = var.target_arn
   access     = each.key
-  name       = provider::rdsaccess::role_name(local.role_prefix, each.key)
+  name       = try(coalesce(local.role_names[each.key]), provider::rdsaccess::role_name(local.role_prefix, each.key))
   databases  = local.databases
   auth       = local.auth
   rotation   = local.auth == "iam" ? null : local.rotation
@@ -70,7 +74,7 @@ resource "rdsaccess_role" "this" {
 resource "rdsaccess_connection" "this" {
   for_each = local.levels
 
-  name            = provider::rdsaccess::connection_name(each.key, local.connection_prefix)
+  name            = try(coalesce(local.connection_names[each.key]), provider::rdsaccess::connection_name(each.key, local.connection_prefix))
   target_arn      = var.target_arn
   role            = rdsaccess_role.this[each.key]
   agent_name      = var.agent_name
