@@ -35,8 +35,8 @@ variable "regions" {
   default     = ["us-east-1", "eu-west-1"]
 }
 
-# Terraform drops a setting that an object type does not name without a word. So the types of `permissions` and `overrides`
-# have every setting of the module's variables that they hand on: what you take out here cannot be set.
+# Terraform drops a setting that an object type does not name without a word. So a level here has every setting that a level of
+# the module has: what you take out of the type cannot be set any more.
 variable "permissions" {
   description = "Path of a unit -> who may do what on its databases. A unit inherits from those above it; what it says itself wins. A path that the organization does not have fails the plan."
   type = map(object({
@@ -86,44 +86,7 @@ variable "permissions" {
 }
 
 variable "overrides" {
-  description = "ARN of a database -> settings of the module for it alone. An ARN that is none of the managed databases fails the plan."
-  type = map(object({
-    ingress = optional(set(object({
-      cidr_ipv4         = optional(string)
-      cidr_ipv6         = optional(string)
-      security_group_id = optional(string)
-      prefix_list_id    = optional(string)
-      description       = optional(string)
-    })))
-    admin_secret_ref  = optional(string)
-    master_method     = optional(string)
-    rotate_after      = optional(string)
-    role_prefix       = optional(string)
-    role_names        = optional(map(string))
-    connection_names  = optional(map(string))
-    databases         = optional(set(string))
-    auth              = optional(string)
-    connection_prefix = optional(string)
-    secret_delivery   = optional(string)
-    tags              = optional(map(string))
-    levels = optional(map(object({
-      groups                = optional(set(string))
-      reviewers             = optional(set(string))
-      access_max_duration   = optional(string)
-      min_review_approvals  = optional(number)
-      guardrail_rules       = optional(set(string))
-      redact_types          = optional(set(string))
-      force_approve_groups  = optional(set(string))
-      mandatory_metadata    = optional(set(string))
-      access_modes_disabled = optional(set(string), [])
-    })))
-    notification = optional(object({
-      webhook_url     = optional(string)
-      svix_app_id     = optional(string)
-      command         = optional(list(string))
-      include_secrets = optional(bool)
-      triggers        = optional(map(string))
-    }))
-  }))
-  default = {}
+  description = "ARN of a database -> `overrides` of the module for it alone, whose type says what may stand there. An ARN that is none of the managed databases fails the plan."
+  type        = any
+  default     = {}
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::agent::Agent;
 use crate::aws_connect::{boundary_of, copy, provider_block};
-use crate::fixture::{fill, our_roles, planned_changes};
+use crate::fixture::{fill, is_postgres, our_roles, planned_changes};
 use crate::gateway::{ADMIN, FakeGateway};
 use crate::least_privilege::hub::Hub;
 use crate::rig::{Database, Rig, repository};
@@ -55,7 +55,10 @@ fn filled<'a>(mut workspace: Workspace<'a>, rig: &Rig, gateway: &FakeGateway, pr
     copy(&workspace, "organization", ".");
     workspace.write("rig_override.tf", provider);
     // The roles cover one database of each server.
-    let only = |database: &Database| (database.arn.clone(), json!({"databases": ["shop"]}));
+    let only = |database: &Database| {
+        let more = json!({"databases": ["shop"], "tags": {"team": "pay"}});
+        (database.arn.clone(), if is_postgres(database) { json!({"databases": ["shop"]}) } else { more })
+    };
     let with_server = rig.made.databases.iter().filter(|database| database.server.is_some());
     let overrides = Value::Object(with_server.map(only).collect());
     workspace.write("overrides.auto.tfvars.json", &json!({ "overrides": overrides }).to_string());
@@ -133,6 +136,12 @@ fn every_database_of_the_units_gets_the_permissions_of_its_unit() {
         assert_eq!((&writer["reviewers"], &writer["access_max_duration"]), (&json!(["sre-leads"]), &json!(3600)));
     }
     assert_eq!(stored("ledger/read_only")["reviewers"], json!([]));
+    let team = |key: &str| stored(key)["connection_tags"]["team"].clone();
+    assert_eq!(
+        (team("orders/read_only"), team("ledger/read_only")),
+        (json!("pay"), Value::Null),
+        "of one database alone"
+    );
     assert_eq!(stored("ledger/ddl")["min_review_approvals"], 2);
 
     // A word about the unit below moves its databases and no other.
@@ -251,16 +260,10 @@ fn a_level_of_the_example_has_every_setting_of_the_modules() {
     let below = |names: &BTreeSet<String>, place: &str| -> BTreeSet<String> {
         names.iter().filter(|name| name.starts_with(place)).cloned().collect()
     };
-    for variable in ["permissions", "overrides"] {
-        let here = settings(&example, variable);
-        assert_eq!(
-            here.difference(&whole).collect::<Vec<_>>(),
-            Vec::<&String>::new(),
-            "{variable}: the module drops these"
-        );
-        for place in ["levels", "ingress"] {
-            assert_eq!(below(&here, place), below(&whole, place), "{variable}");
-        }
+    let here = settings(&example, "permissions");
+    assert_eq!(here.difference(&whole).collect::<Vec<_>>(), Vec::<&String>::new(), "the module drops these");
+    for place in ["levels", "ingress"] {
+        assert_eq!(below(&here, place), below(&whole, place));
     }
 }
 
