@@ -206,6 +206,17 @@ fn take_the_rights_on_everything_back(rig: &Rig, workspace: &Workspace<'_>, plac
     assert_eq!((works("hoop_ro"), works("hoop_rw")), (true, false), "the outage, and the way around it");
 }
 
+fn a_level_that_is_not_there_stops_the_plan(workspace: &Workspace<'_>) {
+    let path = workspace.folder().join("terraform.tfvars");
+    let values = std::fs::read_to_string(&path).expect("the values");
+    workspace
+        .write("terraform.tfvars", &values.replace("      read_only  = {", "      ddl = {}\n      read_only  = {"));
+    let said = workspace.plan_run().error();
+    let place = "module.database[\\\"orders\\\"].rdsaccess_role.this[\\\"ddl\\\"]";
+    assert!(said.contains("Cannot import non-existent remote object") && said.contains(place), "{said}");
+    workspace.write("terraform.tfvars", &values);
+}
+
 /// Up to the end of the account's name.
 fn statement(text: &str) -> String {
     let end = text.find("`@`%`").expect("the account is quoted") + "`@`%`".len();
@@ -311,6 +322,7 @@ fn what_the_wizard_left_on_postgres_becomes_ours_by_the_guide() {
     assert!(first.contains("1 imported, 2 added, 1 changed, 0 destroyed"), "{first}");
     let agent = Agent::new(&rig, place.0, place.1);
     let_the_agent_read(&rig, &workspace, &agent);
+    a_level_that_is_not_there_stops_the_plan(&workspace);
     import(&workspace, &gateway, &[], 10);
     for (number, made) in [(0, LEDGER), (1, ORDERS)] {
         it_is_ours(&rig, &gateway, &workspace, &agent, number, made);
