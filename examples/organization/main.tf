@@ -36,21 +36,36 @@ provider "rdsaccess" {
 
 data "rdsaccess_accounts" "workloads" {
   organizational_units = var.organizational_units
+
+  # A unit that is misspelt or has another name now would give its databases what they inherit, without a word.
+  lifecycle {
+    postcondition {
+      condition     = length(setsubtract(keys(var.permissions), keys(self.units))) == 0
+      error_message = "permissions names units that the organization does not have: ${join(", ", setsubtract(keys(var.permissions), keys(self.units)))}. Each key is the path of a unit as it is now, one of: ${join(", ", keys(self.units))}."
+    }
+  }
 }
 
 data "rdsaccess_instances" "managed" {
   account_ids = data.rdsaccess_accounts.workloads.ids
   regions     = var.regions
   tags        = { access = "managed" }
+
+  lifecycle {
+    postcondition {
+      condition     = length(setsubtract(keys(var.overrides), keys(self.targets))) == 0
+      error_message = "overrides names databases that are not among the managed ones of these units: ${join(", ", setsubtract(keys(var.overrides), keys(self.targets)))}. Mend the ARN, or take out a database that is gone."
+    }
+  }
 }
 
 locals {
   accounts = data.rdsaccess_accounts.workloads.accounts
 
-  # Root/Workloads/Prod => Root, Root/Workloads, Root/Workloads/Prod: from the top down.
+  # Root/Workloads/Prod => Root, Root/Workloads, Root/Workloads/Prod: from the top down, as paths are sorted.
   chains = {
     for path in toset([for account in local.accounts : account.ou_path]) : path => [
-      for depth in range(1, length(split("/", path)) + 1) : join("/", slice(split("/", path), 0, depth))
+      for unit in keys(data.rdsaccess_accounts.workloads.units) : unit if unit == path || startswith(path, "${unit}/")
     ]
   }
 

@@ -35,20 +35,29 @@ variable "regions" {
   default     = ["us-east-1", "eu-west-1"]
 }
 
+# Terraform drops a setting that an object type does not name without a word. So a level here has every setting that a level of
+# the module has: what you take out of the type cannot be set any more.
 variable "permissions" {
-  description = "Path of a unit -> who may do what on its databases. A unit inherits from those above it; what it says itself wins."
+  description = "Path of a unit -> who may do what on its databases. A unit inherits from those above it; what it says itself wins. A path that the organization does not have fails the plan."
   type = map(object({
     ingress = optional(set(object({
-      cidr_ipv4   = optional(string)
-      cidr_ipv6   = optional(string)
-      description = optional(string)
+      cidr_ipv4         = optional(string)
+      cidr_ipv6         = optional(string)
+      security_group_id = optional(string)
+      prefix_list_id    = optional(string)
+      description       = optional(string)
     })))
     rotate_after = optional(string)
     levels = optional(map(object({
-      groups               = optional(set(string))
-      reviewers            = optional(set(string))
-      access_max_duration  = optional(string)
-      min_review_approvals = optional(number)
+      groups                = optional(set(string))
+      reviewers             = optional(set(string))
+      access_max_duration   = optional(string)
+      min_review_approvals  = optional(number)
+      guardrail_rules       = optional(set(string))
+      redact_types          = optional(set(string))
+      force_approve_groups  = optional(set(string))
+      mandatory_metadata    = optional(set(string))
+      access_modes_disabled = optional(set(string), [])
     })))
   }))
   default = {
@@ -77,18 +86,7 @@ variable "permissions" {
 }
 
 variable "overrides" {
-  description = "ARN of a database -> settings of the module for it alone."
-  type = map(object({
-    databases         = optional(set(string))
-    connection_prefix = optional(string)
-    admin_secret_ref  = optional(string)
-    rotate_after      = optional(string)
-    levels = optional(map(object({
-      groups               = optional(set(string))
-      reviewers            = optional(set(string))
-      access_max_duration  = optional(string)
-      min_review_approvals = optional(number)
-    })))
-  }))
-  default = {}
+  description = "ARN of a database -> `overrides` of the module for it alone, whose type says what may stand there. An ARN that is none of the managed databases fails the plan."
+  type        = any
+  default     = {}
 }

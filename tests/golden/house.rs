@@ -145,6 +145,24 @@ fn the_table_of_the_engines_files_is_true() {
     assert!(wrong.is_empty() && there.len() > 40, "the table in src/engine/mod.rs is wrong about {wrong:?}");
 }
 
+/// Nothing in the provider may end its process because a value is missing: the lints see to it, and nothing lifts them.
+#[test]
+fn unwrapping_and_panics_are_refused_by_lint() {
+    const LINTS: [&str; 3] = ["unwrap_used", "expect_used", "panic"];
+    let read = |name: &str| std::fs::read_to_string(root().join(name)).unwrap();
+    let (manifest, makefile) = (read("Cargo.toml"), read("Makefile"));
+    for lint in LINTS {
+        assert!(manifest.contains(&format!("\n{lint} = \"warn\"\n")), "{lint} is off");
+    }
+    assert!(manifest.contains("\n[lints]\nworkspace = true\n"), "the package has the lints of the workspace");
+    assert!(makefile.contains("cargo clippy --workspace --all-targets -- -D warnings"), "a warning is an error");
+    for file in sources() {
+        let text = std::fs::read_to_string(&file).unwrap();
+        let lifted = LINTS.iter().find(|lint| text.contains(&format!("clippy::{lint}")));
+        assert_eq!(lifted, None, "{} lifts a lint", file.display());
+    }
+}
+
 #[test]
 fn no_file_is_too_long_to_read() {
     let mut files = sources();

@@ -448,3 +448,20 @@ fn a_connection_is_imported_by_its_identity() {
     assert_eq!(workspace.resource(IT).unwrap()["id"], gateway.stored("ledger-ro")["id"]);
     workspace.plan().nothing();
 }
+
+#[test]
+fn modes_are_managed_without_a_word_and_a_resource_name_stays_when_it_is_taken_out() {
+    let gateway = FakeGateway::start();
+    let workspace = gateway.workspace(&configuration(&format!("{LAB}\n  resource_name = \"books\"")));
+    workspace.apply().ok();
+    workspace.write("main.tf", &configuration(LAB));
+    workspace.plan().nothing();
+    assert_eq!(gateway.stored("ledger-ro")["resource_name"], "books");
+
+    gateway.change("ledger-ro", &json!({"access_mode_exec": "disabled"}));
+    workspace.plan().changes();
+    let (before, after) = change(&workspace, "access_modes");
+    assert_eq!((&before["exec"], &after["exec"]), (&json!(false), &json!(true)));
+    workspace.apply_planned().ok();
+    assert_eq!(gateway.stored("ledger-ro")["access_mode_exec"], "enabled");
+}

@@ -172,6 +172,25 @@ pub(crate) fn without_network(workspace: &Workspace<'_>, arguments: &[&str]) -> 
     }
 }
 
+/// Runs words of Bash beside the configuration, where the databases' names resolve; `TERRAFORM` is the program.
+pub(crate) fn bash(workspace: &Workspace<'_>, arguments: &[&str], environment: &[(&str, &str)]) -> Run {
+    let terraform = workspace.command(&[]);
+    let words = std::iter::once(terraform.get_program()).chain(terraform.get_args());
+    let mut words: Vec<_> = words.map(ToOwned::to_owned).collect();
+    let program = words.pop().expect("the program");
+    words.push("bash".into());
+    let mut command = Command::new(&words[0]);
+    command.args(&words[1..]).args(arguments).current_dir(workspace.folder()).env_clear();
+    command.envs(terraform.get_envs().filter_map(|(name, value)| Some((name, value?)))).env("TERRAFORM", program);
+    command.envs(environment.iter().copied());
+    let output = command.output().expect("bash runs");
+    Run {
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
+}
+
 /// The role of an account trusts somebody else from now on.
 pub(crate) fn distrust(rig: &Rig, account: &str) {
     trust(rig, account, "arn:aws:iam::999999999999:role/other");

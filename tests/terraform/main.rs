@@ -23,6 +23,7 @@
 //! | `kv`         | asks the stand-in for Vault as somebody else does                                  |
 //! | `least_privilege` | the documents of `rdsaccess_policy` are enough, and nothing in them is too much |
 //! | `vault`      | secrets in Vault, from create to destroy                                            |
+//! | `guides`     | what the pages of docs/guides show is valid                                        |
 //! | `hub`        | who the provider is: web identity, profiles, SSO, metadata services, roles, renewal |
 //! | `package`    | the release as clients take it: packed, installed from a filesystem mirror            |
 //! | `*_tests`    | the tests of the support                                                           |
@@ -58,6 +59,7 @@ mod ephemeral;
 mod faults;
 mod fixture;
 mod gateway;
+mod guides;
 mod hub;
 mod identity;
 mod killed;

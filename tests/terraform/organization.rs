@@ -1,15 +1,15 @@
 //! `examples/organization`: from the tree of an organization to logins and connections, with permissions by unit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
 use crate::agent::Agent;
 use crate::aws_connect::{boundary_of, copy, provider_block};
-use crate::fixture::{fill, our_roles, planned_changes};
+use crate::fixture::{fill, is_postgres, our_roles, planned_changes};
 use crate::gateway::{ADMIN, FakeGateway};
 use crate::least_privilege::hub::Hub;
-use crate::rig::{Database, Rig};
+use crate::rig::{Database, Rig, repository};
 use crate::wish::{DatabaseWish, Wish};
 use crate::workspace::Workspace;
 
@@ -55,7 +55,10 @@ fn filled<'a>(mut workspace: Workspace<'a>, rig: &Rig, gateway: &FakeGateway, pr
     copy(&workspace, "organization", ".");
     workspace.write("rig_override.tf", provider);
     // The roles cover one database of each server.
-    let only = |database: &Database| (database.arn.clone(), json!({"databases": ["shop"]}));
+    let only = |database: &Database| {
+        let more = json!({"databases": ["shop"], "tags": {"team": "pay"}});
+        (database.arn.clone(), if is_postgres(database) { json!({"databases": ["shop"]}) } else { more })
+    };
     let with_server = rig.made.databases.iter().filter(|database| database.server.is_some());
     let overrides = Value::Object(with_server.map(only).collect());
     workspace.write("overrides.auto.tfvars.json", &json!({ "overrides": overrides }).to_string());
@@ -133,11 +136,18 @@ fn every_database_of_the_units_gets_the_permissions_of_its_unit() {
         assert_eq!((&writer["reviewers"], &writer["access_max_duration"]), (&json!(["sre-leads"]), &json!(3600)));
     }
     assert_eq!(stored("ledger/read_only")["reviewers"], json!([]));
+    let team = |key: &str| stored(key)["connection_tags"]["team"].clone();
+    assert_eq!(
+        (team("orders/read_only"), team("ledger/read_only")),
+        (json!("pay"), Value::Null),
+        "of one database alone"
+    );
     assert_eq!(stored("ledger/ddl")["min_review_approvals"], 2);
 
     // A word about the unit below moves its databases and no other.
     let below = json!({"permissions": {
-        "Root/Workloads": {"levels": {"read_only": {"groups": ["developers"]}}},
+        "Root/Workloads": {"levels": {"read_only": {"groups": ["developers"], "redact_types": ["EMAIL_ADDRESS"],
+            "access_modes_disabled": ["runbooks"]}}},
         "Root/Workloads/Prod/EU": {"levels": {"read_only": {"groups": ["auditors"]}}},
     }});
     workspace.write("permissions.auto.tfvars.json", &below.to_string());
@@ -146,6 +156,9 @@ fn every_database_of_the_units_gets_the_permissions_of_its_unit() {
     assert_eq!(connections(&workspace), ["ledger/read_only", "orders/read_only"]);
     assert_eq!(gateway.groups(&name("ledger/read_only")), json!(["developers"]));
     assert_eq!(gateway.groups(&name("orders/read_only")), json!(["auditors"]));
+    let reader = stored("ledger/read_only");
+    assert_eq!(reader["redact_types"], json!(["EMAIL_ADDRESS"]));
+    assert_eq!(reader["access_mode_runbooks"], "disabled");
     assert!(stored("orders/read_write").is_null(), "a level that nobody has any more is gone");
     assert_eq!(our_roles(rig.database(1)), [["hoop_ro"]]);
 
@@ -156,6 +169,102 @@ fn every_database_of_the_units_gets_the_permissions_of_its_unit() {
     assert_eq!(changed, [json!(format!("module.database[\"{orders}\"].rdsaccess_connection.this[\"read_only\"]"))]);
     workspace.destroy().ok();
     assert_eq!(our_roles(rig.database(1)), Vec::<Vec<String>>::new());
+}
+
+/// What is said of a unit must not be lost with its name: it may be the review of production.
+#[test]
+fn a_unit_or_a_database_that_is_not_there_fails_the_plan() {
+    let ledger = managed("payments-prod", "us-east-1", "ledger", "postgres").unreachable();
+    let (rig, gateway) = (Rig::start(&Wish::organization().with(ledger)), FakeGateway::start());
+    let workspace = workspace(&rig, &gateway, "");
+    let permissions = |unit: &str| {
+        let of = |groups: &str| json!({"levels": {"read_write": {"groups": [groups]}}});
+        let all = json!({"permissions": {"Root": of("all"), "Root/Sandbox": of("play"), unit: of("sre")}});
+        workspace.write("permissions.auto.tfvars.json", &all.to_string());
+    };
+    permissions("Root/Workloads/Prd");
+    rig.control("DELETE", "log", &Value::Null);
+    let said = workspace.plan_run().error();
+    for words in ["units that the organization does not have: Root/Workloads/Prd.", "Root/Workloads/Prod,"] {
+        assert!(said.contains(words), "`{words}` is not in: {said}");
+    }
+    let target = format!("-target=module.database[{:?}]", rig.database(0).arn);
+    let said = workspace.run(&["apply", "-input=false", "-no-color", "-auto-approve", &target]).error();
+    assert!(said.contains("does not have: Root/Workloads/Prd."), "{said}");
+    assert_eq!(rig.calls("ModifyDBInstance"), Vec::<Value>::new());
+
+    // Units above and beside the chosen ones are units too.
+    permissions("Root/Workloads/Prod");
+    workspace.plan().changes();
+
+    // A rename of the unit leaves what is said of its old name without a unit.
+    let units = |parent: &Value| {
+        let listed = rig.aws(
+            None,
+            "us-east-1",
+            "organizations",
+            "list_organizational_units_for_parent",
+            &json!({"ParentId": parent}),
+        );
+        listed.expect("units")["OrganizationalUnits"].as_array().expect("a list").clone()
+    };
+    let named = |units: Vec<Value>, name: &str| {
+        units.into_iter().find(|unit| unit["Name"] == name).expect("the unit")["Id"].clone()
+    };
+    let roots = rig.aws(None, "us-east-1", "organizations", "list_roots", &json!({})).expect("roots");
+    let prod = named(units(&named(units(&roots["Roots"][0]["Id"]), "Workloads")), "Prod");
+    let renamed = json!({"OrganizationalUnitId": prod, "Name": "Production"});
+    rig.aws(None, "us-east-1", "organizations", "update_organizational_unit", &renamed).expect("it is renamed");
+    let said = workspace.plan_run().error();
+    assert!(said.contains("does not have: Root/Workloads/Prod."), "{said}");
+    permissions("Root/Workloads/Production");
+    workspace.plan().changes();
+
+    let misspelt = json!({"overrides": {"arn:aws:rds:us-east-1:111122223333:db:legder": {"databases": ["shop"]}}});
+    workspace.write("overrides.auto.tfvars.json", &misspelt.to_string());
+    let said = workspace.plan_run().error();
+    assert!(
+        said.contains("not among the managed ones of these units: arn:aws:rds:us-east-1:111122223333:db:legder."),
+        "{said}"
+    );
+}
+
+/// The names in the object type of a variable, each with its place: `levels.groups`.
+fn settings(text: &str, variable: &str) -> BTreeSet<String> {
+    let (_, below) = text.split_once(&format!("variable \"{variable}\" {{\n")).expect("the variable");
+    let (_, kind) = below.split_once("object({\n").expect("an object");
+    let mut path = Vec::new();
+    let mut found = BTreeSet::new();
+    for line in kind.lines().map(str::trim) {
+        if let Some((name, _)) = line.split_once('=').filter(|(name, _)| !name.contains('}')) {
+            path.push(name.trim());
+            found.insert(path.join("."));
+            if !line.ends_with('{') {
+                path.pop();
+            }
+        } else if path.pop().is_none() {
+            return found;
+        }
+    }
+    panic!("the type of {variable} has no end")
+}
+
+/// What an object type leaves out is dropped without a word.
+#[test]
+fn a_level_of_the_example_has_every_setting_of_the_modules() {
+    let read =
+        |name: &str| std::fs::read_to_string(repository().join("examples").join(name)).expect("the file is read");
+    let (example, module) = (read("organization/variables.tf"), read("modules/aws-connect/variables.tf"));
+    let whole = settings(&module, "overrides");
+    assert!(whole.contains("levels.redact_types") && whole.contains("ingress.prefix_list_id"), "{whole:?}");
+    let below = |names: &BTreeSet<String>, place: &str| -> BTreeSet<String> {
+        names.iter().filter(|name| name.starts_with(place)).cloned().collect()
+    };
+    let here = settings(&example, "permissions");
+    assert_eq!(here.difference(&whole).collect::<Vec<_>>(), Vec::<&String>::new(), "the module drops these");
+    for place in ["levels", "ingress"] {
+        assert_eq!(below(&here, place), below(&whole, place));
+    }
 }
 
 /// What `store` of the example is for: by name, an agent finds only what lies in its own account and region.

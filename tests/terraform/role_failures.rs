@@ -43,6 +43,27 @@ fn expect(workspace: &Workspace<'_>, words: &[&str]) {
 }
 
 #[test]
+fn a_database_that_is_being_created_is_asked_for_patience() {
+    let rig = Rig::start(
+        &Wish::organization()
+            .with(DatabaseWish::instance("payments-prod", "us-east-1", "ledger", "postgres").unreachable()),
+    );
+    let workspace = Workspace::new(&rig);
+    rig.control("PUT", "settings", &json!({"create_polls": 1000}));
+    let params = json!({
+        "DBInstanceIdentifier": "young", "Engine": "postgres", "DBInstanceClass": "db.t3.small", "AllocatedStorage": 20,
+        "MasterUsername": "admin1", "MasterUserPassword": "S3cretPass-1",
+    });
+    let made = rig.aws_of(rig.database(0), "rds", "create_db_instance", &params).unwrap();
+    let arn = made["DBInstance"]["DBInstanceArn"].as_str().unwrap();
+    let listed = rig.aws_of(rig.database(0), "rds", "describe_db_instances", &json!({"DBInstanceIdentifier": "young"}));
+    assert_eq!(listed.unwrap()["DBInstances"][0]["Endpoint"], json!(null));
+
+    workspace.write("main.tf", &configuration(&rig, arn, "", ""));
+    expect(&workspace, &["not ready", "has no endpoint yet (status creating)", arn, "apply again"]);
+}
+
+#[test]
 fn databases_that_cannot_be_managed_are_refused_with_the_reason() {
     let rig = Rig::start(
         &Wish::organization()

@@ -52,7 +52,7 @@ resource "rdsaccess_role" "this" {
 
   target_arn        = var.target_arn
   access            = each.key
-  name              = provider::rdsaccess::role_name(coalesce(local.settings.role_prefix, "hoop"), each.key)
+  name              = try(coalesce(local.settings.role_names[each.key]), provider::rdsaccess::role_name(coalesce(local.settings.role_prefix, "hoop"), each.key))
   databases         = local.settings.databases
   schemas           = local.settings.schemas
   owners            = each.key == "ddl" ? local.settings.owners : null
@@ -79,7 +79,7 @@ resource "rdsaccess_role" "this" {
 resource "rdsaccess_connection" "this" {
   for_each = local.levels
 
-  name            = provider::rdsaccess::connection_name(each.key, local.prefix)
+  name            = try(coalesce(local.settings.connection_names[each.key]), provider::rdsaccess::connection_name(each.key, local.prefix))
   target_arn      = var.target_arn
   role            = rdsaccess_role.this[each.key]
   database        = local.settings.database

@@ -20,8 +20,10 @@ model! {
     /// Host, port, user and database are plain values.
     ///
     /// A setting that is left out is not managed: it stays as it is on the gateway and never shows as a difference.
-    /// Taking a setting out of the configuration clears what it had set. Environment variables, tags and everything else
-    /// that other people set on the connection stay.
+    /// Taking a setting out of the configuration clears what it had set. Two are different: `access_modes` is managed also
+    /// when it is left out, so that a mode that somebody switched off by hand is planned on again; a `resource_name` that
+    /// is taken out stays as it was. Environment variables, tags and everything else that other people set on the
+    /// connection stay.
     ///
     /// A connection that exists already is taken over, with a warning, only when this provider made it for the same database
     /// and user; everything else is imported. The gateway has one connection of a name: two blocks of one name are refused by
@@ -104,7 +106,8 @@ model! {
         status: String = computed(),
         /// Whether the connection's password is the wanted one: `in_sync`, `differs`, or `hidden` where the gateway does
         /// not show it. Of a reference the text is compared: whether the agent finds a secret of that name in its own
-        /// account and region, and may read it, shows when somebody opens a session.
+        /// account and region, and may read it, shows when somebody opens a session. Null while it is not known which
+        /// password is wanted: after an import, until the next apply.
         secret_state: String = computed(),
         /// How far the TLS of sessions goes: `ok`, or in words what is less than a new connection has, which the next apply
         /// repairs; `hidden` where the gateway does not show it. Null for MySQL and MariaDB, which have no setting.

@@ -3,13 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
 
 use serde_json::{Value, json};
 
 use super::{contains_all, handle, names, provider_block};
 use crate::agent::Agent;
-use crate::fixture::{distrust, fill, our_roles};
+use crate::fixture::{bash, distrust, fill, our_roles};
 use crate::gateway::{ADMIN, FakeGateway};
 use crate::rig::{Rig, python, repository};
 use crate::wish::{DatabaseWish, Wish};
@@ -52,23 +51,6 @@ fn two_namesakes() -> Rig {
         fill(rig.database(number), &["shop"]);
     }
     rig
-}
-
-/// Runs words of Bash beside the configuration, where the databases' names resolve.
-fn bash(workspace: &Workspace<'_>, arguments: &[&str], environment: &[(&str, &str)]) -> Run {
-    let terraform = workspace.command(&[]);
-    let mut words: Vec<_> = terraform.get_args().map(ToOwned::to_owned).collect();
-    let program = words.pop().expect("the program");
-    let mut command = Command::new(terraform.get_program());
-    command.args(words).arg("bash").args(arguments).current_dir(workspace.folder()).env_clear();
-    command.envs(terraform.get_envs().filter_map(|(name, value)| Some((name, value?)))).env("TERRAFORM", program);
-    command.envs(environment.iter().copied());
-    let output = command.output().expect("bash runs");
-    Run {
-        code: output.status.code().unwrap_or(-1),
-        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-    }
 }
 
 /// Runs the script of the example beside the configuration, as a job does.
@@ -285,6 +267,51 @@ fn the_tree_is_mirrored_with_a_folder_per_unit_and_a_handle_per_account() {
     assert_eq!(renamed["connection_tags"]["folder"], json!(place));
 }
 
+/// The command of the guide for an account that is gone.
+fn guides_command(gone: &str) -> String {
+    let guide = read(repository().join("docs/guides/organization.md"));
+    let command = guide.split("   terraform state list").nth(1).and_then(|rest| rest.split("```").next());
+    let command = format!("terraform state list{}", command.expect("the command of the guide"));
+    command.replace("123456789012", gone).replace("terraform ", "\"$TERRAFORM\" ")
+}
+
+/// An instance in a state, as `examples/organization` has it: in a module per database.
+fn in_module(arn: &str, mode: &str, kind: &str, key: &str) -> Value {
+    json!({
+        "module": format!("module.database[{arn:?}]"), "mode": mode, "type": kind, "name": "this",
+        "provider": "provider[\"registry.terraform.io/rdsaccess/rdsaccess\"]",
+        "instances": [{ "index_key": key, "schema_version": 0, "attributes": {}, "sensitive_attributes": [] }],
+    })
+}
+
+#[test]
+fn the_guides_command_keeps_the_connections_that_a_module_made() {
+    let (gone, stays) = ("111122223333", "444455556666");
+    let workspace = Workspace::offline();
+    let of = |account: &str| {
+        let arn = format!("arn:aws:rds:us-east-1:{account}:db:ledger");
+        ["rdsaccess_security_group", "rdsaccess_master_credential", "rdsaccess_role", "rdsaccess_connection"]
+            .map(|kind| in_module(&arn, "managed", kind, "read_only"))
+            .into_iter()
+            .chain([in_module(&arn, "data", "rdsaccess_policy", "read_only")])
+            .collect::<Vec<_>>()
+    };
+    let resources = [of(gone), of(stays)].concat();
+    let state = json!({
+        "version": 4, "terraform_version": "1.11.0", "serial": 1, "lineage": "made-by-hand", "outputs": {},
+        "resources": resources,
+    });
+    workspace.write("terraform.tfstate", &state.to_string());
+    bash(&workspace, &["-c", &guides_command(gone)], &[]).ok();
+    let left = workspace.run(&["state", "list"]).ok().stdout;
+    let left = |account: &str| left.lines().filter(|line| line.contains(account)).collect::<Vec<_>>();
+    let place = format!("module.database[\"arn:aws:rds:us-east-1:{gone}:db:ledger\"]");
+    let wanted =
+        ["data.rdsaccess_policy", "rdsaccess_connection"].map(|kind| format!("{place}.{kind}.this[\"read_only\"]"));
+    assert_eq!(left(gone), wanted);
+    assert_eq!(left(stays).len(), 5, "nobody else's");
+}
+
 #[test]
 fn the_guides_command_lets_go_of_an_account_that_is_gone_for_good() {
     let (rig, gateway) = (two_namesakes(), FakeGateway::start());
@@ -301,10 +328,7 @@ fn the_guides_command_lets_go_of_an_account_that_is_gone_for_good() {
         contains_all(&error, &["Cannot enter the account", gone, "a destroy is refused", "terraform state rm"]);
     }
 
-    let guide = read(repository().join("docs/guides/organization.md"));
-    let command = guide.split("   terraform state list").nth(1).and_then(|rest| rest.split("```").next());
-    let command = format!("terraform state list{}", command.expect("the command of the guide"));
-    let command = command.replace("123456789012", gone).replace("terraform ", "\"$TERRAFORM\" ");
+    let command = guides_command(gone);
     let run = bash(&workspace, &["-c", &command], &[]).ok();
     contains_all(&run.stdout, &["Removed rdsaccess_role.read", "Removed rdsaccess_master_credential.master", gone]);
     assert!(!run.stdout.contains(rig.account_id("shared-services")), "{}", run.stdout);
