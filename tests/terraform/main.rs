@@ -72,6 +72,7 @@ mod mixed;
 mod namespace;
 mod notification;
 mod notification_failures;
+mod notification_keys;
 mod offline;
 mod organization;
 mod package;
