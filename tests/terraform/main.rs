@@ -74,6 +74,7 @@ mod notification;
 mod notification_failures;
 mod notification_keys;
 mod offline;
+mod opentofu;
 mod organization;
 mod package;
 mod parallel;
