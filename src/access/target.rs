@@ -32,6 +32,8 @@ pub struct Target {
     pub resource_id: String,
     /// Engine family
     pub engine: EngineKind,
+    /// Engine as RDS names it (`aurora-postgresql`, `sqlserver-ee`, …)
+    pub rds_engine: String,
     /// Engine version, as RDS prints it
     pub engine_version: String,
     /// Whether it is an Aurora cluster

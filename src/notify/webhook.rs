@@ -84,13 +84,14 @@ impl Receiver {
     /// An endpoint that checks signatures of Standard Webhooks.
     ///
     /// # Errors
-    /// A key that is no `whsec_…`; the error does not repeat it.
+    /// A key that is no base64, or too short; the error does not repeat it.
     pub fn endpoint(address: Address, key: &Secret<String>) -> Result<Self, Invalid> {
         let text = key.expose().trim();
         let encoded = text.strip_prefix("whsec_").unwrap_or(text);
         let bytes = STANDARD.decode(encoded).ok().filter(|bytes| bytes.len() >= SHORTEST_KEY).ok_or_else(|| {
             Invalid::new(format!(
-                "the signing key is not one: `whsec_` and {SHORTEST_KEY} bytes or more in base64 are expected"
+                "the signing key is not one: {SHORTEST_KEY} bytes or more in base64 are expected, with or without `whsec_` \
+                 before them"
             ))
         })?;
         let encoded = Secret::<String>::from(encoded);

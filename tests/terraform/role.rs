@@ -6,7 +6,7 @@ use crate::blocks;
 use crate::rig::{Database, Rig};
 use crate::sql::{Login, as_owner};
 use crate::wish::{DatabaseWish, Wish};
-use crate::workspace::Workspace;
+use crate::workspace::{Cli, Workspace};
 
 fn wish(engine: &str) -> Wish {
     Wish::organization()
@@ -73,12 +73,12 @@ fn role<'a>(rig: &'a Rig, workspace: &Workspace<'_>) -> As<'a> {
     }
 }
 
-fn lives(engine: &str) {
+fn lives(engine: &str, cli: Cli) {
     let rig = Rig::start(&wish(engine));
     let database = rig.database(0);
     fill(database);
     let admin = master_secret(&rig, database);
-    let workspace = Workspace::new(&rig);
+    let workspace = Workspace::new(&rig).cli(cli);
 
     workspace.write("main.tf", &configuration(&rig, &admin, "  access = \"read_only\""));
     workspace.apply().ok();
@@ -124,12 +124,17 @@ fn lives(engine: &str) {
 
 #[test]
 fn a_postgres_role_lives_from_create_to_destroy() {
-    lives("postgres");
+    lives("postgres", Cli::installed());
+}
+
+#[test]
+fn a_postgres_role_lives_from_create_to_destroy_with_opentofu() {
+    lives("postgres", Cli::opentofu());
 }
 
 #[test]
 fn a_mariadb_role_lives_from_create_to_destroy() {
-    lives("mariadb");
+    lives("mariadb", Cli::installed());
 }
 
 #[test]

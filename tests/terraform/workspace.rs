@@ -10,7 +10,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::leaks::{self, Leak, Trace};
-use crate::rig::{Rig, fakes, python, python_program};
+use crate::rig::{Rig, fakes, python, python_program, repository};
 
 const PROVIDER: &str = "terraform-provider-rdsaccess";
 const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -29,6 +29,16 @@ impl Cli {
                 .find(|program| Command::new(program).arg("version").output().is_ok_and(|out| out.status.success()))
                 .expect("terraform (or tofu) is in the path; scripts/install says where to get it")
         });
+        Self(vec![program.into()])
+    }
+
+    /// OpenTofu 1.6: older than write-only arguments, ephemeral resources and functions.
+    ///
+    /// # Panics
+    /// Where it is not there, with what brings it.
+    pub(crate) fn opentofu() -> Self {
+        let program = repository().join(".opentofu/tofu");
+        assert!(program.exists(), "{} is missing: run scripts/install", program.display());
         Self(vec![program.into()])
     }
 

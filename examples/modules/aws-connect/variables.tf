@@ -239,7 +239,7 @@ variable "keepers" {
 }
 
 variable "webhook_secret" {
-  description = "Key that signs the event (whsec_…), or with svix_app_id a token of Svix. It is kept nowhere."
+  description = "Key that signs the event (whsec_…), or with svix_app_id a token of Svix. It is kept nowhere: a plan that sends an event needs it, and its apply again; every other plan, and a destroy, does without."
   type        = string
   default     = null
   ephemeral   = true

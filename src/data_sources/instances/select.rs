@@ -43,6 +43,7 @@ mod tests {
             arn: format!("arn:aws:rds:eu-central-1:123456789012:db:{identifier}").parse().unwrap(),
             resource_id: "db-A".to_owned(),
             engine,
+            rds_engine: engine.as_str().to_owned(),
             engine_version: "16.4".to_owned(),
             aurora: false,
             endpoint: None,

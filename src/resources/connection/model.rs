@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::access::{Access, Arn, EngineKind, SecretRef, Span, is_connection_name};
+use crate::access::{Access, Arn, Auth, EngineKind, SecretRef, Span, is_connection_name};
 use crate::model;
 use crate::schema::Timeouts;
 use crate::value::Value;
@@ -129,7 +129,7 @@ model! {
         /// Database that sessions open first, unless `database` names another.
         default_database: String = optional(),
         /// `password`, or `iam` for tokens that the agent makes.
-        auth: String = optional().computed().one_of(&["password", "iam"]).defaults_to("password"),
+        auth: Auth = optional().computed().defaults_to("password"),
         /// Level of access of the role; the connection does not depend on it.
         access: Access = optional(),
         /// The stored secret; needed unless `auth = "iam"`. The password is its key `password`, in Vault `PASSWORD` in
@@ -171,9 +171,7 @@ pub(super) const COPY: &str = "copy";
 /// The word of `tls_state` where nothing is to be repaired.
 pub(super) const OK: &str = "ok";
 /// `auth = "iam"`.
-pub(super) const IAM: &str = "iam";
-/// `auth = "password"`.
-pub(super) const PASSWORD: &str = "password";
+pub(super) const IAM: Auth = Auth::Iam;
 
 impl Connection {
     /// Whether the gateway stores the password itself.
@@ -185,7 +183,7 @@ impl Connection {
 impl Role {
     /// Whether the agent makes IAM tokens instead of reading a password.
     pub(super) fn is_iam(&self) -> bool {
-        self.auth.get().is_some_and(|auth| auth == IAM)
+        self.auth.get() == Some(&IAM)
     }
 }
 

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use crate::access::{EngineKind, TlsMode};
+use crate::access::{Auth, EngineKind, TlsMode};
 use crate::gateway::{self, DATABASE_TAG, DB, Env, EnvState, HOST, MANAGED_TAG, PASS, PORT, TlsState, USER};
 use crate::schema::Attr;
 
-use super::model::{AccessModes, Connection, IAM, OK, PASSWORD, Role};
+use super::model::{AccessModes, Connection, OK, Role};
 use super::spec::{Delivery, engine_of, fallback_database, wanted_password};
 
 /// What a user of IAM tokens begins with.
@@ -90,15 +90,15 @@ fn observe_login(state: &mut Connection, found: &gateway::Connection) {
         Env::Hidden => {}
         Env::Reference(user) if user.as_str().starts_with(IAM_MARKER) => {
             role.username = user.as_str().trim_start_matches(IAM_MARKER).to_owned().into();
-            role.auth = IAM.to_owned().into();
+            role.auth = Auth::Iam.into();
         }
         _ => {
             role.username = text(found, USER, &role.username);
-            role.auth = PASSWORD.to_owned().into();
+            role.auth = Auth::Password.into();
         }
     }
     if role.auth.is_null() {
-        role.auth = PASSWORD.to_owned().into();
+        role.auth = Auth::Password.into();
     }
     let fallback = role.engine.get().and_then(|engine| fallback_database(*engine));
     let database = if state.database.is_known() { &mut state.database } else { &mut role.default_database };

@@ -10,7 +10,7 @@ use super::plan::{moved, without_level};
 use super::read::{Sight, observe, secret_state, tls_state};
 use super::rules::problems;
 use super::spec::{Delivery, Wish, spec};
-use crate::access::{EngineKind, TlsMode};
+use crate::access::{Auth, EngineKind, TlsMode};
 use crate::gateway::{self, ConnectionSpec, EnvValue, Reference, Setting};
 use crate::schema::{Attr, Private};
 
@@ -33,7 +33,7 @@ fn role() -> Role {
         endpoint: text("ledger.c1.eu-central-1.rds.amazonaws.com"),
         port: 5432.into(),
         default_database: text("ledger"),
-        auth: text("password"),
+        auth: Auth::Password.into(),
         secret_ref: SECRET.parse::<crate::access::SecretRef>().unwrap().into(),
         ..Role::default()
     }
@@ -128,7 +128,7 @@ fn only_the_password_is_a_reference() {
 
 #[test]
 fn an_iam_login_needs_no_secret() {
-    let iam = Role { auth: text("iam"), secret_ref: Attr::Null, ..role() };
+    let iam = Role { auth: Auth::Iam.into(), secret_ref: Attr::Null, ..role() };
     let planned = Connection { role: iam.into(), ..kept() };
     assert!(problems(&planned).is_empty());
     let env = sent(&planned, None, &Unclaimed::default()).env;
@@ -227,7 +227,7 @@ fn only_the_agent_needs_a_secret_that_it_can_find() {
 
 #[test]
 fn an_iam_login_has_no_password_to_copy() {
-    let iam = Role { auth: text("iam"), secret_ref: Attr::Null, ..role() };
+    let iam = Role { auth: Auth::Iam.into(), secret_ref: Attr::Null, ..role() };
     let planned = Connection { role: iam.into(), secret_delivery: text("copy"), ..kept() };
     let found = problems(&planned);
     assert_eq!(found.len(), 1);
@@ -284,7 +284,7 @@ fn a_login_that_was_changed_by_hand_reads_as_it_is() {
     let state = read(&kept(), &shown(json!({"secret": secret, "subtype": "mongodb"})), false);
     let role = state.role.get().unwrap();
     assert_eq!((&role.endpoint, &role.port, &role.engine), (&text("evil"), &Attr::Null, &Attr::Null));
-    assert_eq!((&role.username, &role.auth), (&text("boot"), &text("iam")));
+    assert_eq!((&role.username, &role.auth), (&text("boot"), &Auth::Iam.into()));
     assert_eq!(state.secret_state, text("differs"));
     assert!(!format!("{state:?}").contains("hunter2"));
 }
@@ -420,7 +420,7 @@ fn every_problem_points_at_its_attribute() {
     };
     let at: Vec<String> = problems(&wrong).iter().map(|r| r.attribute.as_ref().unwrap().to_string()).collect();
     assert_eq!(at, ["agent_id", "role.secret_ref", "database", "tags[\"a\"]", "tags[\"rdsaccess.managed\"]"]);
-    let iam = Role { auth: text("iam"), endpoint: text("db.internal"), ..role() };
+    let iam = Role { auth: Auth::Iam.into(), endpoint: text("db.internal"), ..role() };
     let custom = problems(&Connection { role: iam.into(), ..kept() });
     assert!(custom[0].detail.contains("third part of the host name"), "{custom:?}");
 }

@@ -40,7 +40,10 @@ impl Explain for Error {
         Some(match self {
             Self::NoImport => "Leave the import out: the next apply sends the event.".to_owned(),
             Self::BadSecret(_) => "Correct `webhook.secret_wo`. Nothing was sent.".to_owned(),
-            Self::NoSecret => "Set it, by an ephemeral variable for example, and plan again.".to_owned(),
+            Self::NoSecret => {
+                "Give it to the plan and to the apply, by an ephemeral variable for example. Nothing was sent."
+                    .to_owned()
+            }
             Self::NoPassword { why, .. } => why.next_step().unwrap_or_else(|| {
                 "Set `include_secrets = false` if the command needs no passwords. Nothing was sent.".to_owned()
             }),

@@ -3,7 +3,7 @@
 use serde_json::json;
 use sha1::{Digest as _, Sha1};
 
-use crate::access::{COMPLETE, Endpoint, EngineKind, Target};
+use crate::access::{Auth, COMPLETE, Endpoint, Target};
 use crate::notify::{Database, Event, Outcome, SecretPlace};
 
 use super::super::rotation::OK;
@@ -41,7 +41,7 @@ fn told(role: &RoleResult) -> serde_json::Value {
         role.endpoint.get(),
         role.port.get(),
         role.default_database.get(),
-        role.auth.get(),
+        role.auth.get().map(|auth| auth.as_str()),
         role.secret_ref.get().map(ToString::to_string),
         role.secret_version.get(),
         role.rotated_at.get(),
@@ -78,21 +78,12 @@ pub(super) fn event(
         database: Database {
             arn: target.arn.clone(),
             name: target.database_name.clone().unwrap_or_default(),
-            engine: rds_engine(target).to_owned(),
+            engine: target.rds_engine.clone(),
             endpoint: target.endpoint.clone(),
             master: target.master_username.clone(),
             tags: target.tags.clone(),
         },
         roles: planned.results.get().into_iter().flatten().map(outcome).collect(),
-    }
-}
-
-/// The engine in the words of RDS. Editions of SQL Server are told apart nowhere else, so the family stands for them.
-fn rds_engine(target: &Target) -> &'static str {
-    match target.engine {
-        EngineKind::Postgres if target.aurora => "aurora-postgresql",
-        EngineKind::Mysql if target.aurora => "aurora-mysql",
-        engine => engine.as_str(),
     }
 }
 
@@ -113,7 +104,7 @@ fn outcome(role: &RoleResult) -> Outcome {
 
 fn secret(role: &RoleResult) -> SecretPlace {
     match role.secret_ref.get() {
-        _ if role.auth.get().is_some_and(|auth| auth == "iam") => SecretPlace::Tokens,
+        _ if role.auth.get() == Some(&Auth::Iam) => SecretPlace::Tokens,
         Some(secret_ref) => SecretPlace::At(secret_ref.clone()),
         None => SecretPlace::Unnamed,
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::access::{Access, Arn, EngineKind, Secret, SecretRef, Span};
+use crate::access::{Access, Arn, Auth, EngineKind, Secret, SecretRef, Span};
 use crate::model;
 use crate::notify::Address;
 use crate::schema::Timeouts;
@@ -31,6 +31,9 @@ model! {
     /// job that runs Terraform say so by its exit code, in GitHub Actions with a step that has `if: failure()`.
     ///
     /// An event never holds a password. A command gets passwords only with `include_secrets = true`.
+    ///
+    /// It cannot be imported: it is something that was done, and leaves nothing that an import could find. A notification
+    /// that is lost from state is made again, and sends its event again with the same id, unless others came before it.
     pub struct Notification {
         /// ARN of the database.
         target_arn: Arn = required(),
@@ -70,7 +73,8 @@ model! {
         /// Exit code of the command: 124 when it was late, 128 and the signal when a signal ended it. Null without a
         /// command.
         exit_code: i64 = computed(),
-        /// Standard output and error of the command, at most 4096 bytes, without secrets. Null without a command.
+        /// Standard output and error of the command without secrets: the first 4096 bytes, and where there is more a note
+        /// that says so. Null without a command.
         output: String = computed(),
     }
 }
@@ -91,7 +95,7 @@ model! {
         /// Database that sessions open first.
         default_database: String = optional(),
         /// `password`, or `iam` for tokens.
-        auth: String = optional().one_of(&["password", "iam"]),
+        auth: Auth = optional(),
         /// The stored secret.
         secret_ref: SecretRef = optional(),
         /// Version of the stored secret.
@@ -114,7 +118,10 @@ model! {
             .check("an http or https URL without user and password", is_address)
             .default_words("with `svix`: the server of the token's region"),
         /// Key that signs the event, `whsec_…`: with a signature of Standard Webhooks in `webhook-signature`, and the same
-        /// in `svix-signature`. With `svix`: a token of the API. Needed for every apply that sends.
+        /// in `svix-signature`. It is at least 24 random bytes in base64 (24 to 64 in the standard), with or without
+        /// `whsec_` before it. With `svix`: a token of the API. It is needed only by a plan that sends and by its apply;
+        /// a plan without news, a refresh and a destroy do without. A saved plan does not hold it: it is given again to
+        /// the apply, through an ephemeral variable for example.
         secret_wo: Secret<String> = optional().write_only(),
         /// Sends the event through the API of Svix, which signs it for every endpoint of an application.
         svix: Svix = optional(),

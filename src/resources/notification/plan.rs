@@ -4,7 +4,7 @@ use crate::context::Context;
 use crate::schema::{Attr, Change, Reports};
 
 use super::model::Notification;
-use super::rules::{clear_text, problems, too_long_together};
+use super::rules::{clear_text, no_secret, problems, too_long_together};
 
 /// Says whether there is something to tell, and refuses what could not be told.
 pub(super) fn plan(context: &Context, change: &mut Change<Notification>) -> Result<(), Reports> {
@@ -16,6 +16,9 @@ pub(super) fn plan(context: &Context, change: &mut Change<Notification>) -> Resu
         context.check_commands()?;
     }
     if change.prior.as_ref().is_none_or(|prior| is_news(prior, &change.planned)) {
+        if let Some(problem) = no_secret(&change.config) {
+            return Err(problem.into());
+        }
         change.warnings.extend(change.planned.webhook.get().and_then(clear_text));
         change.warnings.extend(too_long_together(&change.config));
         forget_results(&mut change.planned);

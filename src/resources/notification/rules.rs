@@ -14,7 +14,8 @@ pub(super) const LIMITS: Limits = Limits { create: 1_800, read: 60, update: 1_80
 /// `timeout` where it is not set.
 pub(super) const DEFAULT_TIMEOUT: Span = Span::from_seconds(300);
 
-/// Everything that is wrong with a configuration, as far as it is known: write-only arguments are in no plan.
+/// Everything that is wrong with a configuration, as far as it is known: write-only arguments are in no plan. That a key
+/// is missing is no mistake of the configuration: only a run that sends needs one, see `no_secret`.
 pub(super) fn problems(config: &Notification) -> Vec<Report> {
     let mut found = Vec::new();
     if config.webhook.is_null() && config.command.is_null() {
@@ -23,6 +24,7 @@ pub(super) fn problems(config: &Notification) -> Vec<Report> {
                 .at(Path::attribute("webhook")),
         );
     }
+    found.extend(no_roles(config));
     if let Some(webhook) = config.webhook.get() {
         found.extend(address(webhook));
         found.extend(application(webhook));
@@ -35,6 +37,15 @@ pub(super) fn problems(config: &Notification) -> Vec<Report> {
 
 fn at(name: &str) -> Path {
     Path::attribute("webhook").field(name)
+}
+
+/// An event without roles says `completed` of nothing.
+fn no_roles(config: &Notification) -> Option<Report> {
+    config.results.get().is_some_and(Vec::is_empty).then(|| {
+        let detail = "`results` is empty, so that there is nothing to tell. Give it a role at least; where there may be \
+                      none, leave the notification out with `count` or `for_each`.";
+        Report::error("No roles to tell of", detail).at(Path::attribute("results"))
+    })
 }
 
 fn address(webhook: &Webhook) -> Option<Report> {
@@ -57,28 +68,30 @@ fn application(webhook: &Webhook) -> Option<Report> {
     Some(Report::error("No application of Svix", sentence(&why.to_string())).at(at(attribute)))
 }
 
+/// Whether the key could sign.
 fn secret(webhook: &Webhook) -> Option<Report> {
-    let is_svix = webhook.svix.is_known();
-    match &webhook.secret_wo {
-        Attr::Null if is_svix => Some(
-            Report::error("Svix needs a token", "Set `webhook.secret_wo` to a token of the API of Svix.")
-                .at(at("secret_wo")),
-        ),
-        Attr::Null if webhook.svix.is_null() => Some(
-            Report::error(
-                "The webhook has no signing key",
-                "Without a signature anybody could send this event. Set `webhook.secret_wo` to the key of the endpoint: \
-                 `whsec_` and 24 to 64 random bytes in base64.",
-            )
-            .at(at("secret_wo")),
-        ),
-        Attr::Known(key) if webhook.svix.is_null() => {
-            let anywhere: Address = "https://hooks.example.com".parse().ok()?;
-            let why = Receiver::endpoint(anywhere, key).err()?;
-            Some(Report::error("The signing key is not one", sentence(&why.to_string())).at(at("secret_wo")))
+    let key = webhook.secret_wo.get().filter(|_| webhook.svix.is_null())?;
+    let anywhere: Address = "https://hooks.example.com".parse().ok()?;
+    let why = Receiver::endpoint(anywhere, key).err()?;
+    Some(Report::error("The signing key is not one", sentence(&why.to_string())).at(at("secret_wo")))
+}
+
+/// The key or token that a run which sends lacks. Plan and apply each have the configuration with the value of the day.
+pub(super) fn no_secret(config: &Notification) -> Option<Report> {
+    let webhook = config.webhook.get().filter(|webhook| webhook.secret_wo.is_null())?;
+    let (summary, what) = match &webhook.svix {
+        Attr::Known(_) => ("Svix needs a token", "a token of the API of Svix"),
+        Attr::Null => {
+            ("The webhook has no signing key", "the key of the endpoint, without which anybody could send it")
         }
-        _ => None,
-    }
+        Attr::Unknown => ("The webhook has no key", "the key of the endpoint, or a token of the API of Svix"),
+    };
+    let detail = format!(
+        "This run sends an event, and `webhook.secret_wo` has no value. Give it {what}. A plan does not keep the value: \
+         where it comes from an ephemeral variable, give that to the plan and again to the apply of a saved plan. A plan \
+         that sends nothing, and a destroy, need none."
+    );
+    Some(Report::error(summary, detail).at(at("secret_wo")))
 }
 
 fn passwords_for_nobody(config: &Notification) -> Option<Report> {

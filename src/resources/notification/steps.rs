@@ -52,7 +52,8 @@ pub(super) fn keep_results(state: &mut Notification, prior: &Notification) {
 
 /// The rules once more: an ephemeral value is another one at apply than at plan.
 fn check(context: &Context, apply: &Apply<Notification>) -> Result<Option<Receiver>, Reports> {
-    let problems = rules::problems(&apply.config);
+    let mut problems = rules::problems(&apply.config);
+    problems.extend(rules::no_secret(&apply.config));
     if !problems.is_empty() {
         return Err(problems.into());
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use crate::access::{EngineKind, Span, Target};
+use crate::access::{Auth, EngineKind, Secret, Span, Target};
 use crate::notify::SecretPlace;
 use crate::schema::{Attr, Timeouts};
 
@@ -43,6 +43,7 @@ fn target() -> Target {
         arn: "arn:aws:rds:eu-west-1:111122223333:db:ledger".parse().unwrap(),
         resource_id: "db-A".to_owned(),
         engine: EngineKind::Postgres,
+        rds_engine: "aurora-postgresql".to_owned(),
         engine_version: "16.4".to_owned(),
         aurora: true,
         endpoint: None,
@@ -73,7 +74,7 @@ fn other_roles() -> Vec<RoleResult> {
         RoleResult { endpoint: "stock.example".to_owned().into(), ..it.clone() },
         RoleResult { port: 5433.into(), ..it.clone() },
         RoleResult { default_database: Attr::Null, ..it.clone() },
-        RoleResult { auth: "iam".to_owned().into(), ..it.clone() },
+        RoleResult { auth: Auth::Iam.into(), ..it.clone() },
         RoleResult { secret_ref: Attr::Null, ..it.clone() },
         RoleResult { secret_version: "2".to_owned().into(), ..it.clone() },
         RoleResult { rotated_at: Attr::Null, ..it.clone() },
@@ -191,6 +192,60 @@ fn command_and_event_that_may_take_longer_together_than_the_calls_are_a_warning(
     assert_eq!((rules::problems(&both("15m")), rules::too_long_together(&both("14m"))), (Vec::new(), None));
 }
 
+/// A configuration without the key is right: most plans send nothing, and who makes them need not have it.
+#[test]
+fn a_missing_key_is_only_told_where_something_is_sent() {
+    let url: Attr<String> = "https://h.example.com".to_owned().into();
+    let svix: Attr<Svix> = Svix { app_id: "app_1".to_owned().into() }.into();
+    for (webhook, summary) in [
+        (Webhook { url: url.clone(), ..Webhook::default() }, "The webhook has no signing key"),
+        (Webhook { svix, ..Webhook::default() }, "Svix needs a token"),
+        (Webhook { url: url.clone(), svix: Attr::Unknown, ..Webhook::default() }, "The webhook has no key"),
+    ] {
+        let it = Notification { webhook: webhook.clone().into(), ..notification() };
+        assert_eq!(rules::problems(&it), []);
+        let said = rules::no_secret(&it).unwrap();
+        assert_eq!(said.summary, summary);
+        assert!(said.detail.contains("to the plan and again to the apply"), "{}", said.detail);
+        let later = Webhook { secret_wo: Attr::Unknown, ..webhook };
+        assert_eq!(rules::no_secret(&Notification { webhook: later.into(), ..notification() }), None);
+    }
+    assert_eq!(rules::no_secret(&notification()), None, "a command needs no key");
+}
+
+#[test]
+fn a_key_is_judged_wherever_it_is_given() {
+    let said = |key: &str| {
+        let webhook = Webhook {
+            url: "https://h.example.com".to_owned().into(),
+            secret_wo: Secret::from(key).into(),
+            ..Webhook::default()
+        };
+        let found = rules::problems(&Notification { webhook: webhook.into(), ..notification() });
+        found.into_iter().map(|report| report.detail).collect::<String>()
+    };
+    let (least, most) = ("YSBrZXkgb2YgU3RhbmRhcmQgV2ViaG9v", "x".repeat(128));
+    for key in [least, &format!("whsec_{least}"), &most] {
+        assert_eq!(said(key), "", "{key}");
+    }
+    for key in ["whsec_hunter2", "YSBrZXkgb2YgU3RhbmRhcmQg", ""] {
+        let said = said(key);
+        assert!(said.contains("24 bytes or more in base64") && said.contains("with or without `whsec_`"), "{said}");
+        assert!(!said.contains("hunter2"), "{said}");
+    }
+}
+
+#[test]
+fn a_notification_of_no_role_is_refused_as_soon_as_that_is_known() {
+    let of = |results: Attr<Vec<RoleResult>>| {
+        let it = Notification { results, command: vec!["true".to_owned()].into(), ..notification() };
+        rules::problems(&it).into_iter().map(|report| report.summary).collect::<Vec<_>>()
+    };
+    assert_eq!(of(Vec::new().into()), ["No roles to tell of"]);
+    assert_eq!(of(vec![role("hoop_ro")].into()), Vec::<String>::new());
+    assert_eq!(of(Attr::Unknown), Vec::<String>::new());
+}
+
 /// At plan much is unknown, and nothing of it may be judged.
 #[test]
 fn what_is_not_known_yet_is_not_judged() {
@@ -252,7 +307,9 @@ fn an_event_names_the_engine_as_rds_does_and_the_application_as_its_organization
     let planned = Notification { webhook: svix.into(), ..notification() };
     let told = event(&planned, None, &target(), "arn:aws:iam::1:user/a", "2026-01-05T10:00:00Z");
     assert_eq!((told.database.engine.as_str(), told.organization.as_str()), ("aurora-postgresql", "1f0e"));
-    let with_tokens = RoleResult { auth: "iam".to_owned().into(), ..role("a") };
+    let edition = Target { rds_engine: "sqlserver-ee".to_owned(), engine: EngineKind::Sqlserver, ..target() };
+    assert_eq!(event(&planned, None, &edition, "", "").database.engine, "sqlserver-ee");
+    let with_tokens = RoleResult { auth: Auth::Iam.into(), ..role("a") };
     let planned = Notification { results: vec![with_tokens].into(), ..notification() };
     assert_eq!(event(&planned, None, &target(), "", "").roles[0].secret, SecretPlace::Tokens);
 }

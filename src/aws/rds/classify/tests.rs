@@ -75,6 +75,7 @@ fn a_standalone_instance_is_a_target_with_everything_that_rds_tells() {
     assert_eq!(target.pending_changes, ["DBInstanceClass"]);
     assert_eq!(target.resource_id, "db-ledger");
     assert!(target.iam_authentication && target.publicly_accessible && !target.aurora);
+    assert_eq!(target.rds_engine, "postgres");
     assert_eq!(target.tags["env"], "prod");
     assert!(target.managed_secret.is_some());
     assert_eq!(target.managed_status.as_deref(), Some("rotating"));
@@ -111,6 +112,7 @@ fn a_cluster_is_listed_once_and_its_members_point_to_it() {
     assert_eq!(inventory.targets.len(), 1);
     let target = &inventory.targets[0];
     assert_eq!((target.arn.clone(), target.aurora), (arn("cluster:main"), true));
+    assert_eq!(target.rds_engine, "aurora-postgresql");
     assert_eq!(target.members, ["b", "a"]);
     assert_eq!(target.vpc_id.as_deref(), Some("vpc-1"));
     assert!(target.publicly_accessible);

@@ -12,6 +12,7 @@ pub(in crate::resources::role) fn target(engine: EngineKind, version: &str) -> T
         arn: "arn:aws:rds:eu-central-1:123456789012:db:ledger".parse().unwrap(),
         resource_id: "db-LEDGER".to_owned(),
         engine,
+        rds_engine: engine.as_str().to_owned(),
         engine_version: version.to_owned(),
         aurora: version.contains("aurora"),
         endpoint: Some(Endpoint { host: "ledger.example".to_owned(), port: 5432 }),
