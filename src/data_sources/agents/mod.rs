@@ -18,7 +18,9 @@ impl DataSource for AgentsDataSource {
     const SUBCATEGORY: &'static str = "Gateway";
 
     async fn read(&self, context: &Context, query: &mut Query<Agents>) -> Result<(), Reports> {
-        let agents = context.gateway()?.agents().await?;
+        let gateway = context.gateway()?;
+        let agents = gateway.agents().await?;
+        query.state.access_control = gateway.has_access_control().await?.into();
         query.state.agents = Attr::Known(agents.iter().map(|a| (a.name.clone(), AgentModel::from(a))).collect());
         Ok(())
     }

@@ -13,6 +13,9 @@ model! {
     pub struct Agents {
         /// The agents, by name.
         agents: BTreeMap<String, AgentModel> = computed(),
+        /// Whether the gateway's plugin `access_control` is enabled, which `groups` of a connection need; null where the
+        /// token may not see it.
+        access_control: bool = computed(),
     }
 }
 

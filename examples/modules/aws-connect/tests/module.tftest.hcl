@@ -1,6 +1,15 @@
 # What the module makes of its settings, without any server: `terraform test`.
 
 mock_provider "rdsaccess" {
+  mock_data "rdsaccess_agents" {
+    defaults = {
+      access_control = true
+      agents = {
+        lab   = { id = "75122bce-f957-49eb-a812-2ab60977cd9f", name = "lab", status = "CONNECTED", mode = "standard" }
+        spare = { id = "0b6f2f0e-5c1d-4a86-9a3e-2d1c7b9f4e10", name = "spare", status = "DISCONNECTED", mode = "standard" }
+      }
+    }
+  }
   mock_resource "rdsaccess_master_credential" {
     defaults = {
       secret_ref = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:rdsaccess/ledger/admin-AbCdEf"
@@ -327,6 +336,53 @@ run "two_agents_are_refused" {
 
   variables {
     agent_id = "75122bce-f957-49eb-a812-2ab60977cd9f"
+  }
+}
+
+run "an_agent_that_the_gateway_does_not_have_is_refused" {
+  command         = plan
+  expect_failures = [data.rdsaccess_agents.all]
+
+  variables {
+    agent_name = "nowhere"
+  }
+}
+
+run "an_id_of_no_agent_neither" {
+  command         = plan
+  expect_failures = [data.rdsaccess_agents.all]
+
+  variables {
+    agent_name = null
+    agent_id   = "b19bba55-8646-4d94-a40a-c3afe2f4bafd"
+  }
+}
+
+run "groups_need_access_control" {
+  command         = plan
+  expect_failures = [data.rdsaccess_agents.all]
+
+  override_data {
+    target = data.rdsaccess_agents.all
+    values = { access_control = false, agents = { lab = { id = "75122bce-f957-49eb-a812-2ab60977cd9f" } } }
+  }
+
+  variables {
+    defaults = { levels = { read_only = { groups = ["developers"] } } }
+  }
+}
+
+run "without_groups_nobody_needs_it" {
+  command = plan
+
+  override_data {
+    target = data.rdsaccess_agents.all
+    values = { access_control = false, agents = { lab = { id = "75122bce-f957-49eb-a812-2ab60977cd9f" } } }
+  }
+
+  assert {
+    condition     = length(rdsaccess_connection.this) == 3
+    error_message = "The plugin is off, and everybody may connect."
   }
 }
 
