@@ -44,6 +44,13 @@ pub struct Agent {
     pub status: AgentStatus,
 }
 
+impl Agent {
+    /// Whether it goes by this name or id.
+    pub fn is(&self, name_or_id: &str) -> bool {
+        self.name == name_or_id || self.id == name_or_id
+    }
+}
+
 /// The outcome of one look-up.
 type Cell = Arc<OnceCell<Result<Option<Agent>, Error>>>;
 

@@ -233,7 +233,7 @@ fn nothing_is_reset_when_the_gateway_stands_in_the_way() {
         let said = workspace.plan_run().error();
         assert!(words.iter().all(|word| said.contains(word)), "{words:?} is not in: {said}");
     };
-    let nowhere = "The gateway has no agent nowhere. Its agents: lab, spare.";
+    let nowhere = "has no agent `nowhere`. Its agents: lab, spare.";
     refused(&workspace, "\"nowhere\"", "", &[nowhere]);
     let groups = "levels = { read_only = { groups = [\"developers\"] } }";
     refused(&workspace, "\"lab\"", groups, &["plugin access_control is not enabled"]);

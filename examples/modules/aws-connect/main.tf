@@ -23,11 +23,9 @@ locals {
 data "rdsaccess_agents" "all" {
   count = local.is_used ? 1 : 0
 
+  must_include = [coalesce(var.agent_name, var.agent_id)]
+
   lifecycle {
-    postcondition {
-      condition     = contains(concat(keys(self.agents), values(self.agents)[*].id), coalesce(var.agent_name, var.agent_id))
-      error_message = "The gateway has no agent ${coalesce(var.agent_name, var.agent_id)}. Its agents: ${join(", ", keys(self.agents))}."
-    }
     postcondition {
       condition     = self.access_control != false || alltrue([for settings in values(local.levels) : settings.groups == null])
       error_message = "levels has groups, and the gateway's plugin access_control is not enabled: enable it, or leave groups out."

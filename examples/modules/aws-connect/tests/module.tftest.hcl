@@ -4,10 +4,6 @@ mock_provider "rdsaccess" {
   mock_data "rdsaccess_agents" {
     defaults = {
       access_control = true
-      agents = {
-        lab   = { id = "75122bce-f957-49eb-a812-2ab60977cd9f", name = "lab", status = "CONNECTED", mode = "standard" }
-        spare = { id = "0b6f2f0e-5c1d-4a86-9a3e-2d1c7b9f4e10", name = "spare", status = "DISCONNECTED", mode = "standard" }
-      }
     }
   }
   mock_resource "rdsaccess_master_credential" {
@@ -339,22 +335,12 @@ run "two_agents_are_refused" {
   }
 }
 
-run "an_agent_that_the_gateway_does_not_have_is_refused" {
-  command         = plan
-  expect_failures = [data.rdsaccess_agents.all]
+run "the_agent_is_asked_for_first" {
+  command = plan
 
-  variables {
-    agent_name = "nowhere"
-  }
-}
-
-run "an_id_of_no_agent_neither" {
-  command         = plan
-  expect_failures = [data.rdsaccess_agents.all]
-
-  variables {
-    agent_name = null
-    agent_id   = "b19bba55-8646-4d94-a40a-c3afe2f4bafd"
+  assert {
+    condition     = data.rdsaccess_agents.all[0].must_include == toset(["lab"])
+    error_message = "The gateway is asked for the agent."
   }
 }
 
@@ -364,7 +350,7 @@ run "groups_need_access_control" {
 
   override_data {
     target = data.rdsaccess_agents.all
-    values = { access_control = false, agents = { lab = { id = "75122bce-f957-49eb-a812-2ab60977cd9f" } } }
+    values = { access_control = false }
   }
 
   variables {
@@ -377,7 +363,7 @@ run "without_groups_nobody_needs_it" {
 
   override_data {
     target = data.rdsaccess_agents.all
-    values = { access_control = false, agents = { lab = { id = "75122bce-f957-49eb-a812-2ab60977cd9f" } } }
+    values = { access_control = false }
   }
 
   assert {
