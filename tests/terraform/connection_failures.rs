@@ -230,6 +230,8 @@ fn an_agent_that_does_not_exist_is_named_with_those_that_do() {
     let gateway = FakeGateway::start();
     let workspace = gateway.workspace(&configuration("agent_name = \"nowhere\""));
     contains(&workspace.apply().error(), &["`ledger-ro`", "/api/agents/nowhere", "lab, spare"]);
+    workspace.write("main.tf", &configuration("agent_name = \"no/such?x\""));
+    contains(&workspace.apply().error(), &["no agent `no/such?x`", "/api/agents/no%2Fsuch%3Fx answered 404"]);
     workspace.write("main.tf", &configuration("agent_id = \"0b6f2f0e-5c1d-4a86-9a3e-2d1c7b9f4e10\""));
     contains(&workspace.apply().error(), &["`ledger-ro`", "POST http://", "500", "an agent"]);
     assert!(workspace.resource(IT).is_none());
