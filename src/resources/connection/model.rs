@@ -28,6 +28,11 @@ model! {
     /// it came into being with a connection of this provider and nobody has given it variables; one that was there before
     /// stays.
     ///
+    /// A plan fails when the provider has no gateway, and asks it nothing. Where other resources must not be changed for a
+    /// connection that cannot be made then, `rdsaccess_agents` with `must_include` looks first, and they depend on it.
+    /// Of a connection that somebody else has come to manage (`managed_by`) the state keeps the arguments, and a warning
+    /// names what differs; a change that the configuration asks for is refused.
+    ///
     /// A connection to PostgreSQL starts with `SSLMODE=require`, one to SQL Server with `INSECURE=false`; with `tls = { mode
     /// = "disable" }` in the provider block with `prefer` and `true`. Other values that somebody sets stay, and those that
     /// weaken TLS are told with every refresh.
