@@ -91,6 +91,17 @@ impl Context {
 }
 
 impl Context {
+    /// Checks for a plan that there is a gateway to apply to. Nothing is called; what is known only at apply is not judged.
+    ///
+    /// # Errors
+    /// The gateway is not configured, or not correctly.
+    pub fn expect_gateway(&self) -> Result<(), Reports> {
+        if self.parts.unknown.iter().any(|name| name == "gateway") {
+            return Ok(());
+        }
+        self.gateway().map(|_| ())
+    }
+
     /// The host of the gateway, where its address is known.
     pub fn gateway_host(&self) -> Option<String> {
         let url: BaseUrl = self.parts.gateway.url.as_deref()?.parse().ok()?;

@@ -1,7 +1,11 @@
 //! The gateway's agents: the processes that open the database sessions.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
 use reqwest::Method;
 use serde::Deserialize;
+use tokio::sync::OnceCell;
 
 use super::{Error, Gateway};
 
@@ -40,6 +44,42 @@ pub struct Agent {
     pub status: AgentStatus,
 }
 
+impl Agent {
+    /// Whether it goes by this name or id.
+    pub fn is(&self, name_or_id: &str) -> bool {
+        self.name == name_or_id || self.id == name_or_id
+    }
+}
+
+/// The outcome of one look-up.
+type Cell = Arc<OnceCell<Result<Option<Agent>, Error>>>;
+
+/// The agents that this process has found, by what they were asked for: all connections of a plan name the same few. Who
+/// asks at the same time waits for one call and shares its outcome. Only what was found is kept, because an agent that
+/// is missing may come into being during an apply; one that was found keeps its id, which follows from its name.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    cells: Mutex<HashMap<String, Cell>>,
+}
+
+impl Found {
+    fn cell(&self, asked: &str) -> Cell {
+        Arc::clone(self.lock().entry(asked.to_owned()).or_default())
+    }
+
+    /// Forgets a look-up, unless a later one has taken its place.
+    fn forget(&self, asked: &str, cell: &Cell) {
+        let mut cells = self.lock();
+        if cells.get(asked).is_some_and(|kept| Arc::ptr_eq(kept, cell)) {
+            cells.remove(asked);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Cell>> {
+        self.cells.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 impl Gateway {
     /// Every agent, by name.
     ///
@@ -51,11 +91,21 @@ impl Gateway {
         Ok(agents)
     }
 
-    /// One agent by its name or id; `None` when there is none.
+    /// One agent by its name or id; `None` when there is none. An agent that was found is not asked for again, so that
+    /// its `status` is that of the first time.
     ///
     /// # Errors
     /// When the gateway cannot be asked or refuses.
     pub async fn agent(&self, name_or_id: &str) -> Result<Option<Agent>, Error> {
+        let cell = self.found_agents().cell(name_or_id);
+        let outcome = cell.get_or_init(|| self.look_up(name_or_id)).await.clone();
+        if !matches!(outcome, Ok(Some(_))) {
+            self.found_agents().forget(name_or_id, &cell);
+        }
+        outcome
+    }
+
+    async fn look_up(&self, name_or_id: &str) -> Result<Option<Agent>, Error> {
         match self.send(&self.request(Method::GET, &["agents", name_or_id])).await {
             Err(error) if error.is_not_found() => Ok(None),
             answer => answer.map(Some),

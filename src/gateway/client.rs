@@ -14,10 +14,11 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
-use crate::network::{HttpSettings, certificate_reason, http_client, innermost};
+use crate::network::{HttpSettings, certificate_reason, http_client, innermost, speaks_no_tls};
 
 use crate::access::Secret;
 
+use super::agents;
 use super::genuine::Sight;
 use super::{Call, EnvValue, Error, Kind, Retry, Settings, Token, TokenKind};
 
@@ -44,6 +45,8 @@ struct Inner {
     made: Mutex<BTreeSet<(Made, String)>>,
     /// Set once a call has shown that the gateway itself answers at this address and takes the token
     genuine: OnceCell<Sight>,
+    /// The agents that were looked up
+    agents: agents::Found,
 }
 
 /// What this process notes of a gateway object.
@@ -67,8 +70,8 @@ impl Gateway {
     /// Keeps the settings. Nothing is built or called before the first request.
     pub fn new(settings: Settings) -> Self {
         let token = RwLock::new(settings.token.clone());
-        let (made, genuine) = (Mutex::default(), OnceCell::new());
-        Self { inner: Arc::new(Inner { settings, token, http: OnceLock::new(), made, genuine }) }
+        let (made, genuine, agents) = (Mutex::default(), OnceCell::new(), agents::Found::default());
+        Self { inner: Arc::new(Inner { settings, token, http: OnceLock::new(), made, genuine, agents }) }
     }
 
     /// The settings it was made with.
@@ -84,6 +87,11 @@ impl Gateway {
     /// Whether [`Gateway::remember`] was told so.
     pub fn remembers(&self, what: Made, name: &str) -> bool {
         self.inner.made.lock().unwrap_or_else(PoisonError::into_inner).contains(&(what, name.to_owned()))
+    }
+
+    /// The agents that were looked up.
+    pub(super) fn found_agents(&self) -> &agents::Found {
+        &self.inner.agents
     }
 
     /// Whether a connection that the gateway does not show is not there. Known after the first `404`.
@@ -216,6 +224,9 @@ impl Gateway {
         if let Some(reason) = certificate_reason(&error) {
             return Failure::fatal(Kind::Tls { reason });
         }
+        if speaks_no_tls(&error) {
+            return Failure::fatal(Kind::NoTls);
+        }
         let kind = match late && !connecting {
             true => Kind::Timeout { after: self.settings().timeout },
             false => Kind::Unreachable { reason: innermost(&error) },
@@ -317,7 +328,8 @@ impl Failure {
     }
 }
 
-fn encoded(text: &str) -> String {
+/// A text as one segment of a path, as it is sent.
+pub fn encoded(text: &str) -> String {
     utf8_percent_encode(text, KEPT).to_string()
 }
 

@@ -128,6 +128,9 @@ pub enum Kind {
         /// The cause
         reason: String,
     },
+    /// What listens there answers in clear text
+    #[error("the port does not speak TLS, and the address begins with `https://`")]
+    NoTls,
     /// No answer in time, after every attempt
     #[error("no answer within {} seconds", .after.as_secs_f32())]
     Timeout {
@@ -182,7 +185,8 @@ impl Error {
 
     /// Whether the gateway could not be asked, so that nothing is known about its objects.
     pub fn is_unreachable(&self) -> bool {
-        let failed = matches!(self.kind, Kind::Unreachable { .. } | Kind::Tls { .. } | Kind::Timeout { .. });
+        let failed =
+            matches!(self.kind, Kind::Unreachable { .. } | Kind::Tls { .. } | Kind::NoTls | Kind::Timeout { .. });
         failed || matches!(self.kind, Kind::Server { status: 502..=504, .. })
     }
 
@@ -220,6 +224,7 @@ impl Explain for Error {
             }
             Kind::Unreachable { .. } | Kind::Timeout { .. } => "The gateway cannot be reached",
             Kind::Tls { .. } => "The gateway's certificate is not accepted",
+            Kind::NoTls => "The gateway's port does not speak TLS",
             Kind::Client { .. } => "The gateway's client cannot be built",
             Kind::AgentManaged { .. } => "The gateway connection belongs to an agent",
             Kind::Replaced { .. } => "The gateway connection is another one now",
@@ -269,6 +274,10 @@ impl Explain for Error {
             Kind::Tls { .. } => {
                 "Set `gateway.ca_bundle` to the certificate of the authority that signed the gateway's (PEM, as \
                  `file(\"ca.pem\")`), or correct the host in `gateway.url`."
+            }
+            Kind::NoTls => {
+                "Set `gateway.url` (HOOP_APIURL) to the port that speaks TLS. `http://` in its place would send the token in \
+                 clear text: that is for a gateway on this machine only."
             }
             Kind::Client { .. } => "Check the certificates of the operating system and `gateway.ca_bundle`.",
             Kind::Replaced { .. } => {

@@ -32,6 +32,19 @@ impl Gateway {
         }
     }
 
+    /// Whether connections can have groups: the plugin is enabled. `None`: this token may not look.
+    ///
+    /// # Errors
+    /// When the gateway cannot be asked.
+    pub async fn has_access_control(&self) -> Result<Option<bool>, Error> {
+        match self.send::<IgnoredAny>(&self.request(Method::GET, &["plugins", "access_control"])).await {
+            Ok(_) => Ok(Some(true)),
+            Err(error) if error.is_not_found() => Ok(Some(false)),
+            Err(Error { kind: Kind::Forbidden { .. }, .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The groups that may use a connection. `None`: the plugin is not enabled, or it has nothing for this connection.
     ///
     /// # Errors

@@ -21,7 +21,7 @@ mod settings;
 mod spec;
 
 pub use agents::{Agent, AgentStatus};
-pub use client::{Gateway, Made};
+pub use client::{Gateway, Made, encoded};
 pub use connection::{Connection, Creation, Env, EnvState, ListedConnection};
 pub use env::{DB, EnvValue, HOST, PASS, PORT, TlsState, USER, endpoint_env, iam_env, subtype, tls_state};
 pub use error::{Call, Error, Kind};

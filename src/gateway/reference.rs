@@ -78,7 +78,7 @@ impl Reference {
     }
 
     /// Whether the agent would not take the value literally.
-    pub(super) fn is_magic(text: &str) -> bool {
+    pub fn is_magic(text: &str) -> bool {
         text == AGENT_ENVIRONMENT || PREFIXES.iter().any(|p| text.starts_with(p))
     }
 

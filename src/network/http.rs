@@ -75,13 +75,23 @@ pub fn innermost(error: &(dyn StdError + 'static)) -> String {
     cause.to_string()
 }
 
-/// Why TLS refused the server, when it did. An `io::Error` leaves the error that it wraps out of its sources.
+/// Why TLS refused the server, when it did.
 pub fn certificate_reason(error: &(dyn StdError + 'static)) -> Option<String> {
-    if let Some(tls @ rustls::Error::InvalidCertificate(_)) = error.downcast_ref() {
-        return Some(tls.to_string());
+    tls_error(error).filter(|tls| matches!(tls, rustls::Error::InvalidCertificate(_))).map(ToString::to_string)
+}
+
+/// Whether the server answered a TLS greeting with something else, as a port for clear text does.
+pub fn speaks_no_tls(error: &(dyn StdError + 'static)) -> bool {
+    matches!(tls_error(error), Some(rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType)))
+}
+
+/// What TLS itself said. An `io::Error` leaves the error that it wraps out of its sources.
+fn tls_error<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Error> {
+    if let Some(tls) = error.downcast_ref() {
+        return Some(tls);
     }
     let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-    wrapped.and_then(|inner| certificate_reason(inner)).or_else(|| certificate_reason(error.source()?))
+    wrapped.and_then(|inner| tls_error(inner)).or_else(|| tls_error(error.source()?))
 }
 
 #[cfg(test)]

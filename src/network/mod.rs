@@ -11,5 +11,5 @@ mod roots;
 
 pub use bundle::parse_ca_bundle;
 pub use error::Error;
-pub use http::{HttpSettings, certificate_reason, http_client, http_client_with, innermost};
+pub use http::{HttpSettings, certificate_reason, http_client, http_client_with, innermost, speaks_no_tls};
 pub use roots::trust;

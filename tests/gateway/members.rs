@@ -22,6 +22,39 @@ async fn agents_are_listed_and_found_by_name_and_by_id() {
 }
 
 #[tokio::test]
+async fn an_agent_is_looked_up_once_and_one_that_is_missing_again() {
+    let rig = Rig::start();
+    let gateway = rig.gateway();
+    let asked = async || {
+        let all = futures_util::future::join_all((0..10).map(|_| gateway.agent("late"))).await;
+        all.into_iter().map(|found| found.unwrap().is_some()).collect::<BTreeSet<_>>()
+    };
+    rig.forget_log().await;
+    assert_eq!(asked().await, BTreeSet::from([false]));
+    let missing = rig.calls().await.into_iter().filter(|call| call == "GET /api/agents/late 404").count();
+    assert_eq!(missing, 1, "who asks at the same time shares the call");
+    rig.steer("POST", "agents", json!({"name": "late"})).await;
+    rig.fault(json!({"status": 401, "path": "/api/agents/late"})).await;
+    rig.forget_log().await;
+    assert!(gateway.agent("late").await.is_err());
+    assert_eq!(asked().await, BTreeSet::from([true]), "neither an absence nor a failure is kept");
+    assert_eq!(asked().await, BTreeSet::from([true]));
+    assert_eq!(rig.calls().await, ["GET /api/agents/late 401", "GET /api/agents/late 200"]);
+}
+
+#[tokio::test]
+async fn who_may_not_look_at_access_control_is_told_neither_yes_nor_no() {
+    let rig = Rig::start();
+    assert_eq!(rig.gateway().has_access_control().await.unwrap(), Some(false));
+    rig.toggle("access_control", true).await;
+    assert_eq!(rig.gateway().has_access_control().await.unwrap(), Some(true));
+    rig.fault(json!({"status": 403})).await;
+    assert_eq!(rig.gateway().has_access_control().await.unwrap(), None);
+    rig.fault(json!({"status": 401})).await;
+    assert!(rig.gateway().has_access_control().await.is_err());
+}
+
+#[tokio::test]
 async fn groups_need_the_plugin_and_are_set_read_and_cleared_for_one_connection() {
     let rig = Rig::start();
     let gateway = rig.gateway();

@@ -36,6 +36,28 @@ async fn a_certificate_is_accepted_only_with_its_authority_and_for_its_host() {
 }
 
 #[tokio::test]
+async fn a_port_without_tls_is_named_and_tried_once() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut greeting = [0; 16];
+        std::io::Read::read_exact(&mut stream, &mut greeting).unwrap();
+        std::io::Write::write_all(&mut stream, b"HTTP/1.1 400 Bad Request\r\n\r\n").unwrap();
+        // A second attempt would be waiting here.
+        listener.set_nonblocking(true).unwrap();
+        (listener, stream)
+    });
+    let error = Gateway::new(settings(&format!("https://127.0.0.1:{port}"), ADMIN)).agents().await.unwrap_err();
+    let (listener, _stream) = server.join().unwrap();
+    assert_eq!(error.kind, Kind::NoTls);
+    assert!(error.is_unreachable());
+    assert!(listener.accept().is_err(), "a second attempt finds the same");
+    let report = Report::of(&error);
+    assert!(report.detail.contains("HOOP_APIURL") && !report.detail.contains("PROXY"), "{}", report.detail);
+}
+
+#[tokio::test]
 async fn a_slow_answer_ends_as_a_timeout_after_every_attempt() {
     let rig = Rig::start();
     rig.fault(json!({"n": 99, "delay": 2})).await;

@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::blocks;
-use crate::fixture::{fill, master_secret, password};
+use crate::fixture::{fill, master_secret, password, secret_of};
 use crate::gateway::{ADMIN, FakeGateway};
 use crate::receiver::Receiver;
 use crate::rig::{Database, Rig, repository};
@@ -209,6 +209,53 @@ fn one_call_does_what_the_wizard_does_on_postgres() {
 #[test]
 fn one_call_does_what_the_wizard_does_on_mariadb() {
     the_module_does_what_the_wizard_does("mariadb");
+}
+
+/// A call of the module as `agent` and `defaults` say, beside a name that only an apply knows.
+fn call_by(rig: &Rig, agent: &str, defaults: &str) -> String {
+    format!(
+        "{}\nresource \"terraform_data\" \"agent\" {{\n  input = \"nowhere\"\n}}\n\nmodule \"ledger\" {{\n  source     = \
+         \"./aws-connect\"\n  target_arn = \"{}\"\n  agent_name = {agent}\n  defaults   = {{ {defaults} }}\n}}\n",
+        blocks::provider(rig, ""),
+        rig.database(0).arn
+    )
+}
+
+#[test]
+fn nothing_is_reset_when_the_gateway_stands_in_the_way() {
+    let (rig, gateway) = (rig("mariadb"), FakeGateway::start());
+    let database = rig.database(0);
+    let mut workspace = with_gateway(&rig, &gateway);
+    copy(&workspace, "modules/aws-connect", "aws-connect");
+    let refused = |workspace: &Workspace<'_>, agent: &str, defaults: &str, words: &[&str]| {
+        workspace.write("main.tf", &call_by(&rig, agent, defaults));
+        workspace.init().ok();
+        let said = workspace.plan_run().error();
+        assert!(words.iter().all(|word| said.contains(word)), "{words:?} is not in: {said}");
+    };
+    let nowhere = "has no agent `nowhere`. Its agents: lab, spare.";
+    refused(&workspace, "\"nowhere\"", "", &[nowhere]);
+    let groups = "levels = { read_only = { groups = [\"developers\"] } }";
+    refused(&workspace, "\"lab\"", groups, &["plugin access_control is not enabled"]);
+    workspace.set("HOOP_APIKEY", "hpk_unknown");
+    refused(&workspace, "\"lab\"", "", &["401", "HOOP_APIKEY"]);
+    workspace.set("HOOP_APIKEY", ADMIN);
+    workspace.set("HOOP_APIURL", "http://127.0.0.1:9");
+    refused(&workspace, "\"lab\"", "", &["The gateway cannot be reached", "HOOP_APIURL"]);
+    workspace.set("HOOP_APIURL", "");
+    refused(&workspace, "\"lab\"", "", &["The gateway is not configured", "HOOP_APIURL"]);
+
+    // What only the apply knows is looked at there, before anything else.
+    workspace.set("HOOP_APIURL", &gateway.url);
+    workspace.write("main.tf", &call_by(&rig, "terraform_data.agent.output", ""));
+    workspace.plan().changes();
+    let said = workspace.apply_planned().error();
+    assert!(said.contains(nowhere), "{said}");
+
+    assert_eq!(gateway.writes(), Vec::<String>::new());
+    assert!(Login::master(database).run(&rig, "SELECT 1").is_ok(), "the master password is the old one");
+    assert!(secret_of(&rig, database, &database.master_username).is_none(), "no secret was made");
+    assert_eq!(crate::fixture::our_roles(database), Vec::<Vec<String>>::new());
 }
 
 /// The secret of the administrator comes into being in the same apply, so that no plan knows it.

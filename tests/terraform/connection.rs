@@ -432,6 +432,17 @@ fn agents_are_listed_by_name() {
     let agents = workspace.output("agents");
     assert_eq!((&agents["lab"]["status"], &agents["spare"]["status"]), (&json!("CONNECTED"), &json!("DISCONNECTED")));
     assert_eq!(gateway.stored("ledger-ro")["agent_id"], agents["lab"]["id"]);
+    let access_control = |gateway: &FakeGateway, on: bool| {
+        gateway.toggle("access_control", on);
+        workspace.write("more.tf", "output \"on\" {\n  value = data.rdsaccess_agents.all.access_control\n}\n");
+        workspace.apply().ok();
+        workspace.output("on")
+    };
+    workspace
+        .write("more.tf", "data \"rdsaccess_agents\" \"it\" {\n  must_include = [\"lab\", \"no\", \"such/one\"]\n}\n");
+    let said = words(&workspace.plan_run().error());
+    assert!(said.contains("has no agent `no`, `such/one`. Its agents: lab, spare."), "{said}");
+    assert_eq!((access_control(&gateway, true), access_control(&gateway, false)), (json!(true), json!(false)));
 }
 
 #[test]

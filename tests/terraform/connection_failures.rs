@@ -60,9 +60,26 @@ fn a_connection_that_an_agent_came_to_manage_is_refused_by_the_plan() {
     gateway.change("ledger-ro", &json!({"managed_by": "agent"}));
     workspace.plan().nothing();
     gateway.change("ledger-ro", &json!({"access_mode_exec": "disabled"}));
+
+    // What the manager does is told, and stands in nobody's way.
+    let beside = "resource \"terraform_data\" \"beside\" {\n  input = 1\n}\n";
+    workspace.write("main.tf", &(configuration(LAB) + beside));
+    let said = crate::connection::words(&workspace.plan().changes().stdout);
+    for word in ["Warning: A gateway connection is as somebody else wants it", "managed by `agent`", "`access_modes`"] {
+        assert!(said.contains(word), "`{word}` is not in: {said}");
+    }
+    assert!(said.contains("Plan: 1 to add, 0 to change, 0 to destroy."), "{said}");
+    workspace.apply_planned().ok();
+    workspace.plan().nothing();
+    assert_eq!(gateway.stored("ledger-ro")["access_mode_exec"], "disabled");
+
+    workspace.write("main.tf", &configuration(&format!("{LAB}\n  access_modes = {{ connect = false }}")));
     contains(&workspace.plan_run().error(), &["`ledger-ro`", "managed by `agent`", "where the agent is configured"]);
+    workspace.write("main.tf", &configuration(LAB));
     gateway.change("ledger-ro", &json!({"managed_by": null}));
-    workspace.apply().ok();
+    workspace.plan().changes();
+    workspace.apply_planned().ok();
+    assert_eq!(gateway.stored("ledger-ro")["access_mode_exec"], "enabled");
     workspace.plan().nothing();
     gateway.change("ledger-ro", &json!({"managed_by": "agent"}));
     let destroyed = workspace.destroy().ok();
@@ -194,6 +211,8 @@ fn an_agent_that_does_not_exist_is_named_with_those_that_do() {
     let gateway = FakeGateway::start();
     let workspace = gateway.workspace(&configuration("agent_name = \"nowhere\""));
     contains(&workspace.apply().error(), &["`ledger-ro`", "/api/agents/nowhere", "lab, spare"]);
+    workspace.write("main.tf", &configuration("agent_name = \"no/such?x\""));
+    contains(&workspace.apply().error(), &["no agent `no/such?x`", "/api/agents/no%2Fsuch%3Fx answered 404"]);
     workspace.write("main.tf", &configuration("agent_id = \"0b6f2f0e-5c1d-4a86-9a3e-2d1c7b9f4e10\""));
     contains(&workspace.apply().error(), &["`ledger-ro`", "POST http://", "500", "an agent"]);
     assert!(workspace.resource(IT).is_none());
@@ -323,12 +342,78 @@ fn a_gateway_that_is_away_for_a_moment_is_waited_for_and_one_that_stays_away_is_
 #[test]
 fn without_a_gateway_the_plan_says_what_to_set() {
     let workspace = Workspace::offline();
-    workspace.write("main.tf", &(configuration(LAB) + "data \"rdsaccess_agents\" \"all\" {}\n"));
+    workspace.write("main.tf", &configuration(LAB));
     workspace.init().ok();
     workspace.validate().ok();
     contains(&workspace.plan_run().error(), &["The gateway is not configured", "HOOP_APIURL"]);
     workspace.write("provider.tf", "provider \"rdsaccess\" {\n  gateway = { url = \"https://hoop.example.com\" }\n}\n");
     contains(&workspace.plan_run().error(), &["https://hoop.example.com/api", "HOOP_APIKEY"]);
+}
+
+#[test]
+fn a_plan_without_a_change_needs_no_gateway() {
+    let gateway = FakeGateway::start();
+    let mut workspace = gateway.workspace(&configuration(LAB));
+    workspace.apply().ok();
+    workspace.set("HOOP_APIURL", "");
+    let plan = |workspace: &Workspace<'_>| {
+        workspace.run(&["plan", "-refresh=false", "-input=false", "-no-color", "-detailed-exitcode"])
+    };
+    assert_eq!(plan(&workspace).ok().code, 0);
+    workspace.write("main.tf", &configuration(&format!("{LAB}\n  reviewers = [\"dba\"]")));
+    contains(&plan(&workspace).error(), &["The gateway is not configured", "HOOP_APIURL"]);
+}
+
+#[test]
+fn a_name_that_is_too_long_for_the_resource_is_refused_by_the_plan() {
+    let gateway = FakeGateway::start();
+    let name = "a".repeat(150);
+    let long = configuration(LAB).replace("\"ledger-ro\"", &format!("\"{name}-ro\""));
+    let workspace = gateway.workspace(&long);
+    contains(
+        &workspace.plan_run().error(),
+        &["too long for a gateway resource", "150 characters", "Set `resource_name`"],
+    );
+    workspace.write("main.tf", &long.replace(LAB, "agent_name = \"lab\"\n  resource_name = \"short\""));
+    workspace.apply().ok();
+    assert_eq!(gateway.stored(&format!("{name}-ro"))["resource_name"], "short");
+    // It keeps the resource that it has.
+    workspace.write("main.tf", &long);
+    workspace.plan().nothing();
+}
+
+#[test]
+fn a_mark_that_was_taken_away_is_told_and_put_back_by_the_next_change() {
+    let gateway = FakeGateway::start();
+    let workspace = gateway.workspace(&configuration(LAB));
+    workspace.apply().ok();
+    let mut tags = gateway.stored("ledger-ro")["connection_tags"].clone();
+    tags.as_object_mut().unwrap().remove("rdsaccess.managed");
+    gateway.change("ledger-ro", &json!({ "connection_tags": tags }));
+    let said = crate::connection::words(&workspace.plan().nothing().stdout);
+    assert!(
+        said.contains("Warning: The gateway connection has lost its mark") && said.contains("puts it back"),
+        "{said}"
+    );
+    workspace.write("main.tf", &configuration(&format!("{LAB}\n  reviewers = [\"dba\"]")));
+    workspace.apply().ok();
+    assert_eq!(gateway.stored("ledger-ro")["connection_tags"]["rdsaccess.managed"], "true");
+    let said = workspace.plan().nothing().stdout;
+    assert!(!said.contains("lost its mark"), "{said}");
+}
+
+#[test]
+fn a_plan_asks_for_an_agent_once() {
+    let gateway = FakeGateway::start();
+    let many = "for_each = toset([for n in range(12) : \"db${n}-ro\"])\n  name       = each.key";
+    let text = configuration(LAB).replace("name       = \"ledger-ro\"", many);
+    let workspace = gateway.workspace(&text);
+    let asked = || gateway.calls().into_iter().filter(|call| call.starts_with("GET /api/agents")).collect::<Vec<_>>();
+    workspace.apply().ok();
+    assert_eq!(asked(), ["GET /api/agents/lab 200"], "the apply");
+    gateway.forget_log();
+    workspace.plan().nothing();
+    assert_eq!(asked(), ["GET /api/agents/lab 200"], "the plan");
 }
 
 #[test]
@@ -379,7 +464,21 @@ fn what_needs_no_gateway_is_refused_by_validate() {
         (connection("ledger-ro", &role("auth = \"iam\""), LAB), "third part of the host name"),
         (connection("ledger-ro", &role("secret_ref = null"), LAB), "The role has no secret"),
         (connection("ledger-ro", &role("secret_ref = \"vault:kv2:team:kv:a\""), LAB), "namespace `team`"),
+        (connection("ledger-ro", &role("secret_ref = null"), LAB), "`role = rdsaccess_role.<name>`"),
         (connection("ledger-ro", &role("default_database = null"), LAB), "No database to open"),
+        (connection("ledger-ro", &role("default_database = \"\""), LAB), "Invalid value for `role.default_database`"),
+        (connection("ledger-ro", &role("username = \" \""), LAB), "Invalid value for `role.username`"),
+        (connection("ledger-ro", &role("username = \"_aws:a:b\""), LAB), "a reference to a store of secrets"),
+        (configuration("agent_name = \"lab\"\n  database = \"_aws:x:y\""), "Invalid value for `database`"),
+        (configuration("agent_id = \"prod-eu\""), "use `agent_name = \"prod-eu\"`"),
+        (configuration("agent_id = \"75122BCE-F957-49EB-A812-2AB60977CD9F\""), "Write `75122bce-"),
+        (
+            configuration("agent_name = \"lab\"\n  guardrail_rules = [\"no-drop\"]"),
+            "Invalid value for `guardrail_rules`",
+        ),
+        (configuration("agent_name = \"lab\"\n  jira_issue_template_id = \"OPS\""), "`OPS` is no id of the gateway"),
+        (configuration("agent_name = \"lab\"\n  reviewers = [\"\"]"), "`reviewers` holds an empty text"),
+        (configuration("agent_name = \"lab\"\n  groups = [\"dba\", \" \"]"), "`groups` holds an empty text"),
         (configuration("agent_name = \"lab\"\n  min_review_approvals = 0"), "between 1 and"),
         (configuration("agent_name = \"lab\"\n  access_max_duration = \"0s\""), "between 1s and"),
         (configuration("agent_name = \"lab\"\n  secret_delivery = \"post\""), "Invalid value for `secret_delivery`"),

@@ -18,12 +18,29 @@ locals {
   master_method = coalesce(local.settings.master_method, local.settings.admin_secret_ref == null ? "password" : "existing")
 }
 
+# Whatever the gateway would refuse at the end is asked for first: no master password is replaced for connections that cannot
+# be made. Where the agent comes into being in the same apply this is read there, before anything below is changed.
+data "rdsaccess_agents" "all" {
+  count = local.is_used ? 1 : 0
+
+  must_include = [coalesce(var.agent_name, var.agent_id)]
+
+  lifecycle {
+    postcondition {
+      condition     = self.access_control != false || alltrue([for settings in values(local.levels) : settings.groups == null])
+      error_message = "levels has groups, and the gateway's plugin access_control is not enabled: enable it, or leave groups out."
+    }
+  }
+}
+
 resource "rdsaccess_security_group" "this" {
   count = local.is_used && length(local.ingress) > 0 ? 1 : 0
 
   target_arn = var.target_arn
   ingress    = local.ingress
   timeouts   = local.settings.timeouts
+
+  depends_on = [data.rdsaccess_agents.all]
 }
 
 resource "rdsaccess_master_credential" "this" {
@@ -37,7 +54,7 @@ resource "rdsaccess_master_credential" "this" {
   timeouts         = local.settings.timeouts
 
   # The new password is proven by a login, and the group may be what lets it in.
-  depends_on = [rdsaccess_security_group.this]
+  depends_on = [data.rdsaccess_agents.all, rdsaccess_security_group.this]
 
   lifecycle {
     precondition {
@@ -66,7 +83,7 @@ resource "rdsaccess_role" "this" {
     secret_ref = local.master_method == "existing" ? local.settings.admin_secret_ref : rdsaccess_master_credential.this[0].secret_ref
   }
 
-  depends_on = [rdsaccess_security_group.this]
+  depends_on = [data.rdsaccess_agents.all, rdsaccess_security_group.this]
 
   lifecycle {
     precondition {

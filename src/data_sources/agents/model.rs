@@ -1,6 +1,6 @@
 //! Results of `rdsaccess_agents`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::gateway::Agent;
 use crate::model;
@@ -11,8 +11,14 @@ model! {
     /// An agent runs in a network that reaches the databases and opens the sessions of their connections; its name or id
     /// goes into `rdsaccess_connection`. An agent that is not connected right now is listed too.
     pub struct Agents {
+        /// Names or ids of agents that must be there: without one of them reading fails, so that nothing is changed that
+        /// depends on this data source.
+        must_include: BTreeSet<String> = optional(),
         /// The agents, by name.
         agents: BTreeMap<String, AgentModel> = computed(),
+        /// Whether the gateway's plugin `access_control` is enabled, which `groups` of a connection need; null where the
+        /// token may not see it.
+        access_control: bool = computed(),
     }
 }
 

@@ -57,7 +57,10 @@ pub(super) enum Error {
         subtype: String,
     },
     /// No agent of this name
-    #[error("connection `{name}`: the gateway has no agent `{agent}` (GET {base}/agents/{agent} answered 404)")]
+    #[error(
+        "connection `{name}`: the gateway has no agent `{agent}` (GET {base}/agents/{} answered 404)",
+        gateway::encoded(agent)
+    )]
     NoAgent {
         /// Name of the connection
         name: String,

@@ -4,6 +4,7 @@
 //! |------------|-----------------------------------------------------------------|
 //! | `model`    | declares the arguments and results                              |
 //! | `rules`    | checks what needs no gateway                                    |
+//! | `texts`    | checks single names and ids                                     |
 //! | `plan`     | says what an update moves                                       |
 //! | `spec`     | turns a planned connection into a request                       |
 //! | `read`     | turns what the gateway shows into state                         |
@@ -11,6 +12,7 @@
 //! | `names`    | refuses two blocks of one name                                  |
 //! | `rows`     | removes the gateway's resource that came with a connection      |
 //! | `seen`     | remembers for the plan what a refresh saw of others              |
+//! | `manager`  | leaves alone what somebody else has come to manage              |
 //! | `orphans`  | finds connections of ours that no state may hold                |
 //! | `imported` | remembers what an import found and the configuration leaves out |
 //! | `error`    | puts into words what can go wrong                               |
@@ -18,6 +20,7 @@
 mod apply;
 mod error;
 mod imported;
+mod manager;
 mod model;
 mod names;
 mod orphans;
@@ -29,6 +32,7 @@ mod seen;
 mod spec;
 #[cfg(test)]
 mod tests;
+mod texts;
 
 use std::collections::BTreeSet;
 
@@ -68,14 +72,16 @@ impl Resource for ConnectionResource {
     }
 
     async fn plan(&self, context: &Context, change: &mut Change<Connection>) -> Result<(), Reports> {
-        if lost::rests(context, change) {
+        if lost::rests(context, change) || manager::rests(change) {
             return Ok(());
         }
         if let Ok(gateway) = context.gateway() {
             let Change { prior, planned, private, warnings, .. } = &mut *change;
             warnings.extend(names::check(gateway, prior.as_ref(), planned, private)?);
         }
-        plan::plan(change)
+        plan::plan(change)?;
+        // Other resources must not be changed for a connection that cannot be made then: a master password is reset once.
+        if change.prior.as_ref() == Some(&change.planned) { Ok(()) } else { context.expect_gateway() }
     }
 
     async fn read(&self, context: &Context, reading: &mut Reading<Connection>) -> Result<bool, Reports> {
@@ -91,6 +97,7 @@ impl Resource for ConnectionResource {
     }
 
     async fn create(&self, context: &Context, apply: &mut Apply<Connection>) -> Result<(), Reports> {
+        seen::mark(&mut apply.private);
         apply::create(context, apply).await
     }
 
@@ -170,13 +177,16 @@ async fn look(context: &Context, reading: &mut Reading<Connection>) -> Result<bo
     if reading.imported {
         check_importable(&found).map_err(Failure::Own)?;
     }
-    plan::remember_manager(&mut reading.private, &found);
+    manager::remember(&mut reading.private, &found);
     seen::remember(&mut reading.private, &found);
     let agent_name = agent_name(gateway, &reading.state, &found).await?;
     let groups = groups(gateway, reading, &found).await?;
     let delivery = delivery(context, reading, &found).await?;
     let sight = Sight { connection: &found, groups, agent_name, delivery, tls: context.tls_mode() };
+    let before = reading.state.clone();
     observe(&mut reading.state, &sight, reading.imported);
+    reading.warnings.extend(manager::keep(before, &mut reading.state, &found));
+    reading.warnings.extend(seen::lost_mark(&mut reading.private, &found));
     if reading.imported {
         let is_copy = matches!(found.env(PASS), Env::Literal(_));
         reading.state.secret_delivery = if is_copy { COPY } else { REFERENCE }.to_owned().into();

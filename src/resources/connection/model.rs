@@ -8,7 +8,7 @@ use crate::schema::Timeouts;
 use crate::value::Value;
 
 /// Longest name of a gateway resource: the width of its column.
-const LONGEST_RESOURCE_NAME: usize = 128;
+pub(super) const LONGEST_RESOURCE_NAME: usize = 128;
 /// Largest number that the gateway's database takes.
 const LARGEST: i64 = i32::MAX as i64;
 
@@ -29,6 +29,11 @@ model! {
     /// and user; everything else is imported. The gateway has one connection of a name: two blocks of one name are refused by
     /// the plan, and a `moved` block gives a connection another address. Whether another state holds a connection nobody can
     /// tell, so a name that it uses is taken over too: give each configuration names of its own.
+    ///
+    /// A plan fails when the provider has no gateway, and asks it nothing. Where other resources must not be changed for a
+    /// connection that cannot be made then, `rdsaccess_agents` with `must_include` looks first, and they depend on it.
+    /// Of a connection that somebody else has come to manage (`managed_by`) the state keeps the arguments, and a warning
+    /// names what differs; a change that the configuration asks for is refused.
     ///
     /// Destroying the last connection of a gateway resource also removes that resource, when it came into being with a
     /// connection of this provider, of this state or another, and nobody has given it variables. That shows as long as the
@@ -58,7 +63,7 @@ model! {
         /// Database that sessions open first. MySQL and MariaDB fall back to `information_schema`, which every user may
         /// open.
         database: String = optional().not_empty().default_words("the role's `default_database`"),
-        /// Id of the agent that opens the sessions. Exactly one of `agent_id` and `agent_name` is needed.
+        /// Id of the agent that opens the sessions, a UUID. Exactly one of `agent_id` and `agent_name` is needed.
         agent_id: String = optional().not_empty(),
         /// Name of the agent that opens the sessions.
         agent_name: String = optional().not_empty(),
@@ -77,7 +82,7 @@ model! {
         reviewers: BTreeSet<String> = optional(),
         /// Groups that may use the connection. Needs the gateway's plugin `access_control`.
         groups: BTreeSet<String> = optional(),
-        /// Ids of guardrail rules.
+        /// Ids of guardrail rules, UUIDs.
         guardrail_rules: BTreeSet<String> = optional(),
         /// Info types that are redacted from results, such as `EMAIL_ADDRESS`.
         redact_types: BTreeSet<String> = optional(),
@@ -92,7 +97,7 @@ model! {
         access_max_duration: Span = optional().check("between 1s and 24855d", is_duration),
         /// Approvals that a session needs; left out, every group in `reviewers` has to approve. Needs `reviewers`.
         min_review_approvals: i64 = optional().between(1, LARGEST),
-        /// Id of the template for Jira issues.
+        /// Id of the template for Jira issues, a UUID.
         jira_issue_template_id: String = optional().not_empty(),
         /// Tags, at most 8, and fewer where others have set some: the gateway takes 10 with the provider's own two. Values may hold no dot; `provider::rdsaccess::tag_value` cleans a text.
         tags: BTreeMap<String, String> = optional(),
@@ -127,7 +132,7 @@ model! {
         /// TCP port.
         port: i64 = required().between(1, 65_535),
         /// Database that sessions open first, unless `database` names another.
-        default_database: String = optional(),
+        default_database: String = optional().not_empty(),
         /// `password`, or `iam` for tokens that the agent makes.
         auth: Auth = optional().computed().defaults_to("password"),
         /// Level of access of the role; the connection does not depend on it.

@@ -1,18 +1,17 @@
 //! What a plan promises beyond the declarations.
 
 use crate::access::{Access, EngineKind, SecretRef};
-use crate::gateway::{self, EnvState, EnvValue, subtype};
-use crate::schema::{Attr, Change, Private, Reports};
+use crate::gateway::{EnvState, EnvValue, subtype};
+use crate::report::Report;
+use crate::schema::{Attr, Change, Reports};
+use crate::value::Path;
 
-use super::error::Error;
 use super::imported::Unclaimed;
-use super::model::{Connection, OK, Role};
+use super::manager;
+use super::model::{Connection, LONGEST_RESOURCE_NAME, OK, Role};
 use super::rules::problems;
 use super::seen;
 use super::spec::{Delivery, wanted_password};
-
-/// Private entry: who manages the connection, when the last refresh found somebody.
-const MANAGED_BY: &str = "managed_by";
 
 /// Fills in the default of `resource_name` and says which results the change can move.
 pub(super) fn plan(change: &mut Change<Connection>) -> Result<(), Reports> {
@@ -23,12 +22,15 @@ pub(super) fn plan(change: &mut Change<Connection>) -> Result<(), Reports> {
     match &change.prior {
         None if change.config.resource_name.is_null() => {
             change.planned.resource_name = change.planned.name.clone().map(|name| without_level(&name));
+            if let Some(problem) = long_resource_name(&change.planned) {
+                return Err(problem.into());
+            }
         }
         None => {}
         Some(prior) => {
             change.warnings.extend(Unclaimed::of(&change.private).warning(prior, &change.planned));
             moved(prior, &mut change.planned);
-            refuse_managed(change)?;
+            manager::refuse(change)?;
         }
     }
     if let Some(problem) = seen::too_many_tags(change) {
@@ -38,22 +40,16 @@ pub(super) fn plan(change: &mut Change<Connection>) -> Result<(), Reports> {
     Ok(())
 }
 
-/// Keeps for the plan who else manages the connection.
-pub(super) fn remember_manager(private: &mut Private, found: &gateway::Connection) {
-    match &found.managed_by {
-        Some(managed_by) => private.set(MANAGED_BY, managed_by),
-        None => private.remove(MANAGED_BY),
-    }
-}
-
-/// The gateway would refuse any change of a connection that somebody else has come to manage.
-fn refuse_managed(change: &Change<Connection>) -> Result<(), Error> {
-    let Some(managed_by) = change.private.get(MANAGED_BY).filter(|_| change.prior.as_ref() != Some(&change.planned))
-    else {
-        return Ok(());
-    };
-    let name = change.planned.name.get().cloned().unwrap_or_default();
-    Err(Error::AgentManaged { name, managed_by: managed_by.to_owned() })
+/// A name may be longer than that of the resource which it is the default of.
+fn long_resource_name(planned: &Connection) -> Option<Report> {
+    let length = planned.resource_name.get()?.chars().count();
+    (length > LONGEST_RESOURCE_NAME).then(|| {
+        let detail = format!(
+            "Left out, `resource_name` is the name of the connection without its ending `-ro`, `-rw` or `-ddl`, and here that \
+             has {length} characters. The gateway takes {LONGEST_RESOURCE_NAME}. Set `resource_name`, or shorten `name`."
+        );
+        Report::error("The name is too long for a gateway resource", detail).at(Path::attribute("resource_name"))
+    })
 }
 
 /// `payments-main-ro` and its siblings belong to `payments-main`.

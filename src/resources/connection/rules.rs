@@ -27,6 +27,7 @@ pub(super) fn problems(connection: &Connection) -> Vec<Report> {
         found.extend(database(connection, role));
     }
     found.extend(connection.tags.get().into_iter().flat_map(tags));
+    found.extend(super::texts::problems(connection));
     found
 }
 
@@ -50,8 +51,9 @@ fn login(connection: &Connection, role: &Role) -> Option<Report> {
         Attr::Null if password => Some(
             Report::error(
                 "The role has no secret",
-                "The connection needs a stored password. Set `role.secret_ref`, or `auth = \"iam\"` for a role that logs in \
-                 with IAM tokens.",
+                "The connection needs a stored password. Write `role = rdsaccess_role.<name>` where that resource made the \
+                 role, set `role.secret_ref`, or `auth = \"iam\"` for a role that logs in with IAM tokens. An import cannot \
+                 tell which secret it is: the gateway knows it by the agent's notation only, or not at all.",
             )
             .at(at),
         ),

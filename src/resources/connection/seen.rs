@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use crate::access::list_names;
-use crate::gateway;
+use crate::gateway::{self, MANAGED_TAG};
 use crate::report::Report;
 use crate::schema::{Attr, Change, Private};
 use crate::value::Path;
@@ -18,6 +18,33 @@ use super::spec::forgotten_tags;
 const TAGS: &str = "seen_tags";
 /// Private entry that says that the connection had no reviewers.
 const NO_REVIEWERS: &str = "seen_no_reviewers";
+
+/// Private entry that says that the connection has had our mark.
+const MARKED: &str = "seen_mark";
+
+/// The connection has our mark from now on.
+pub(super) fn mark(private: &mut Private) {
+    private.set(MARKED, "true");
+}
+
+/// Somebody took our mark away: no attribute shows it, so a warning does. A connection that was imported without it has
+/// lost nothing.
+pub(super) fn lost_mark(private: &mut Private, found: &gateway::Connection) -> Option<Report> {
+    if found.is_ours() {
+        mark(private);
+        return None;
+    }
+    private.get(MARKED).filter(|_| found.managed_by.is_none())?;
+    Some(Report::warning(
+        "The gateway connection has lost its mark",
+        format!(
+            "Somebody took the tag `{MANAGED_TAG}` from connection `{}`. Without it an interrupted run cannot find its own \
+             connections again, and their names count as taken. The next change of the connection puts it back; by hand its \
+             value is `true`.",
+            found.name
+        ),
+    ))
+}
 
 /// Keeps it for the plan.
 pub(super) fn remember(private: &mut Private, found: &gateway::Connection) {

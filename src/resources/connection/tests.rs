@@ -16,6 +16,7 @@ use crate::schema::{Attr, Private};
 
 const ARN: &str = "arn:aws:rds:eu-central-1:123456789012:db:ledger";
 const SECRET: &str = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:rdsaccess/ledger-AbCdEf";
+const AGENT: &str = "75122bce-f957-49eb-a812-2ab60977cd9f";
 const PASS_REFERENCE: &str = "X2F3czpyZHNhY2Nlc3MvbGVkZ2VyOnBhc3N3b3Jk";
 
 fn texts<const N: usize>(texts: [&str; N]) -> BTreeSet<String> {
@@ -46,7 +47,7 @@ fn kept() -> Connection {
         name: text("ledger-ro"),
         target_arn: ARN.parse::<crate::access::Arn>().unwrap().into(),
         role: role().into(),
-        agent_id: text("agent"),
+        agent_id: text(AGENT),
         secret_delivery: text("reference"),
         resource_name: text("ledger"),
         access_modes: AccessModes { connect: on(), exec: on(), runbooks: on(), schema: on() }.into(),
@@ -63,7 +64,7 @@ fn kept() -> Connection {
 fn shown(further: Json) -> gateway::Connection {
     let mut body = json!({
         "id": "1", "name": "ledger-ro", "resource_name": "ledger", "type": "database", "subtype": "postgres",
-        "agent_id": "agent", "command": ["psql"], "status": "online",
+        "agent_id": AGENT, "command": ["psql"], "status": "online",
         "access_mode_connect": "enabled", "access_mode_exec": "enabled",
         "access_mode_runbooks": "enabled", "access_schema": "enabled",
         "connection_tags": {"rdsaccess.managed": "true", "hoop.dev/aws-connect.dbarn": ARN},

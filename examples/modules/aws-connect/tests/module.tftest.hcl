@@ -1,6 +1,11 @@
 # What the module makes of its settings, without any server: `terraform test`.
 
 mock_provider "rdsaccess" {
+  mock_data "rdsaccess_agents" {
+    defaults = {
+      access_control = true
+    }
+  }
   mock_resource "rdsaccess_master_credential" {
     defaults = {
       secret_ref = "arn:aws:secretsmanager:eu-central-1:111122223333:secret:rdsaccess/ledger/admin-AbCdEf"
@@ -327,6 +332,43 @@ run "two_agents_are_refused" {
 
   variables {
     agent_id = "75122bce-f957-49eb-a812-2ab60977cd9f"
+  }
+}
+
+run "the_agent_is_asked_for_first" {
+  command = plan
+
+  assert {
+    condition     = data.rdsaccess_agents.all[0].must_include == toset(["lab"])
+    error_message = "The gateway is asked for the agent."
+  }
+}
+
+run "groups_need_access_control" {
+  command         = plan
+  expect_failures = [data.rdsaccess_agents.all]
+
+  override_data {
+    target = data.rdsaccess_agents.all
+    values = { access_control = false }
+  }
+
+  variables {
+    defaults = { levels = { read_only = { groups = ["developers"] } } }
+  }
+}
+
+run "without_groups_nobody_needs_it" {
+  command = plan
+
+  override_data {
+    target = data.rdsaccess_agents.all
+    values = { access_control = false }
+  }
+
+  assert {
+    condition     = length(rdsaccess_connection.this) == 3
+    error_message = "The plugin is off, and everybody may connect."
   }
 }
 
