@@ -25,8 +25,10 @@ pub use client::{Gateway, Made, encoded};
 pub use connection::{Connection, Creation, Env, EnvState, ListedConnection};
 pub use env::{DB, EnvValue, HOST, PASS, PORT, TlsState, USER, endpoint_env, iam_env, subtype, tls_state};
 pub use error::{Call, Error, Kind};
-pub use reference::Reference;
+pub use reference::{IAM_MARKER, Reference};
 pub use resources::{GatewayResource, Removal};
 pub use retry::{Jitter, Retry};
 pub use settings::{BaseUrl, Settings, Token, TokenKind};
-pub use spec::{AccessModes, ConnectionSpec, DATABASE_TAG, MANAGED_TAG, Setting, mark_tags};
+pub use spec::{
+    AccessModes, ConnectionSpec, DATABASE_TAG, LONGEST_RESOURCE_NAME, MANAGED_TAG, MOST_TAGS, Setting, mark_tags,
+};

@@ -5,7 +5,10 @@ use std::fmt;
 use crate::access::{Invalid, KvVersion, SecretRef};
 
 /// What a value begins with so that the agent (or the gateway) takes it for a reference.
-const PREFIXES: [&str; 5] = ["_aws:", "_envjson:", "_vaultkv1:", "_vaultkv2:", "_aws_iam_rds:"];
+/// What a user is given as where the agent makes an IAM token for each session.
+pub const IAM_MARKER: &str = "_aws_iam_rds:";
+
+const PREFIXES: [&str; 5] = ["_aws:", "_envjson:", "_vaultkv1:", "_vaultkv2:", IAM_MARKER];
 /// A value that the agent replaces by its own environment variable of the same name.
 const AGENT_ENVIRONMENT: &str = "system.agent.envs";
 
@@ -48,7 +51,7 @@ impl Reference {
     /// When the user is empty or holds `:`.
     pub fn rds_iam(user: &str) -> Result<Self, Invalid> {
         part("the user", user)?;
-        Ok(Self(format!("_aws_iam_rds:{user}")))
+        Ok(Self(format!("{IAM_MARKER}{user}")))
     }
 
     /// The notation for one key of a stored secret.

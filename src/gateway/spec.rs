@@ -19,9 +19,9 @@ pub const MANAGED_TAG: &str = "rdsaccess.managed";
 pub const DATABASE_TAG: &str = "hoop.dev/aws-connect.dbarn";
 
 /// Most tags of a connection, ours included.
-const MOST_TAGS: usize = 10;
+pub const MOST_TAGS: usize = 10;
 /// Longest name of a gateway resource: the width of its database column.
-const LONGEST_RESOURCE_NAME: usize = 128;
+pub const LONGEST_RESOURCE_NAME: usize = 128;
 /// Fields that the gateway only shows; they are not sent back.
 const READ_ONLY: [&str; 11] = [
     "id",

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 /// Private state of one object: texts by name, kept as a versioned JSON object. Terraform stores it in clear text, so
-/// it holds times and versions only.
+/// it holds what anybody may read: times, versions, names.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Private {
     entries: Map<String, Value>,

@@ -3,12 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::access::{Access, Arn, Auth, EngineKind, SecretRef, Span, is_connection_name};
+use crate::gateway::LONGEST_RESOURCE_NAME;
 use crate::model;
 use crate::schema::Timeouts;
 use crate::value::Value;
 
-/// Longest name of a gateway resource: the width of its column.
-pub(super) const LONGEST_RESOURCE_NAME: usize = 128;
 /// Largest number that the gateway's database takes.
 const LARGEST: i64 = i32::MAX as i64;
 

@@ -1,14 +1,14 @@
 //! What a plan promises beyond the declarations.
 
 use crate::access::{Access, EngineKind, SecretRef};
-use crate::gateway::{EnvState, EnvValue, subtype};
+use crate::gateway::{EnvState, EnvValue, LONGEST_RESOURCE_NAME, subtype};
 use crate::report::Report;
 use crate::schema::{Attr, Change, Reports};
 use crate::value::Path;
 
 use super::imported::Unclaimed;
 use super::manager;
-use super::model::{Connection, LONGEST_RESOURCE_NAME, OK, Role};
+use super::model::{Connection, OK, Role};
 use super::rules::problems;
 use super::seen;
 use super::spec::{Delivery, wanted_password};

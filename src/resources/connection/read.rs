@@ -3,14 +3,13 @@
 use std::collections::BTreeSet;
 
 use crate::access::{Auth, EngineKind, TlsMode};
-use crate::gateway::{self, DATABASE_TAG, DB, Env, EnvState, HOST, MANAGED_TAG, PASS, PORT, TlsState, USER};
+use crate::gateway::{
+    self, DATABASE_TAG, DB, Env, EnvState, HOST, IAM_MARKER, MANAGED_TAG, PASS, PORT, TlsState, USER,
+};
 use crate::schema::Attr;
 
 use super::model::{AccessModes, Connection, OK, Role};
 use super::spec::{Delivery, engine_of, fallback_database, wanted_password};
-
-/// What a user of IAM tokens begins with.
-const IAM_MARKER: &str = "_aws_iam_rds:";
 
 /// What is there.
 pub(super) struct Sight<'a> {

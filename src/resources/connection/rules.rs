@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::access::{EngineKind, is_tag_key, is_tag_value};
-use crate::gateway::{DATABASE_TAG, MANAGED_TAG};
+use crate::gateway::{DATABASE_TAG, MANAGED_TAG, MOST_TAGS};
 use crate::report::Report;
 use crate::schema::Attr;
 use crate::value::Path;
@@ -11,8 +11,6 @@ use crate::value::Path;
 use super::model::{Connection, IAM, Role};
 use super::spec::fallback_database;
 
-/// Most tags that the gateway takes.
-pub(super) const MOST_TAGS: usize = 10;
 /// Tags that the provider itself sets.
 pub(super) const OUR_TAGS: [&str; 2] = [MANAGED_TAG, DATABASE_TAG];
 

@@ -4,14 +4,14 @@
 use std::collections::BTreeSet;
 
 use crate::access::list_names;
-use crate::gateway::{self, MANAGED_TAG};
+use crate::gateway::{self, MANAGED_TAG, MOST_TAGS};
 use crate::report::Report;
 use crate::schema::{Attr, Change, Private};
 use crate::value::Path;
 
 use super::imported::Unclaimed;
 use super::model::Connection;
-use super::rules::{MOST_TAGS, OUR_TAGS};
+use super::rules::OUR_TAGS;
 use super::spec::forgotten_tags;
 
 /// Private entry with the keys of every tag.

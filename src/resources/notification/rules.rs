@@ -68,12 +68,19 @@ fn application(webhook: &Webhook) -> Option<Report> {
     Some(Report::error("No application of Svix", sentence(&why.to_string())).at(at(attribute)))
 }
 
-/// Whether the key could sign.
+/// Whether the key could sign, or the token go into a header.
 fn secret(webhook: &Webhook) -> Option<Report> {
-    let key = webhook.secret_wo.get().filter(|_| webhook.svix.is_null())?;
-    let anywhere: Address = "https://hooks.example.com".parse().ok()?;
-    let why = Receiver::endpoint(anywhere, key).err()?;
-    Some(Report::error("The signing key is not one", sentence(&why.to_string())).at(at("secret_wo")))
+    let key = webhook.secret_wo.get()?;
+    let (summary, judged) = match &webhook.svix {
+        Attr::Null => {
+            let anywhere: Address = "https://hooks.example.com".parse().ok()?;
+            ("The signing key is not one", Receiver::endpoint(anywhere, key))
+        }
+        // What the application is called changes nothing about the token.
+        Attr::Known(_) => ("The token of Svix is not one", Receiver::svix(None, "app", key)),
+        Attr::Unknown => return None,
+    };
+    Some(Report::error(summary, sentence(&judged.err()?.to_string())).at(at("secret_wo")))
 }
 
 /// The key or token that a run which sends lacks. Plan and apply each have the configuration with the value of the day.

@@ -192,6 +192,23 @@ fn command_and_event_that_may_take_longer_together_than_the_calls_are_a_warning(
     assert_eq!((rules::problems(&both("15m")), rules::too_long_together(&both("14m"))), (Vec::new(), None));
 }
 
+#[test]
+fn a_token_of_svix_that_no_header_takes_is_told_before_anything_is_made() {
+    let said = |token: &str| {
+        let svix = Svix { app_id: "app_1".to_owned().into() };
+        let webhook = Webhook { svix: svix.into(), secret_wo: Secret::from(token).into(), ..Webhook::default() };
+        rules::problems(&Notification { webhook: webhook.into(), ..notification() })
+    };
+    for token in ["", "my token", "tök"] {
+        assert_eq!(
+            said(token).first().map(|report| report.summary.as_str()),
+            Some("The token of Svix is not one"),
+            "{token}"
+        );
+    }
+    assert_eq!(said("testsk_hunter2.eu"), []);
+}
+
 /// A configuration without the key is right: most plans send nothing, and who makes them need not have it.
 #[test]
 fn a_missing_key_is_only_told_where_something_is_sent() {
