@@ -66,12 +66,13 @@ impl Gateway {
                 Err(error) if error.is_conflict() || error.may_have_happened() => error,
                 Err(error) => return Err(error),
             };
-            let is_away = error.is_unreachable();
+            // A name that was taken and is free now: another object of this run has just been destroyed.
+            let may_pass = error.is_unreachable() || error.is_conflict();
             // After an answer that was lost, a name that is taken is most likely our own doing.
             let error = lost.unwrap_or(error);
             match self.get_connection(&spec.name).await {
                 Ok(Some(found)) => return Ok(Creation::Found(found, error)),
-                Ok(None) if is_away && attempt < retry.attempts => {}
+                Ok(None) if may_pass && attempt < retry.attempts => {}
                 _ => return Err(error),
             }
             let pause = retry.pause(attempt, None);
