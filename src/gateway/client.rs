@@ -60,6 +60,8 @@ pub enum Made {
     PlannedNew,
     /// A connection that a plan keeps or changes
     PlannedHeld,
+    /// A connection of a state that somebody else was found to manage
+    ByOthers,
     /// The resource that holds connections together, made along with one of ours
     Resource,
     /// A resource that stays, and a warning has said so

@@ -93,6 +93,14 @@ pub(super) fn note_settled(private: &mut Private, settled: &Settled) {
     private.set(SETTLED, settled.version.0.as_str());
 }
 
+/// Notes the version of a password that an apply had no reason to replace. An import knows none that was settled on, and
+/// keepers that come back later are to rotate also when the version says that it was made for them.
+pub(super) fn note_kept(private: &mut Private, version: &Attr<String>) {
+    if let Some(version) = version.get() {
+        private.set(SETTLED, version.as_str());
+    }
+}
+
 /// Whether a run that was killed has made the password that other keepers ask for: the proven version is one that no
 /// apply of this object has settled on, and says that it was made for them. `wanted` is their digest.
 ///

@@ -89,6 +89,41 @@ fn a_connection_that_an_agent_came_to_manage_is_refused_by_the_plan() {
 }
 
 #[test]
+fn a_connection_that_an_agent_came_to_manage_is_not_given_up_by_a_replacement() {
+    let gateway = FakeGateway::start();
+    let workspace = gateway.workspace(&configuration(LAB));
+    workspace.apply().ok();
+    let replace = format!("-replace={IT}");
+    let run = |arguments: &[&str]| {
+        let common = ["-input=false", "-no-color"];
+        workspace.run(&[&arguments[..1], &common, &arguments[1..]].concat())
+    };
+    let refused = |said: &str| contains(said, &["`ledger-ro`", "managed by `agent`", "untaint", "`removed` block"]);
+    gateway.change("ledger-ro", &json!({"managed_by": "agent"}));
+    let stored = gateway.stored("ledger-ro");
+    refused(&crate::connection::words(&run(&["apply", "-auto-approve", &replace]).error()));
+    workspace.plan().nothing();
+    workspace.write("main.tf", &configuration(LAB).replace("\"ledger-ro\"", "\"ledger2-ro\""));
+    refused(&crate::connection::words(&run(&["plan"]).error()));
+    workspace.write("main.tf", &configuration(LAB));
+    run(&["apply", "-auto-approve", "-refresh-only"]).ok();
+    refused(&crate::connection::words(&run(&["plan", "-refresh=false", &replace]).error()));
+
+    workspace.run(&["taint", IT]).ok();
+    refused(&crate::connection::words(&run(&["apply", "-auto-approve"]).error()));
+    assert!(workspace.resource(IT).is_some(), "the state holds it");
+    workspace.run(&["untaint", IT]).ok();
+    workspace.plan().nothing();
+    assert_eq!(gateway.stored("ledger-ro"), stored);
+
+    // Ours again, it is replaced as any other.
+    gateway.change("ledger-ro", &json!({"managed_by": null}));
+    run(&["apply", "-auto-approve", &replace]).ok();
+    assert_ne!(gateway.stored("ledger-ro")["id"], stored["id"]);
+    workspace.plan().nothing();
+}
+
+#[test]
 fn every_refusal_of_every_call_is_explained_and_leaves_state_and_gateway_as_they_were() {
     let gateway = FakeGateway::start();
     let workspace = gateway.workspace(&configuration(LAB));

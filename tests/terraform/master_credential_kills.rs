@@ -190,6 +190,29 @@ fn a_rotation_that_a_killed_run_has_finished_is_not_done_again() {
     assert!(logs_in(&rig, &password));
 }
 
+#[test]
+fn keepers_that_come_back_after_an_import_with_others_rotate() {
+    let wish = DatabaseWish::instance("payments-prod", "us-east-1", "ledger", "postgres");
+    let rig = Rig::start(&Wish::organization().with(wish));
+    let workspace = Workspace::new(&rig);
+    workspace.write("main.tf", &configuration(&rig, FIRST));
+    workspace.apply().ok();
+    let version = || workspace.resource(ADDRESS).unwrap()["secret_version"].clone();
+    let first = version();
+    workspace.run(&["state", "rm", ADDRESS]).ok();
+    workspace.write("main.tf", &configuration(&rig, SECOND));
+    workspace.import(ADDRESS, &rig.database(0).arn).ok();
+    workspace.apply().ok();
+    assert_eq!(version(), first, "an import rotates nothing");
+
+    workspace.write("main.tf", &configuration(&rig, FIRST));
+    workspace.apply().ok();
+    assert_ne!(version(), first, "the plan has promised another");
+    let password = stored_password(&rig, &text(&workspace.resource(ADDRESS).unwrap(), "secret_ref"));
+    assert!(logs_in(&rig, &password));
+    workspace.plan().nothing();
+}
+
 /// Kills a switch of the method at each point; the next apply continues, and what it says logs in.
 fn switch_recovers(from: &str, to: &str, kills: &[Kill]) {
     let wish = DatabaseWish::instance("payments-prod", "us-east-1", "ledger", "postgres");

@@ -46,6 +46,17 @@ pub(super) enum Error {
         /// Content of `managed_by`
         managed_by: String,
     },
+    /// Somebody else manages it, and it was to be made anew
+    #[error(
+        "connection `{name}` is to be replaced, and on the gateway it is managed by `{managed_by}`: nobody else can delete \
+         it and make it anew"
+    )]
+    Irreplaceable {
+        /// Name
+        name: String,
+        /// Content of `managed_by`
+        managed_by: String,
+    },
     /// It is something else than a database
     #[error("connection `{name}` is of the type `{kind}`, subtype `{subtype}`")]
     NotADatabase {
@@ -106,7 +117,7 @@ impl Explain for Error {
         match self {
             Self::Taken { .. } | Self::TakenByOurs { .. } => "The gateway connection exists already",
             Self::SameName { .. } => "Two blocks for one gateway connection",
-            Self::AgentManaged { .. } => "The gateway connection belongs to an agent",
+            Self::AgentManaged { .. } | Self::Irreplaceable { .. } => "The gateway connection belongs to an agent",
             Self::NotADatabase { .. } => "The gateway connection is not one to a database",
             Self::NoAgent { .. } => "The gateway has no such agent",
             Self::NoPassword { .. } => "Cannot read the password of the gateway connection",
@@ -139,6 +150,10 @@ impl Explain for Error {
                     .to_owned()
             }
             Self::AgentManaged { .. } => "Change it where the agent is configured, or choose another name.".to_owned(),
+            Self::Irreplaceable { .. } => "To keep it, plan without `-replace` and `replace_triggered_by`, leave its name, \
+                                           and take a taint back with `terraform untaint`. To give it up, take it out of \
+                                           the configuration with a `removed` block. Nothing was changed."
+                .to_owned(),
             Self::NotADatabase { .. } => {
                 "Import a connection of the type `database` with the subtype `postgres`, `mysql` or `mssql`.".to_owned()
             }
@@ -155,9 +170,11 @@ impl Explain for Error {
 
     fn attribute(&self) -> Option<Path> {
         match self {
-            Self::Taken { .. } | Self::TakenByOurs { .. } | Self::SameName { .. } | Self::AgentManaged { .. } => {
-                Some(Path::attribute("name"))
-            }
+            Self::Taken { .. }
+            | Self::TakenByOurs { .. }
+            | Self::SameName { .. }
+            | Self::AgentManaged { .. }
+            | Self::Irreplaceable { .. } => Some(Path::attribute("name")),
             Self::NoAgent { .. } => Some(Path::attribute("agent_name")),
             Self::NoPassword { .. } | Self::OtherUser { .. } => Some(Path::attribute("role").field("secret_ref")),
             Self::NotADatabase { .. } | Self::NotInSync { .. } => None,

@@ -2,9 +2,9 @@
 //! told and never planned: a plan that had to repair it could not be applied, nor could anything else in the same plan.
 
 use crate::access::list_names;
-use crate::gateway;
+use crate::gateway::{self, Gateway, Made};
 use crate::report::Report;
-use crate::schema::{Change, Model, Private};
+use crate::schema::{Change, Model, Private, Reports};
 use crate::value::Value;
 
 use super::error::Error;
@@ -12,14 +12,21 @@ use super::model::Connection;
 
 /// Private entry: who manages the connection, when the last refresh found somebody.
 const MANAGED_BY: &str = "managed_by";
+/// Private entry beside it: the name of that connection. The plan of an object that takes the place of this one has no state
+/// that would tell it.
+const MANAGED_NAME: &str = "managed_name";
 /// What is no argument: no plan repairs it, so it is told as it is.
 const RESULTS: [&str; 5] = ["id", "command", "status", "secret_state", "tls_state"];
 
 /// Keeps for the plan who else manages the connection.
-pub(super) fn remember(private: &mut Private, found: &gateway::Connection) {
-    match &found.managed_by {
-        Some(managed_by) => private.set(MANAGED_BY, managed_by),
-        None => private.remove(MANAGED_BY),
+pub(super) fn remember(gateway: &Gateway, private: &mut Private, found: &gateway::Connection) {
+    if let Some(managed_by) = &found.managed_by {
+        private.set(MANAGED_BY, managed_by);
+        private.set(MANAGED_NAME, &found.name);
+        gateway.remember(Made::ByOthers, &found.name);
+    } else {
+        private.remove(MANAGED_BY);
+        private.remove(MANAGED_NAME);
     }
 }
 
@@ -62,10 +69,30 @@ pub(super) fn rests(change: &Change<Connection>) -> bool {
 
 /// The gateway would refuse a change that the configuration asks for.
 pub(super) fn refuse(change: &Change<Connection>) -> Result<(), Error> {
-    let Some(managed_by) = change.private.get(MANAGED_BY).filter(|_| change.prior.as_ref() != Some(&change.planned))
-    else {
+    let (Some(managed_by), Some(prior)) = (change.private.get(MANAGED_BY), &change.prior) else { return Ok(()) };
+    if *prior == change.planned {
         return Ok(());
+    }
+    let (name, managed_by) = (prior.name.get().cloned().unwrap_or_default(), managed_by.to_owned());
+    Err(match prior.name == change.planned.name {
+        true => Error::AgentManaged { name, managed_by },
+        false => Error::Irreplaceable { name, managed_by },
+    })
+}
+
+/// Nor can it be made anew: a destroy leaves it, the create that follows is refused, and no state would hold it any more.
+/// Terraform hands the private state on to the plan of a replacement, but not for an object that is tainted: of that one
+/// only the refresh of this run knows.
+pub(super) async fn refuse_anew(gateway: &Gateway, change: &Change<Connection>) -> Result<(), Reports> {
+    let (None, Some(name)) = (&change.prior, change.planned.name.get()) else { return Ok(()) };
+    let private = &change.private;
+    let managed_by = if private.get(MANAGED_NAME) == Some(name) {
+        private.get(MANAGED_BY).map(str::to_owned)
+    } else if gateway.remembers(Made::ByOthers, name) {
+        gateway.get_connection(name).await?.and_then(|found| found.managed_by)
+    } else {
+        None
     };
-    let name = change.planned.name.get().cloned().unwrap_or_default();
-    Err(Error::AgentManaged { name, managed_by: managed_by.to_owned() })
+    let refused = |managed_by| Err(Error::Irreplaceable { name: name.clone(), managed_by }.into());
+    managed_by.map_or(Ok(()), refused)
 }

@@ -76,6 +76,7 @@ impl Resource for ConnectionResource {
             return Ok(());
         }
         if let Ok(gateway) = context.gateway() {
+            manager::refuse_anew(gateway, change).await?;
             let Change { prior, planned, private, warnings, .. } = &mut *change;
             warnings.extend(names::check(gateway, prior.as_ref(), planned, private)?);
         }
@@ -177,7 +178,7 @@ async fn look(context: &Context, reading: &mut Reading<Connection>) -> Result<bo
     if reading.imported {
         check_importable(&found).map_err(Failure::Own)?;
     }
-    manager::remember(&mut reading.private, &found);
+    manager::remember(gateway, &mut reading.private, &found);
     seen::remember(&mut reading.private, &found);
     let agent_name = agent_name(gateway, &reading.state, &found).await?;
     let groups = groups(gateway, reading, &found).await?;

@@ -32,7 +32,7 @@ model! {
     /// A plan fails when the provider has no gateway, and asks it nothing. Where other resources must not be changed for a
     /// connection that cannot be made then, `rdsaccess_agents` with `must_include` looks first, and they depend on it.
     /// Of a connection that somebody else has come to manage (`managed_by`) the state keeps the arguments, and a warning
-    /// names what differs; a change that the configuration asks for is refused.
+    /// names what differs; a change that the configuration asks for is refused, and so is a replacement.
     ///
     /// Destroying the last connection of a gateway resource also removes that resource, when it came into being with a
     /// connection of this provider, of this state or another, and nobody has given it variables. That shows as long as the

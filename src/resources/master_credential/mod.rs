@@ -16,7 +16,7 @@ use crate::report::Report;
 use crate::schema::{Apply, Attr, Change, Reading, Reports, Resource};
 
 use super::lost;
-use super::rotation::{Trigger, leave_old_place};
+use super::rotation::{self, Trigger, leave_old_place};
 use managed::Want;
 use model::{MasterCredential, MasterCredentialIdentity};
 use plan::Reason;
@@ -70,6 +70,7 @@ takes over a secret of this provider that still logs in, and one that `adopt_sec
     async fn update(&self, context: &Context, apply: &mut Apply<MasterCredential>) -> Result<(), Reports> {
         let prior = apply.prior.clone().unwrap_or_default();
         let Some(reason) = plan::reason(&prior, &apply.planned, &apply.private) else {
+            rotation::note_kept(&mut apply.private, &prior.secret_version);
             return managed::check_key(context, apply).await;
         };
         let end = Deadline::of(&apply.planned, false);

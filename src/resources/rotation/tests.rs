@@ -246,6 +246,21 @@ async fn a_version_that_is_kept_keeps_its_time_and_another_one_brings_its_own() 
 }
 
 #[tokio::test]
+async fn keepers_that_come_back_after_an_import_with_others_are_not_done() {
+    let (a, b) = (kept("a"), kept("b"));
+    let wanted = keepers(Attr::Known(&a)).digest();
+    let store = OneSecret { keepers: wanted.clone(), ..OneSecret::proven("v1", None) };
+    let (mut private, none) = (Private::default(), Attr::Null);
+    assert_eq!(trigger(&keepers(Attr::Null), &keepers(Attr::Known(&b)), &none, &private), None, "the import");
+    note_kept(&mut private, &"v1".to_owned().into());
+    let back = trigger(&keepers(Attr::Known(&b)), &keepers(Attr::Known(&a)), &none, &private);
+    assert_eq!(back, Some(Trigger::Keepers));
+    assert!(!is_done(&store, Some(&store.held), wanted.as_ref(), &private).await.unwrap());
+    note_kept(&mut private, &Attr::Null);
+    assert_eq!(private.get(SETTLED), Some("v1"), "a version that is not known takes nothing back");
+}
+
+#[tokio::test]
 async fn keepers_are_done_when_a_version_that_no_apply_knows_was_made_for_them() {
     let (a, b) = (kept("a"), kept("b"));
     let [one, other] = [&a, &b].map(|kept| keepers(Attr::Known(kept)).digest());
