@@ -74,7 +74,7 @@ async fn one_listing_serves_all_whose_agents_are_in_it() {
     assert_eq!(listings().await, 1, "a failure is not kept, and a list is");
 
     assert_eq!(asked("late").await, BTreeSet::from([false]));
-    assert_eq!(listings().await, 1, "who lacks one at the same time shares the call");
+    assert_eq!(listings().await, 2, "who came while one was asking asks again, together");
     rig.steer("POST", "agents", json!({"name": "late"})).await;
     assert_eq!((asked("late").await, asked("lab").await), (BTreeSet::from([true]), BTreeSet::from([true])));
     assert_eq!(listings().await, 1, "an absence is not kept");

@@ -48,9 +48,8 @@ fn an_agent_that_was_deleted_does_not_stop_a_destroy() {
     assert!(said.contains("No agent lab among spare.") && said.contains("access_control is off"), "{said}");
     assert!(!gateway.stored("ledger-ro").is_null());
 
-    let said = words(&workspace.destroy().ok().stdout);
+    workspace.destroy().ok();
     assert!(gateway.stored("ledger-ro").is_null());
-    assert!(said.contains("Warning: Resource postcondition failed"), "{said}");
 }
 
 #[test]

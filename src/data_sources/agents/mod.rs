@@ -28,7 +28,7 @@ impl DataSource for AgentsDataSource {
             false => gateway.agents_among(&wanted).await?,
         };
         let is_missing = |wanted: &String| !agents.iter().any(|agent| agent.is(wanted));
-        // An error would also stop a destroy, which reads this first; a postcondition is a warning there.
+        // An error would also stop a destroy, which reads this first; a postcondition does not.
         query.state.missing = Attr::Known(wanted.into_iter().filter(is_missing).collect());
         query.state.access_control = gateway.has_access_control().await?.into();
         query.state.agents = Attr::Known(agents.iter().map(|a| (a.name.clone(), AgentModel::from(a))).collect());

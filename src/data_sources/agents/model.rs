@@ -15,7 +15,7 @@ model! {
         /// it has the agents for.
         must_include: BTreeSet<String> = optional(),
         /// Those of `must_include` that are not there. Judge it in a `postcondition`: it fails a plan before anything is
-        /// changed that depends on this data source, and a destroy goes on, with a warning.
+        /// changed that depends on this data source, and a destroy goes on.
         missing: BTreeSet<String> = computed(),
         /// The agents, by name.
         agents: BTreeMap<String, AgentModel> = computed(),
