@@ -1,6 +1,6 @@
 //! The gateway's agents: the processes that open the database sessions.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use reqwest::Method;
@@ -89,6 +89,17 @@ impl Gateway {
         let mut agents: Vec<Agent> = self.send(&self.request(Method::GET, &["agents"])).await?;
         agents.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(agents)
+    }
+
+    /// Every agent, by name, for those who ask for some of them: one listing of this process serves all whose `wanted` are
+    /// in it, with the `status` of that time. Where one is missing the gateway is asked again, because it may have come
+    /// into being during an apply.
+    ///
+    /// # Errors
+    /// When the gateway cannot be asked or refuses.
+    pub async fn agents_among(&self, wanted: &BTreeSet<String>) -> Result<Arc<[Agent]>, Error> {
+        let all_there = |agents: &Arc<[Agent]>| wanted.iter().all(|one| agents.iter().any(|agent| agent.is(one)));
+        self.listed_agents().get(all_there, || async { self.agents().await.map(Arc::from) }).await
     }
 
     /// One agent by its name or id; `None` when there is none. An agent that was found is not asked for again, so that

@@ -20,6 +20,7 @@ use crate::access::Secret;
 
 use super::agents;
 use super::genuine::Sight;
+use super::shared::Shared;
 use super::{Call, EnvValue, Error, Kind, Retry, Settings, Token, TokenKind};
 
 /// Longest text of the gateway that goes into an error, in characters.
@@ -47,6 +48,10 @@ struct Inner {
     genuine: OnceCell<Sight>,
     /// The agents that were looked up
     agents: agents::Found,
+    /// All agents, for those who ask for some of them
+    listed: Shared<Arc<[agents::Agent]>>,
+    /// Whether connections can have groups
+    access_control: Shared<Option<bool>>,
 }
 
 /// What this process notes of a gateway object.
@@ -73,7 +78,8 @@ impl Gateway {
     pub fn new(settings: Settings) -> Self {
         let token = RwLock::new(settings.token.clone());
         let (made, genuine, agents) = (Mutex::default(), OnceCell::new(), agents::Found::default());
-        Self { inner: Arc::new(Inner { settings, token, http: OnceLock::new(), made, genuine, agents }) }
+        let (http, listed, access_control) = (OnceLock::new(), Shared::default(), Shared::default());
+        Self { inner: Arc::new(Inner { settings, token, http, made, genuine, agents, listed, access_control }) }
     }
 
     /// The settings it was made with.
@@ -94,6 +100,16 @@ impl Gateway {
     /// The agents that were looked up.
     pub(super) fn found_agents(&self) -> &agents::Found {
         &self.inner.agents
+    }
+
+    /// All agents, as they were listed.
+    pub(super) fn listed_agents(&self) -> &Shared<Arc<[agents::Agent]>> {
+        &self.inner.listed
+    }
+
+    /// Whether connections can have groups, as it was answered.
+    pub(super) fn access_control(&self) -> &Shared<Option<bool>> {
+        &self.inner.access_control
     }
 
     /// Whether a connection that the gateway does not show is not there. Known after the first `404`.

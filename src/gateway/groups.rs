@@ -32,11 +32,16 @@ impl Gateway {
         }
     }
 
-    /// Whether connections can have groups: the plugin is enabled. `None`: this token may not look.
+    /// Whether connections can have groups: the plugin is enabled. `None`: this token may not look. A yes holds for the
+    /// life of this process, because the answer has every connection of the gateway in it.
     ///
     /// # Errors
     /// When the gateway cannot be asked.
     pub async fn has_access_control(&self) -> Result<Option<bool>, Error> {
+        self.access_control().get(|answer| *answer == Some(true), || self.ask_access_control()).await
+    }
+
+    async fn ask_access_control(&self) -> Result<Option<bool>, Error> {
         match self.send::<IgnoredAny>(&self.request(Method::GET, &["plugins", "access_control"])).await {
             Ok(_) => Ok(Some(true)),
             Err(error) if error.is_not_found() => Ok(Some(false)),

@@ -18,6 +18,7 @@ mod reference;
 mod resources;
 mod retry;
 mod settings;
+mod shared;
 mod spec;
 
 pub use agents::{Agent, AgentStatus};

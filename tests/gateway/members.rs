@@ -55,6 +55,64 @@ async fn who_may_not_look_at_access_control_is_told_neither_yes_nor_no() {
 }
 
 #[tokio::test]
+async fn one_listing_serves_all_whose_agents_are_in_it() {
+    let rig = Rig::start();
+    let gateway = rig.gateway();
+    let asked = async |name: &str| {
+        let wanted = BTreeSet::from([name.to_owned()]);
+        let all = futures_util::future::join_all((0..10).map(|_| gateway.agents_among(&wanted))).await;
+        all.into_iter().map(|listed| listed.unwrap().iter().any(|agent| agent.is(name))).collect::<BTreeSet<_>>()
+    };
+    let listings = async || {
+        let calls = rig.calls().await.into_iter().filter(|call| call == "GET /api/agents 200").count();
+        rig.forget_log().await;
+        calls
+    };
+    rig.fault(json!({"status": 401, "path": "/api/agents"})).await;
+    assert!(gateway.agents_among(&BTreeSet::from(["lab".to_owned()])).await.is_err());
+    assert_eq!((asked("lab").await, asked("lab").await), (BTreeSet::from([true]), BTreeSet::from([true])));
+    assert_eq!(listings().await, 1, "a failure is not kept, and a list is");
+
+    assert_eq!(asked("late").await, BTreeSet::from([false]));
+    assert_eq!(listings().await, 2, "who came while one was asking asks again, together");
+    rig.steer("POST", "agents", json!({"name": "late"})).await;
+    assert_eq!((asked("late").await, asked("lab").await), (BTreeSet::from([true]), BTreeSet::from([true])));
+    assert_eq!(listings().await, 1, "an absence is not kept");
+}
+
+#[tokio::test]
+async fn an_answer_of_before_does_not_hide_an_agent_that_was_made_since() {
+    let rig = Rig::start();
+    let gateway = rig.gateway();
+    let (lab, late) = (BTreeSet::from(["lab".to_owned()]), BTreeSet::from(["late".to_owned()]));
+    rig.fault(json!({"path": "/api/agents", "delay": 0.5, "status": 200, "body": []})).await;
+    let begun = async {
+        tokio::task::yield_now().await;
+        rig.steer("POST", "agents", json!({"name": "late"})).await;
+        gateway.agents_among(&late).await.unwrap()
+    };
+    let (_, listed) = tokio::join!(gateway.agents_among(&lab), begun);
+    assert!(listed.iter().any(|agent| agent.is("late")), "{listed:?}");
+}
+
+#[tokio::test]
+async fn the_plugin_is_asked_for_until_it_is_on() {
+    let rig = Rig::start();
+    let gateway = rig.gateway();
+    let asked = async || {
+        let all = futures_util::future::join_all((0..10).map(|_| gateway.has_access_control())).await;
+        all.into_iter().map(Result::unwrap).collect::<BTreeSet<_>>()
+    };
+    assert_eq!(asked().await, BTreeSet::from([Some(false)]));
+    rig.fault(json!({"status": 403})).await;
+    assert_eq!(gateway.has_access_control().await.unwrap(), None);
+    rig.toggle("access_control", true).await;
+    rig.forget_log().await;
+    assert_eq!((asked().await, asked().await), (BTreeSet::from([Some(true)]), BTreeSet::from([Some(true)])));
+    assert_eq!(rig.calls().await, ["GET /api/plugins/access_control 200"]);
+}
+
+#[tokio::test]
 async fn groups_need_the_plugin_and_are_set_read_and_cleared_for_one_connection() {
     let rig = Rig::start();
     let gateway = rig.gateway();

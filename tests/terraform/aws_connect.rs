@@ -304,4 +304,12 @@ fn an_administrator_of_the_same_apply_makes_the_roles_and_sessions_begin_where_i
     assert!(Login::master(database).run(&rig, "SELECT 1").is_ok(), "the master password is left alone");
     let opens = gateway.stored("ledger-ro")["secret"]["envvar:DB"].clone();
     assert_eq!(opens, json!(STANDARD.encode("shop")), "not the first of the names");
+
+    // Somebody deletes the agent: nothing is changed any more, and everything can still be destroyed.
+    gateway.remove_agent("lab");
+    let said = workspace.plan_run().error();
+    assert!(said.contains("has no agent `lab`. Its agents: spare."), "{said}");
+    workspace.destroy().ok();
+    assert!(gateway.stored("ledger-ro").is_null());
+    assert_eq!(crate::fixture::our_roles(database), Vec::<Vec<String>>::new());
 }

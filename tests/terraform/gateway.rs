@@ -89,6 +89,11 @@ impl FakeGateway {
         self.api("DELETE", &format!("connections/{name}"), &Value::Null);
     }
 
+    /// Somebody deletes an agent.
+    pub(crate) fn remove_agent(&self, name: &str) {
+        self.api("DELETE", &format!("agents/{name}"), &Value::Null);
+    }
+
     /// The resource rows, by name.
     pub(crate) fn resources(&self) -> Vec<String> {
         let all = self.steer("GET", "resources", &Value::Null);

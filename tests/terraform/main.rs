@@ -43,6 +43,7 @@ mod aws_connect;
 mod aws_connect_boundary;
 mod blocks;
 mod connection;
+mod connection_agents;
 mod connection_attributes;
 mod connection_copy;
 mod connection_failures;

@@ -13,3 +13,15 @@ output "connected" {
     error_message = "No agent of production is connected to the gateway."
   }
 }
+
+# Whatever depends on this is left alone, with a sentence, where the agent is not there.
+data "rdsaccess_agents" "first" {
+  must_include = ["prod-eu"]
+
+  lifecycle {
+    postcondition {
+      condition     = length(self.missing) == 0
+      error_message = "The gateway has no agent ${join(", ", self.missing)}. Its agents: ${join(", ", keys(self.agents))}."
+    }
+  }
+}

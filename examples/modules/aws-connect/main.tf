@@ -19,13 +19,18 @@ locals {
 }
 
 # Whatever the gateway would refuse at the end is asked for first: no master password is replaced for connections that cannot
-# be made. Where the agent comes into being in the same apply this is read there, before anything below is changed.
+# be made. Where the agent comes into being in the same apply this is read there, before anything below is changed. What is
+# missing only fails a postcondition, because that does not stop a destroy.
 data "rdsaccess_agents" "all" {
   count = local.is_used ? 1 : 0
 
   must_include = [coalesce(var.agent_name, var.agent_id)]
 
   lifecycle {
+    postcondition {
+      condition     = length(self.missing) == 0
+      error_message = "The gateway has no agent ${join(", ", formatlist("`%s`", self.missing))}. Its agents: ${try(join(", ", coalescelist(keys(self.agents), ["none"])), "unknown")}."
+    }
     postcondition {
       condition     = self.access_control != false || alltrue([for settings in values(local.levels) : settings.groups == null])
       error_message = "levels has groups, and the gateway's plugin access_control is not enabled: enable it, or leave groups out."

@@ -2,12 +2,10 @@
 
 mod model;
 
-use crate::access::list_names;
+use std::sync::Arc;
+
 use crate::context::Context;
-use crate::gateway::{Agent, Gateway};
-use crate::report::Report;
 use crate::schema::{Attr, DataSource, Query, Reports};
-use crate::value::Path;
 
 use model::{AgentModel, Agents};
 
@@ -23,25 +21,17 @@ impl DataSource for AgentsDataSource {
 
     async fn read(&self, context: &Context, query: &mut Query<Agents>) -> Result<(), Reports> {
         let gateway = context.gateway()?;
-        let agents = gateway.agents().await?;
-        let wanted = query.state.must_include.get().into_iter().flatten();
-        let missing: Vec<&String> = wanted.filter(|wanted| !agents.iter().any(|agent| agent.is(wanted))).collect();
-        if !missing.is_empty() {
-            return Err(lacks(gateway, &missing, &agents).into());
-        }
+        let wanted = query.state.must_include.get().cloned().unwrap_or_default();
+        // Who names none may look for one that an apply has just made.
+        let agents = match wanted.is_empty() {
+            true => Arc::from(gateway.agents().await?),
+            false => gateway.agents_among(&wanted).await?,
+        };
+        let is_missing = |wanted: &String| !agents.iter().any(|agent| agent.is(wanted));
+        // An error would also stop a destroy, which reads this first; a postcondition does not.
+        query.state.missing = Attr::Known(wanted.into_iter().filter(is_missing).collect());
         query.state.access_control = gateway.has_access_control().await?.into();
         query.state.agents = Attr::Known(agents.iter().map(|a| (a.name.clone(), AgentModel::from(a))).collect());
         Ok(())
     }
-}
-
-fn lacks(gateway: &Gateway, missing: &[&String], agents: &[Agent]) -> Report {
-    let missing: Vec<String> = missing.iter().map(|wanted| format!("`{wanted}`")).collect();
-    let names: Vec<&str> = agents.iter().map(|agent| agent.name.as_str()).collect();
-    let there = match names.is_empty() {
-        true => "It has none: create one in the gateway first.".to_owned(),
-        false => format!("Its agents: {}.", list_names(&names)),
-    };
-    let detail = format!("The gateway {} has no agent {}. {there}", gateway.settings().url, list_names(&missing));
-    Report::error("The gateway has no such agent", detail).at(Path::attribute("must_include"))
 }

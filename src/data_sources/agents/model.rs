@@ -11,9 +11,12 @@ model! {
     /// An agent runs in a network that reaches the databases and opens the sessions of their connections; its name or id
     /// goes into `rdsaccess_connection`. An agent that is not connected right now is listed too.
     pub struct Agents {
-        /// Names or ids of agents that must be there: without one of them reading fails, so that nothing is changed that
-        /// depends on this data source.
+        /// Names or ids of agents that must be there; `missing` has those that are not. One listing of a run serves all that
+        /// it has the agents for.
         must_include: BTreeSet<String> = optional(),
+        /// Those of `must_include` that are not there. Judge it in a `postcondition`: it fails a plan before anything is
+        /// changed that depends on this data source, and a destroy goes on.
+        missing: BTreeSet<String> = computed(),
         /// The agents, by name.
         agents: BTreeMap<String, AgentModel> = computed(),
         /// Whether the gateway's plugin `access_control` is enabled, which `groups` of a connection need; null where the

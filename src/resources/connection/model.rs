@@ -30,7 +30,8 @@ model! {
     /// tell, so a name that it uses is taken over too: give each configuration names of its own.
     ///
     /// A plan fails when the provider has no gateway, and asks it nothing. Where other resources must not be changed for a
-    /// connection that cannot be made then, `rdsaccess_agents` with `must_include` looks first, and they depend on it.
+    /// connection that cannot be made then, `rdsaccess_agents` with `must_include` and a postcondition on `missing` looks
+    /// first, and they depend on it.
     /// Of a connection that somebody else has come to manage (`managed_by`) the state keeps the arguments, and a warning
     /// names what differs; a change that the configuration asks for is refused, and so is a replacement.
     ///

@@ -344,6 +344,16 @@ run "the_agent_is_asked_for_first" {
   }
 }
 
+run "an_agent_that_is_missing_is_refused" {
+  command         = plan
+  expect_failures = [data.rdsaccess_agents.all]
+
+  override_data {
+    target = data.rdsaccess_agents.all
+    values = { access_control = true, missing = ["lab"] }
+  }
+}
+
 run "groups_need_access_control" {
   command         = plan
   expect_failures = [data.rdsaccess_agents.all]
