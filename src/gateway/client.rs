@@ -1,6 +1,5 @@
 //! One call: send, repeat where that is safe, turn the answer into a result.
 
-use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -20,6 +19,7 @@ use crate::access::Secret;
 
 use super::agents;
 use super::genuine::Sight;
+use super::notes::{Made, Notes};
 use super::shared::Shared;
 use super::{Call, EnvValue, Error, Kind, Retry, Settings, Token, TokenKind};
 
@@ -43,7 +43,7 @@ struct Inner {
     token: RwLock<Token>,
     http: OnceLock<reqwest::Client>,
     /// What this process noted of the gateway's objects, by kind and name
-    made: Mutex<BTreeSet<(Made, String)>>,
+    made: Mutex<Notes>,
     /// Set once a call has shown that the gateway itself answers at this address and takes the token
     genuine: OnceCell<Sight>,
     /// The agents that were looked up
@@ -52,25 +52,6 @@ struct Inner {
     listed: Shared<Arc<[agents::Agent]>>,
     /// Whether connections can have groups
     access_control: Shared<Option<bool>>,
-}
-
-/// What this process notes of a gateway object.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Made {
-    /// A connection that it makes or takes over
-    Connection,
-    /// A connection that was there, and that one object of this run takes over or destroys
-    Claimed,
-    /// A connection that a plan creates
-    PlannedNew,
-    /// A connection that a plan keeps or changes
-    PlannedHeld,
-    /// A connection of a state that somebody else was found to manage
-    ByOthers,
-    /// The resource that holds connections together, made along with one of ours
-    Resource,
-    /// A resource that stays, and a warning has said so
-    Leftover,
 }
 
 impl Gateway {
@@ -89,12 +70,17 @@ impl Gateway {
 
     /// Remembers something of an object for the life of this process. Returns whether it was not known before.
     pub fn remember(&self, what: Made, name: &str) -> bool {
-        self.inner.made.lock().unwrap_or_else(PoisonError::into_inner).insert((what, name.to_owned()))
+        self.with_notes(|notes| notes.add(what, name))
     }
 
     /// Whether [`Gateway::remember`] was told so.
     pub fn remembers(&self, what: Made, name: &str) -> bool {
-        self.inner.made.lock().unwrap_or_else(PoisonError::into_inner).contains(&(what, name.to_owned()))
+        self.with_notes(|notes| notes.has(what, name))
+    }
+
+    /// Looks into what this process has noted and changes it, in one step: of two objects at the same time one is later.
+    pub fn with_notes<T>(&self, look: impl FnOnce(&mut Notes) -> T) -> T {
+        look(&mut self.inner.made.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The agents that were looked up.

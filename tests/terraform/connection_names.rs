@@ -32,9 +32,25 @@ fn is_whole(gateway: &FakeGateway, workspace: &Workspace<'_>, address: &str) {
 #[test]
 fn two_new_blocks_of_one_name_are_refused_by_the_plan() {
     let gateway = FakeGateway::start();
-    let workspace = gateway.workspace(&(configuration(LAB) + &again("other", LAB)));
+    let other = format!("{LAB}\n  database = \"other\"");
+    let workspace = gateway.workspace(&(configuration(LAB) + &again("other", &other)));
     refused(&workspace.plan_run().error());
     assert_eq!(gateway.writes(), Vec::<String>::new());
+}
+
+/// Their plans are those of one block that is planned twice, as `terraform test` does in one process.
+#[test]
+fn of_two_new_blocks_that_are_wholly_equal_the_apply_makes_one() {
+    let gateway = FakeGateway::start();
+    let workspace = gateway.workspace(&(configuration(LAB) + &again("other", LAB)));
+    refused(&workspace.apply().error());
+    let made = gateway.writes().iter().filter(|call| call.starts_with("POST ")).count();
+    assert_eq!(made, 1, "{:?}", gateway.writes());
+    let is_first = workspace.resource(IT).is_some();
+    assert_ne!(is_first, workspace.resource("rdsaccess_connection.other").is_some());
+    let all = configuration(LAB);
+    workspace.write("main.tf", &if is_first { all } else { all.replace("\"it\"", "\"other\"") });
+    is_whole(&gateway, &workspace, if is_first { IT } else { "rdsaccess_connection.other" });
 }
 
 #[test]

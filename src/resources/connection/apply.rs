@@ -10,6 +10,7 @@ use crate::schema::{Apply, Attr, Reports};
 use super::error::Error;
 use super::imported::Unclaimed;
 use super::model::Connection;
+use super::names;
 use super::read::{secret_state, tls_state};
 use super::rows::{self, Row};
 use super::spec::{Delivery, Wish, spec};
@@ -19,13 +20,11 @@ pub(super) async fn create(context: &Context, apply: &mut Apply<Connection>) -> 
     let gateway = context.gateway()?;
     let wanted = wanted(context, apply).await?;
     check_groups(gateway, &wanted).await?;
-    if !gateway.remember(Made::Connection, &wanted.spec.name) {
-        return Err(Error::SameName { name: wanted.spec.name }.into());
-    }
+    names::making(gateway, &wanted.spec.name)?;
     let row = Row::before_write(gateway, None, &apply.planned).await?;
     let made = make(gateway, &wanted.spec, &mut apply.warnings).await?;
     row.map(|row| row.keep(&mut apply.private));
-    if !gateway.remembers(Made::Claimed, &wanted.spec.name) {
+    if !names::was_there(gateway, &wanted.spec.name) {
         apply.warnings.extend(super::orphans::warning(gateway, &wanted.spec).await);
     }
     finish(gateway, apply, &made, &wanted).await
@@ -65,8 +64,11 @@ pub(super) async fn delete(gateway: &Gateway, apply: &mut Apply<Connection>) -> 
             apply.warnings.push(taken_by_another_block(&name));
             return Ok(());
         }
-        Some(_) => gateway.delete_connection(&name).await?,
-        None => {}
+        Some(found) => {
+            gateway.delete_connection(&name).await?;
+            names::deleted(gateway, &name, Some(&found.id));
+        }
+        None => names::deleted(gateway, &name, apply.state.id.get().map(String::as_str)),
     }
     apply.warnings.extend(rows::left_by(gateway, &apply.private, &apply.state, found.as_ref()).await);
     Ok(())
@@ -176,12 +178,12 @@ async fn make(
         // After a lost answer it is most likely what this run has just made.
         let was_there = error.is_conflict().then(|| taken_over(&found));
         check_ours(&found, spec, error)?;
-        if was_there.is_none() || gateway.remember(Made::Claimed, &spec.name) {
+        if was_there.is_none() || names::claim(gateway, &spec.name, &found.id) {
             warnings.extend(was_there);
             return Ok(gateway.update_connection(spec).await?);
         }
         if !gateway.await_deletion(&spec.name, &found.id).await? {
-            return Err(Error::SameName { name: spec.name.clone() }.into());
+            return Err(Error::BeingDeleted { name: spec.name.clone() }.into());
         }
     }
 }
@@ -228,6 +230,7 @@ async fn finish(
     wanted: &Wanted,
 ) -> Result<(), Reports> {
     apply.saved = true;
+    names::made(gateway, &found.name, &found.id);
     let planned = apply.planned.secret_state.clone();
     settle(&mut apply.state, found, &wanted.delivery);
     if apply.state.tls_state.is_unknown() {

@@ -38,6 +38,15 @@ pub(super) enum Error {
         /// Name
         name: String,
     },
+    /// One that this run deletes is there still
+    #[error(
+        "connection `{name}` cannot be made: another object of this run deletes the connection of that name, and the \
+         gateway shows it still"
+    )]
+    BeingDeleted {
+        /// Name
+        name: String,
+    },
     /// An agent has one of this name
     #[error("connection `{name}` on the gateway is managed by `{managed_by}`, and nobody else can change it")]
     AgentManaged {
@@ -117,6 +126,7 @@ impl Explain for Error {
         match self {
             Self::Taken { .. } | Self::TakenByOurs { .. } => "The gateway connection exists already",
             Self::SameName { .. } => "Two blocks for one gateway connection",
+            Self::BeingDeleted { .. } => "The gateway connection is being deleted",
             Self::AgentManaged { .. } | Self::Irreplaceable { .. } => "The gateway connection belongs to an agent",
             Self::NotADatabase { .. } => "The gateway connection is not one to a database",
             Self::NoAgent { .. } => "The gateway has no such agent",
@@ -149,6 +159,11 @@ impl Explain for Error {
                                       another address of the configuration write a `moved` block. Nothing was changed."
                     .to_owned()
             }
+            Self::BeingDeleted { .. } => {
+                "Apply again when the delete is done; if it failed, mend what its error says first. A \
+                                          block that gets another address keeps its connection with a `moved` block."
+                    .to_owned()
+            }
             Self::AgentManaged { .. } => "Change it where the agent is configured, or choose another name.".to_owned(),
             Self::Irreplaceable { .. } => "To keep it, plan without `-replace` and `replace_triggered_by`, leave its name, \
                                            and take a taint back with `terraform untaint`. To give it up, take it out of \
@@ -173,6 +188,7 @@ impl Explain for Error {
             Self::Taken { .. }
             | Self::TakenByOurs { .. }
             | Self::SameName { .. }
+            | Self::BeingDeleted { .. }
             | Self::AgentManaged { .. }
             | Self::Irreplaceable { .. } => Some(Path::attribute("name")),
             Self::NoAgent { .. } => Some(Path::attribute("agent_name")),

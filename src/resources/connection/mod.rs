@@ -171,10 +171,10 @@ impl From<Failure> for Reports {
 async fn look(context: &Context, reading: &mut Reading<Connection>) -> Result<bool, Failure> {
     let gateway = context.gateway().map_err(Failure::Context)?;
     let name = reading.state.name.get().cloned().unwrap_or_default();
-    let Some(found) = gateway.get_connection(&name).await? else { return Ok(false) };
-    if reading.state.id.get().is_some_and(|id| *id != found.id) {
-        return Ok(false);
-    }
+    let found = gateway.get_connection(&name).await?;
+    let found = found.filter(|found| reading.state.id.get().is_none_or(|id| *id == found.id));
+    names::refreshed(gateway, &name, found.is_some());
+    let Some(found) = found else { return Ok(false) };
     if reading.imported {
         check_importable(&found).map_err(Failure::Own)?;
     }

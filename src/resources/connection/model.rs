@@ -26,7 +26,7 @@ model! {
     ///
     /// A connection that exists already is taken over, with a warning, only when this provider made it for the same database
     /// and user; everything else is imported. The gateway has one connection of a name: two blocks of one name are refused by
-    /// the plan, and a `moved` block gives a connection another address. Whether another state holds a connection nobody can
+    /// the plan, or by the apply where they are wholly equal, and a `moved` block gives a connection another address. Whether another state holds a connection nobody can
     /// tell, so a name that it uses is taken over too: give each configuration names of its own.
     ///
     /// A plan fails when the provider has no gateway, and asks it nothing. Where other resources must not be changed for a
