@@ -176,6 +176,7 @@ fn every_database_of_the_units_gets_the_permissions_of_its_unit() {
 fn a_unit_or_a_database_that_is_not_there_fails_the_plan() {
     let ledger = managed("payments-prod", "us-east-1", "ledger", "postgres").unreachable();
     let (rig, gateway) = (Rig::start(&Wish::organization().with(ledger)), FakeGateway::start());
+    gateway.toggle("access_control", true);
     let workspace = workspace(&rig, &gateway, "");
     let permissions = |unit: &str| {
         let of = |groups: &str| json!({"levels": {"read_write": {"groups": [groups]}}});
